@@ -1,0 +1,143 @@
+"""Every error that Freehold raises on purpose, as one tree.
+
+    FreeholdError                    500  exit 1
+    ├── UsageError                   400  exit 2   the command or call makes no sense as it was given
+    ├── ConfigurationError           500  exit 4   a setting is wrong; the message lists every place looked at
+    ├── MissingPrerequisite          503  exit 4   a key, an extra, a file or an earlier step is missing
+    ├── NotFound                     404  exit 1   no such task, call, student or file
+    ├── GateRefused                  409  exit 3   a gate said no: evidence, approval or economics
+    ├── BadLog                       400  exit 1   a log cannot be read as any known format
+    ├── BundleRefused                422  exit 1   a bundle is changed, unsigned, incomplete or holds a refused format
+    ├── LedgerUnavailable            503  exit 1   the ledger cannot be read or written
+    ├── BadRequest                   400  exit 1   a request body or header that no provider could answer
+    ├── RestrictedRefused            403  exit 3   restricted data, and no owned model may answer
+    ├── RecordingMissing             404  exit 1   the recorded provider holds no answer to this request
+    └── UpstreamFailed               502  exit 1   a provider refused, broke off, stalled or sent something unreadable
+        └── UpstreamTimeout          504  exit 1   a provider did not answer inside the deadline
+
+`code` is stable and machine-readable, `hint` is the next command or setting to type, `status` is the HTTP status where
+the error crosses the wire, `exit_code` is what the command line ends with. Messages never carry keys, prompts or
+answers.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class FreeholdError(Exception):
+    """Base of the tree.
+
+    Args:
+        message: what is wrong, for a person; no secrets and no content of calls.
+        hint: the next command or setting to type, or "" where there is none.
+        code: overrides the class's code where one class has several causes.
+    """
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.error_code = code or self.code
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class UsageError(FreeholdError):
+    """The command or call makes no sense as it was given."""
+
+    code = "usage"
+    status = 400
+    exit_code = 2
+
+
+class ConfigurationError(FreeholdError):
+    """A setting is wrong or unknown."""
+
+    code = "configuration"
+    exit_code = 4
+
+
+class MissingPrerequisite(FreeholdError):
+    """A key, an extra, a file or an earlier step is missing."""
+
+    code = "missing_prerequisite"
+    status = 503
+    exit_code = 4
+
+
+class NotFound(FreeholdError):
+    """No such task, call, student or file."""
+
+    code = "not_found"
+    status = 404
+
+
+class GateRefused(FreeholdError):
+    """A gate said no: evidence, approval or economics."""
+
+    code = "gate_refused"
+    status = 409
+    exit_code = 3
+
+
+class BadLog(FreeholdError):
+    """A log cannot be read as any known format."""
+
+    code = "bad_log"
+    status = 400
+
+
+class BundleRefused(FreeholdError):
+    """A bundle is changed, unsigned, incomplete or holds a refused format."""
+
+    code = "bundle_refused"
+    status = 422
+
+
+class LedgerUnavailable(FreeholdError):
+    """The ledger cannot be read or written."""
+
+    code = "ledger_unavailable"
+    status = 503
+
+
+class BadRequest(FreeholdError):
+    """A request body or header that no provider could answer."""
+
+    code = "bad_request"
+    status = 400
+
+
+class RestrictedRefused(FreeholdError):
+    """Restricted data, and no owned model may answer: nothing leaves."""
+
+    code = "restricted_refused"
+    status = 403
+    exit_code = 3
+
+
+class RecordingMissing(FreeholdError):
+    """The recorded provider holds no answer to this request."""
+
+    code = "recording_missing"
+    status = 404
+
+
+class UpstreamFailed(FreeholdError):
+    """A provider refused, broke off, stalled or sent something unreadable."""
+
+    code = "upstream_failed"
+    status = 502
+
+
+class UpstreamTimeout(UpstreamFailed):
+    """A provider did not answer inside the deadline."""
+
+    code = "upstream_timeout"
+    status = 504

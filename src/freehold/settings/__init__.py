@@ -1,0 +1,27 @@
+"""Settings: what a person or a deployment may choose, each with its default, from one file and the environment."""
+
+from ._load import Loaded, config_paths, load
+from ._model import (
+    CertificateSettings,
+    EconomicsSettings,
+    GatewaySettings,
+    LedgerSettings,
+    ProviderSettings,
+    Settings,
+    TaskSettings,
+    WorkloadSettings,
+)
+
+__all__ = [
+    "CertificateSettings",
+    "EconomicsSettings",
+    "GatewaySettings",
+    "LedgerSettings",
+    "Loaded",
+    "ProviderSettings",
+    "Settings",
+    "TaskSettings",
+    "WorkloadSettings",
+    "config_paths",
+    "load",
+]

@@ -1,0 +1,47 @@
+"""The nouns of Freehold, as msgspec structs. Knows nothing else: no files, no sockets, no arithmetic beyond a sum."""
+
+from .call import Call, Leg, Outcome, Owner, Purpose, Usage
+from .certificate import Against, Certificate, Interval
+from .contract import Contract
+from .money import ZERO, Assumption, Range, Source
+from .route import Route, RouteTable, Stage
+from .student import Answer, Example, LearningPoint, Manifest, Tried
+from .task import NARROW_KINDS, DataClass, Match, MessagePattern, Slot, Task, TaskKind, Template
+from .verdict import Flip, Option, Verdict, VerdictWord
+
+__all__ = [
+    "NARROW_KINDS",
+    "ZERO",
+    "Against",
+    "Answer",
+    "Assumption",
+    "Call",
+    "Certificate",
+    "Contract",
+    "DataClass",
+    "Example",
+    "Flip",
+    "Interval",
+    "LearningPoint",
+    "Leg",
+    "Manifest",
+    "Match",
+    "MessagePattern",
+    "Option",
+    "Outcome",
+    "Owner",
+    "Purpose",
+    "Range",
+    "Route",
+    "RouteTable",
+    "Slot",
+    "Source",
+    "Stage",
+    "Task",
+    "TaskKind",
+    "Template",
+    "Tried",
+    "Usage",
+    "Verdict",
+    "VerdictWord",
+]

@@ -1,0 +1,99 @@
+"""One call that a product made, and the legs (attempts) it took to answer it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Outcome = Literal["ok", "error", "incomplete", "cancelled", "refused"]
+"""How a call ended.
+
+`incomplete`: a stream was cut or stalled; it is never a success. `cancelled`: the client left. `refused`: a gate of
+ours said no.
+"""
+
+Owner = Literal["owned", "rented", "none"]
+"""Whose model gave the answer; `none` where nobody did."""
+
+Purpose = Literal["serve", "escalate", "fallback", "audit", "shadow"]
+"""Why a leg was run. Only the first three can reach the client."""
+
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Token counts of one answer, disjoint except `reasoning_tokens`.
+
+    `input_tokens` counts uncached input only, so that input + cache_read + cache_write + output is the whole.
+    `reasoning_tokens` is a subset of `output_tokens`. `estimated` marks counts that no provider stated (a cancelled
+    stream, say).
+    """
+
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+
+    @property
+    def prompt_tokens(self) -> int:
+        """All input tokens, cached or not: what OpenAI calls `prompt_tokens`."""
+        return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
+
+
+class Leg(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One attempt at a call, on one model.
+
+    `answer` is kept only for legs that did not reach the client (audit, shadow); the served answer is the call's
+    response. `agrees` says, for audit and shadow legs, whether owned and rented answers were equal under the task's
+    loss; None where that is not known.
+    """
+
+    purpose: Purpose
+    owner: Owner
+    provider: str
+    model: str
+    outcome: Outcome
+    status: int = 0
+    offset_ms: float = 0.0
+    latency_ms: float = 0.0
+    ttft_ms: float | None = None
+    usage: Usage | None = None
+    confidence: float | None = None
+    in_scope: bool | None = None
+    agrees: bool | None = None
+    answer: str | None = None
+    error: str = ""
+
+
+class Call(msgspec.Struct, omit_defaults=True):
+    """One call as the product made it.
+
+    `request` and `response` are JSON bodies as bytes, exactly as they crossed the wire (a streamed response is
+    assembled into the body that the same call would have had without streaming). `task` is set only where a person or
+    the caller named it, or where the gateway routed by it; recognising the task of other calls is `tasks`' work.
+    `template` is the prompt version the gateway recognised. Times: microseconds since the epoch, UTC. What it does not
+    hold: headers, keys, addresses.
+    """
+
+    id: str
+    started_at_us: int
+    latency_ms: float
+    provider: str
+    model: str
+    request: bytes
+    response: bytes
+    outcome: Outcome = "ok"
+    status: int = 200
+    owner: Owner = "rented"
+    usage: Usage | None = None
+    ttft_ms: float | None = None
+    streamed: bool = False
+    dialect: str = "openai.chat"
+    task: str = ""
+    template: str = ""
+    legs: tuple[Leg, ...] = ()
+    gold: str | None = None
+    tags: dict[str, str] = {}
+    source: str = "gateway"
+    error: str = ""

@@ -1,0 +1,81 @@
+"""A recurring task, the prompt versions (templates) it is recognised by, and what its traffic looks like."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+TaskKind = Literal[
+    "classification", "extraction", "structured", "tool_choice", "question_answering", "free_text", "code", "unknown"
+]
+NARROW_KINDS: frozenset[TaskKind] = frozenset({"classification", "extraction", "structured"})
+"""Kinds whose answers can be judged right or wrong by equality, and that a small student can learn."""
+
+DataClass = Literal["ordinary", "restricted"]
+"""`restricted`: no byte of the task's calls may reach a rented provider, on any path."""
+
+
+class Slot(msgspec.Struct, frozen=True, tag="slot"):
+    """A part of a prompt that varies from call to call.
+
+    `is_input` tells what the answer depends on from what merely varies (a date, a tenant's name, few-shot examples
+    drawn anew).
+    """
+
+    name: str
+    is_input: bool = True
+
+
+class MessagePattern(msgspec.Struct, frozen=True):
+    """One message of a template: literal text and slots in turn, in order."""
+
+    role: str
+    pieces: tuple[str | Slot, ...]
+
+
+class Template(msgspec.Struct, frozen=True):
+    """One version of a task's prompt: what stays the same in every call of it.
+
+    `id` is a digest of everything below, so that a changed prompt, tool list or response schema is another version.
+    `open_ended`: after the patterned messages any number of further messages may follow, all of them input (an agent's
+    history).
+    """
+
+    id: str
+    messages: tuple[MessagePattern, ...]
+    open_ended: bool = False
+    tools: str = ""
+    schema: str = ""
+    n_calls: int = 0
+
+
+class Task(msgspec.Struct, frozen=True):
+    """A recurring task.
+
+    `id` never changes; `name` is a person's to change. `why` says in words what its calls have in common.
+    """
+
+    id: str
+    name: str
+    kind: TaskKind
+    templates: tuple[Template, ...]
+    n_calls: int
+    confidence: float
+    why: str
+    tags: tuple[str, ...] = ()
+    named_by: Literal["discovery", "person"] = "discovery"
+
+
+class Match(msgspec.Struct, frozen=True):
+    """What a request was recognised as.
+
+    `template_id` is "" where the call is near the task but no known version of its prompt, tools or schema: such a
+    call belongs to the task's statistics and restrictions, and is never answered by an owned model. `inputs` are the
+    texts of the template's input slots, in order.
+    """
+
+    task_id: str
+    template_id: str
+    inputs: tuple[str, ...]
+    how: Literal["declared", "template", "nearest"]
