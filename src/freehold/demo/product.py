@@ -138,27 +138,43 @@ _ORDER_FORMS = (
 )
 
 
+_ORDER_KEYS = {
+    "order": "order",
+    "first": "first_name",
+    "last": "last_name",
+    "amount": "amount",
+    "product": "product",
+    "day": "day",
+}
+
+
 def _extraction(rng: random.Random, at: datetime) -> _Row:
     fields = _fields(rng)
     form = rng.choice(_ORDER_FORMS)
-    names = {"order": "order", "first": "first_name", "last": "last_name", "amount": "amount", "product": "product",
-    "day": "day"} stated = {key: fields[slot] for slot, key in names.items() if "{" + slot + "}" in form} opening =
-    rng.choice(("", "", "Hi, ", "Good morning, ", "Hello, ")) text = opening + form.format(**fields) + rng.choice((".",
-    ".", ", thanks.", ". Can you help?", "")) keys = list(stated) dropped = {k: v for k, v in stated.items() if k !=
-    (rng.choice(keys) if keys else "")} return _Row( "Read the customer's message and return a JSON object with what it
-    states, copied word for word: order, first_name, " f"last_name, product, amount, day. Leave out what is not stated.
-    The year is {at:%Y}.", f"Message: {text}", json.dumps(stated), (json.dumps(dropped),), {"temperature": 0,
-    "response_format": {"type": "json_object"}}, )
+    stated = {key: fields[slot] for slot, key in _ORDER_KEYS.items() if "{" + slot + "}" in form}
+    opening = rng.choice(("", "", "Hi, ", "Good morning, ", "Hello, "))
+    text = opening + form.format(**fields) + rng.choice((".", ".", ", thanks.", ". Can you help?", ""))
+    forgotten = rng.choice(list(stated))
+    incomplete = {key: value for key, value in stated.items() if key != forgotten}
+    return _Row(
+        "Read the customer's message and return a JSON object with what it states, copied word for word: order, "
+        f"first_name, last_name, product, amount, day. Leave out what is not stated. The year is {at:%Y}.",
+        f"Message: {text}",
+        json.dumps(stated),
+        (json.dumps(incomplete),),
+        {"temperature": 0, "response_format": {"type": "json_object"}},
+    )
 
 
 def _reply(rng: random.Random, at: datetime) -> _Row:
     fields = _fields(rng)
     queue = rng.choice(sorted(texts.QUEUES))
     text = _message(rng.choice(texts.QUEUES[queue]), rng, fields)
-    answer = " ".join(part.format(**_fields(rng) | {"first": fields["first"]}) for part in rng.sample(texts.REPLIES, 2))
+    names = {"first": fields["first"]}
+    answer = " ".join(part.format(**(_fields(rng) | names)) for part in rng.sample(texts.REPLIES, 2))
     system = (
-        "You answer customers of a bicycle shop. Be warm, brief and concrete, promise nothing that the shop cannot
-        keep, " f"and sign as the support desk. Today is {at:%d %B %Y}."
+        "You answer customers of a bicycle shop. Be warm, brief and concrete, promise nothing that the shop "
+        f"cannot keep, and sign as the support desk. Today is {at:%d %B %Y}."
     )
     return _Row(system, text, answer, (answer,), {"temperature": 0.7}, judged=False)
 
@@ -214,21 +230,27 @@ def _line(key: str, row: _Row, at: datetime, options: ProductOptions, rng: rando
             "messages": [{"role": "system", "content": row.system}, {"role": "user", "content": row.user}],
             **row.extra,
         },
-        "response": {
-            "id": key,
-            "object": "chat.completion",
-            "created": int(at.timestamp()),
-            "model": MODEL,
-            "choices": [
-                {"index": 0, "message": {"role": "assistant", "content": answer}, "logprobs": None, "finish_reason":
-                "stop"}
-            ],
-            "usage": {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion},
-        },
+        "response": _response(key, answer, at, prompt, completion),
     }
     if row.judged and rng.random() < options.gold_share:
         line["gold"] = row.gold
     return line
+
+
+def _response(key: str, answer: str, at: datetime, prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
+    message = {"role": "assistant", "content": answer}
+    return {
+        "id": key,
+        "object": "chat.completion",
+        "created": int(at.timestamp()),
+        "model": MODEL,
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
+        "usage": {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "total_tokens": prompt_tokens + completion_tokens,
+        },
+    }
 
 
 def lines_as_bytes(lines: list[dict[str, Any]]) -> Iterator[bytes]:
