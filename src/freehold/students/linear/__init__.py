@@ -1,0 +1,1 @@
+"""The classification student: one sparse linear scorer over words and character n-grams, with an out-of-scope gate."""
