@@ -1,0 +1,28 @@
+"""OpenAI's chat completions: requests, answers, streams and errors, read no further than Freehold needs."""
+
+from ._author import completion, completion_chunks, estimate_tokens, stream_of
+from ._errors import error_envelope, error_event
+from ._request import ChatRequest, ContentPart, Message, StreamOptions, decode_request
+from ._response import ChatResponse, answer_text, decode_response, finish_reason, usage_of
+from ._stream import Assembled, StreamAssembler
+
+__all__ = [
+    "Assembled",
+    "ChatRequest",
+    "ChatResponse",
+    "ContentPart",
+    "Message",
+    "StreamAssembler",
+    "StreamOptions",
+    "answer_text",
+    "completion",
+    "completion_chunks",
+    "decode_request",
+    "decode_response",
+    "error_envelope",
+    "error_event",
+    "estimate_tokens",
+    "finish_reason",
+    "stream_of",
+    "usage_of",
+]

@@ -1,0 +1,44 @@
+"""Errors in OpenAI's envelope.
+
+Its SDKs choose the exception class by HTTP status and show `message`, `type` and `code`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from freehold.errors import FreeholdError
+
+_encoder = msgspec.json.Encoder()
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    409: "conflict_error",
+    413: "invalid_request_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+    431: "invalid_request_error",
+    504: "timeout_error",
+}
+
+
+def error_envelope(error: FreeholdError) -> bytes:
+    """`{"error": {"message", "type", "param", "code"}}`. The status goes on the response line, not in the body."""
+    return _encoder.encode(
+        {
+            "error": {
+                "message": str(error),
+                "type": _TYPES.get(error.status, "server_error"),
+                "param": None,
+                "code": error.error_code,
+            }
+        }
+    )
+
+
+def error_event(error: FreeholdError) -> bytes:
+    """The same as one event of a stream that has begun: what OpenAI's SDKs raise as `APIError` while streaming."""
+    return b"data: " + error_envelope(error) + b"\n\n"

@@ -1,0 +1,135 @@
+"""An answer, decoded as far as Freehold needs it: its usage, its canonical text, why it ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from freehold.vocabulary import Usage
+
+
+class _PromptDetails(msgspec.Struct):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class _CompletionDetails(msgspec.Struct):
+    reasoning_tokens: int | None = None
+
+
+class UsageBody(msgspec.Struct):
+    """`usage` as it stands on the wire: `prompt_tokens` includes cached ones."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+
+    def counts(self) -> Usage:
+        """The same as disjoint counts."""
+        details = self.prompt_tokens_details
+        read = max(0, (details.cached_tokens or 0) if details else 0)
+        write = max(0, (details.cache_write_tokens or 0) if details else 0)
+        reasoning = self.completion_tokens_details.reasoning_tokens if self.completion_tokens_details else 0
+        return Usage(
+            input_tokens=max(0, (self.prompt_tokens or 0) - read - write),
+            cache_read_tokens=read,
+            cache_write_tokens=write,
+            output_tokens=max(0, self.completion_tokens or 0),
+            reasoning_tokens=max(0, reasoning or 0),
+        )
+
+
+class _Function(msgspec.Struct):
+    name: str = ""
+    arguments: str | dict[str, Any] | None = None
+
+
+class _ToolCall(msgspec.Struct):
+    function: _Function | None = None
+
+
+class _Message(msgspec.Struct):
+    content: str | list[Any] | None = None
+    tool_calls: list[_ToolCall] | None = None
+    function_call: _Function | None = None
+    refusal: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Message | None = None
+    finish_reason: str | None = None
+
+
+class ChatResponse(msgspec.Struct):
+    """Body of a chat completion, read partly."""
+
+    choices: list[_Choice]
+    model: str = ""
+    usage: UsageBody | None = None
+
+
+class _UsageOnly(msgspec.Struct):
+    usage: UsageBody | None = None
+
+
+_decoder = msgspec.json.Decoder(ChatResponse)
+_usage_decoder = msgspec.json.Decoder(_UsageOnly)
+_any_decoder = msgspec.json.Decoder()
+_encoder = msgspec.json.Encoder()
+
+
+def decode_response(body: bytes) -> ChatResponse | None:
+    """Read an answer, or None where the body is no chat completion (an error, HTML, a cut body)."""
+    try:
+        return _decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def usage_of(body: bytes) -> Usage | None:
+    """Token counts that the provider stated, or None where it stated none. Never guesses."""
+    try:
+        usage = _usage_decoder.decode(body).usage
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return usage.counts() if usage is not None else None
+
+
+def answer_text(body: bytes) -> str | None:
+    """The canonical answer: the first choice's content, or its tool calls as compact JSON.
+
+    Tool calls become `{"tool_calls":[{"name":…,"arguments":{…}}]}`; arguments that are no JSON stay text. None where
+    there is no answer: an error, a refusal, an unreadable body.
+    """
+    response = decode_response(body)
+    if response is None or not response.choices or response.choices[0].message is None:
+        return None
+    message = response.choices[0].message
+    calls = [call.function for call in message.tool_calls or () if call.function is not None]
+    if message.function_call is not None:
+        calls.append(message.function_call)
+    if calls:
+        named = [{"name": call.name, "arguments": _arguments(call.arguments)} for call in calls]
+        return _encoder.encode({"tool_calls": named}).decode()
+    if message.refusal:
+        return None
+    if isinstance(message.content, list):
+        return "\n".join(str(part.get("text") or "") for part in message.content if isinstance(part, dict))
+    return message.content
+
+
+def finish_reason(body: bytes) -> str | None:
+    """Why the first choice ended, in the provider's word, or None where the body is no answer."""
+    response = decode_response(body)
+    return response.choices[0].finish_reason if response is not None and response.choices else None
+
+
+def _arguments(arguments: str | dict[str, Any] | None) -> object:
+    if not isinstance(arguments, str):
+        return arguments if arguments is not None else {}
+    try:
+        return _any_decoder.decode(arguments) if arguments.strip() else {}
+    except (msgspec.MsgspecError, RecursionError):
+        return arguments

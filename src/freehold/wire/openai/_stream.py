@@ -1,0 +1,202 @@
+"""From the events of a streamed answer to the body that the same call would have had without streaming."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, cast
+
+import msgspec
+
+from freehold.vocabulary import Usage
+from freehold.wire.sse import Event, SseParser
+
+from ._response import UsageBody
+
+_BATCH_BYTES = 65_536
+_PER_CHUNK = frozenset({"choices", "usage", "obfuscation"})
+
+
+class _ChunkChoice(msgspec.Struct):
+    index: int = 0
+    delta: dict[str, Any] | None = None
+    finish_reason: str | None = None
+    logprobs: dict[str, Any] | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_ChunkChoice] | None = None
+    usage: dict[str, Any] | None = None
+    error: Any = None
+
+
+_chunk_decoder = msgspec.json.Decoder(_Chunk)
+_any_decoder = msgspec.json.Decoder(dict[str, Any])
+_encoder = msgspec.json.Encoder()
+
+
+class Assembled(NamedTuple):
+    """What a stream came to.
+
+    `fault` is "" for a complete stream; else what was missing or broken, and the call is `incomplete`. `error_sent`:
+    the provider itself told the client, so nothing needs to be added. `text_chars` counts content received, for
+    estimating the cost of a stream that was left.
+    """
+
+    body: bytes
+    usage: Usage | None
+    fault: str
+    error_sent: bool
+    text_chars: int
+
+
+class _Choice:
+    __slots__ = ("calls", "finish_reason", "logprobs", "message", "pieces")
+
+    def __init__(self) -> None:
+        self.message: dict[str, Any] = {"role": "assistant", "content": None}
+        self.pieces: dict[str, list[str]] = {}
+        self.calls: dict[int, dict[str, Any]] = {}
+        self.finish_reason: str | None = None
+        self.logprobs: dict[str, Any] | None = None
+
+    def add(self, chunk: _ChunkChoice) -> None:
+        if chunk.finish_reason is not None:
+            self.finish_reason = chunk.finish_reason
+        if chunk.logprobs:
+            self._add_logprobs(chunk.logprobs)
+        for key, value in (chunk.delta or {}).items():
+            if key == "role":
+                self.message["role"] = value
+            elif isinstance(value, str):
+                self.pieces.setdefault(key, []).append(value)
+            elif key == "tool_calls" and isinstance(value, list):
+                for call in value:
+                    self._add_call(call)
+            elif isinstance(value, list) and isinstance(self.message.get(key), list):
+                self.message[key] = self.message[key] + value
+            elif value is not None or key not in self.message:
+                self.message[key] = value
+
+    def _add_logprobs(self, logprobs: dict[str, Any]) -> None:
+        kept = self.logprobs = self.logprobs or {}
+        for key, value in logprobs.items():
+            kept[key] = (kept.get(key) or []) + value if isinstance(value, list) else kept.get(key, value)
+
+    def _add_call(self, delta: dict[str, Any]) -> None:
+        index = delta.get("index")
+        position = index if isinstance(index, int) else len(self.calls)
+        call = self.calls.setdefault(position, {})
+        for key, value in delta.items():
+            if key == "function" and isinstance(value, dict):
+                function = call.setdefault("function", {"name": "", "arguments": ""})
+                for name, piece in cast("dict[str, Any]", value).items():
+                    is_arguments = name == "arguments" and isinstance(piece, str)
+                    function[name] = function.get(name, "") + piece if is_arguments else piece or function.get(name)
+            elif key != "index" and value is not None:
+                call[key] = value
+
+    def body(self, index: int) -> dict[str, Any]:
+        message = dict(self.message)
+        for key, pieces in self.pieces.items():
+            message[key] = "".join(pieces)
+        if self.calls:
+            message["tool_calls"] = [self.calls[position] for position in sorted(self.calls)]
+            message["content"] = message["content"] or None
+        return {"index": index, "message": message, "logprobs": self.logprobs, "finish_reason": self.finish_reason}
+
+    def chars(self) -> int:
+        arguments = sum(len(call.get("function", {}).get("arguments") or "") for call in self.calls.values())
+        return arguments + sum(len(piece) for pieces in self.pieces.values() for piece in pieces)
+
+
+class StreamAssembler:
+    """Reads a copy of a streamed answer.
+
+    Bytes are kept until some have gathered and are then read together, so that the path of each event costs one
+    append. A stream is complete when every choice has a finish reason and `[DONE]` was seen; an error event, JSON that
+    cannot be read, or an end before that makes it incomplete. What it does not promise: that fields of the chunks
+    which change from chunk to chunk are in the body.
+    """
+
+    __slots__ = ("_choices", "_done", "_error", "_fault", "_head", "_parser", "_pending", "_pending_bytes", "_usage")
+
+    def __init__(self) -> None:
+        self._parser = SseParser()
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self._head: dict[str, Any] | None = None
+        self._choices: dict[int, _Choice] = {}
+        self._usage: dict[str, Any] | None = None
+        self._done = False
+        self._fault = ""
+        self._error: Any = None
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of the stream. Never raises."""
+        self._pending.append(chunk)
+        self._pending_bytes += len(chunk)
+        if self._pending_bytes >= _BATCH_BYTES:
+            self._read()
+
+    def finish(self) -> Assembled:
+        """Say what the stream came to. Call once, when no more bytes will come."""
+        self._pending.append(b"\n\n")  # a server may forget the blank line after [DONE]; a cut event fails as JSON
+        self._read()
+        fault = self._fault or self._missing()
+        body, usage = self._body(), None
+        if self._usage is not None:
+            try:
+                usage = msgspec.convert(self._usage, UsageBody).counts()
+            except msgspec.MsgspecError:
+                fault = fault or "the stream's usage cannot be read"
+        chars = sum(choice.chars() for choice in self._choices.values())
+        return Assembled(body, usage, fault, self._error is not None, chars)
+
+    def _missing(self) -> str:
+        if not self._choices:
+            return "the stream ended before the first choice"
+        if any(choice.finish_reason is None for choice in self._choices.values()):
+            return "the stream ended without a finish reason"
+        return "" if self._done else "the stream ended without [DONE]"
+
+    def _read(self) -> None:
+        data, self._pending, self._pending_bytes = b"".join(self._pending), [], 0
+        if self._fault:
+            return
+        try:
+            for event in self._parser.feed(data):
+                self._event(event)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            self._fault = "an event of the stream is not readable JSON"
+        except (ValueError, TypeError, AttributeError):
+            self._fault = "an event of the stream has an unexpected form"
+
+    def _event(self, event: Event) -> None:
+        if event.data == b"[DONE]":
+            self._done = True
+            return
+        if self._done:
+            return
+        chunk = _chunk_decoder.decode(event.data)
+        if event.name == b"error" or chunk.error is not None:
+            self._error = chunk.error if chunk.error is not None else _any_decoder.decode(event.data)
+            self._fault = "the provider sent an error in the stream"
+            return
+        if self._head is None and chunk.choices is not None:
+            self._head = _any_decoder.decode(event.data)
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        for part in chunk.choices or ():
+            choice = self._choices.get(part.index)
+            if choice is None:
+                choice = self._choices[part.index] = _Choice()
+            choice.add(part)
+
+    def _body(self) -> bytes:
+        body: dict[str, Any] = {k: v for k, v in (self._head or {}).items() if k not in _PER_CHUNK}
+        body["object"] = "chat.completion"
+        body["choices"] = [choice.body(index) for index, choice in sorted(self._choices.items())]
+        if self._usage is not None:
+            body["usage"] = self._usage
+        if self._error is not None:
+            body["error"] = self._error
+        return _encoder.encode(body)
