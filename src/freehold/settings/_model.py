@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -78,7 +79,8 @@ class WorkloadSettings(_Table, frozen=True):
 class EconomicsSettings(_Table, frozen=True):
     """Inputs of the decision that no log shows.
 
-    None: the default of `docs/economics.md`, with its range, listed on every verdict as assumed.
+    None: the default of `docs/economics.md`, with its range, listed on every verdict as assumed. `assume` gives any
+    other input of that page by its name.
     """
 
     engineer_usd_per_year: float | None = None
@@ -88,6 +90,21 @@ class EconomicsSettings(_Table, frozen=True):
     gpu_usd_per_hour: float | None = None
     discount_rate_per_year: float | None = None
     price_decline_per_year: float | None = None
+    assume: dict[str, float] = {}
+
+
+class PriceSettings(_Table, frozen=True):
+    """What this user pays for a model, in US dollars per million tokens; overrides every list price.
+
+    Cached input costs as much as other input where no price of its own is given.
+    """
+
+    input_usd_per_mtok: Decimal
+    output_usd_per_mtok: Decimal
+    cached_usd_per_mtok: Decimal | None = None
+    cache_write_usd_per_mtok: Decimal | None = None
+    source: str = ""
+    date: str = ""
 
 
 class CertificateSettings(_Table, frozen=True):
@@ -101,7 +118,7 @@ class CertificateSettings(_Table, frozen=True):
 
 
 class Settings(_Table, frozen=True):
-    """Everything in `freehold.toml`. `providers` and `tasks` are keyed by name."""
+    """Everything in `freehold.toml`. `providers` and `tasks` are keyed by name, `prices` by "provider/model"."""
 
     default_provider: str = ""
     providers: dict[str, ProviderSettings] = {}
@@ -111,3 +128,4 @@ class Settings(_Table, frozen=True):
     workload: WorkloadSettings = WorkloadSettings()
     certificate: CertificateSettings = CertificateSettings()
     economics: EconomicsSettings = EconomicsSettings()
+    prices: dict[str, PriceSettings] = {}

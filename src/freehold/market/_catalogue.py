@@ -1,0 +1,163 @@
+"""The one place that touches `genai-prices`: models, their aliases, and rates at a date, as our own structs.
+
+Loading its data takes about half a second, so that it happens at the first question and never at import. An update
+that the running program installed in `genai-prices` itself is used; nothing here fetches one.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelInfo, Provider
+
+_CHECKED = re.compile(r"verified on (20\d\d-[01]\d-[0-3]\d)")
+
+
+class Tiered(msgspec.Struct, frozen=True):
+    """A price that depends on the size of the whole prompt.
+
+    `steps` are (prompt tokens above which it applies, price), ascending; the step reached prices every token of the
+    call, not only those above it.
+    """
+
+    base: Decimal
+    steps: tuple[tuple[int, Decimal], ...] = ()
+
+    def at(self, prompt_tokens: int) -> Decimal:
+        """Price of every token of a call whose prompt, cached part included, has `prompt_tokens`."""
+        price = self.base
+        for start, step in self.steps:
+            if prompt_tokens > start:
+                price = step
+        return price
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """One model's list price at a date, in US dollars per million tokens (`request_usd`: per call).
+
+    None: the catalogue states no price of that kind. `extras` names prices for audio, images and the like, which
+    token counts do not show.
+    """
+
+    provider: str
+    model: str
+    input: Tiered | None
+    cache_read: Tiered | None
+    cache_write: Tiered | None
+    output: Tiered | None
+    reasoning: Tiered | None
+    request_usd: Decimal
+    extras: tuple[str, ...]
+    context_tokens: int | None
+    deprecated: bool
+    date: str
+
+
+@cache
+def package_version() -> str:
+    """Version of the catalogue, for sources."""
+    return version("genai-prices")
+
+
+@cache
+def catalogue_date() -> str:
+    """The latest date on which the catalogue says that it checked a price; "" where it says none."""
+    found = [d for provider in _providers() for model in provider.models for d in _CHECKED.findall(_comment(model))]
+    return max(found, default="")
+
+
+def find(provider: str | None, model: str, at: datetime) -> Listed | None:
+    """List price of `model` at `at`.
+
+    With `provider` None the provider is the one that the model's name belongs to. None where nothing matches.
+    """
+    from genai_prices.data_snapshot import get_snapshot
+
+    try:
+        entry, info = get_snapshot().find_provider_model(model, None, provider, None)
+    except LookupError:
+        return None
+    return _listed(entry, info, at)
+
+
+def find_by_url(url: str, model: str, at: datetime) -> Listed | None:
+    """List price of `model` where the API at `url` sells it; None where the address or the model is unknown."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    try:
+        entry, info = get_snapshot().find_provider_model(model, None, None, url)
+    except LookupError:
+        return None
+    return _listed(entry, info, at)
+
+
+def models_of(provider: str, at: datetime) -> tuple[Listed, ...]:
+    """Every model that one provider lists, at the prices of `at`."""
+    return tuple(_listed(p, m, at) for p in _providers() if p.id == provider for m in p.models)
+
+
+def offers(pattern: str, at: datetime) -> tuple[Listed, ...]:
+    """Every listed model whose name, without a leading vendor path, matches `pattern` whole."""
+    wanted = re.compile(pattern)
+    return tuple(
+        _listed(p, m, at) for p in _providers() for m in p.models if wanted.fullmatch(m.id.lower().rsplit("/", 1)[-1])
+    )
+
+
+def _providers() -> list[Provider]:
+    from genai_prices.data_snapshot import get_snapshot
+
+    return get_snapshot().providers
+
+
+def _comment(model: ModelInfo) -> str:
+    return model.price_comments or ""
+
+
+def _listed(provider: Provider, model: ModelInfo, at: datetime) -> Listed:
+    prices = dict(model.get_prices(at).__dict__)
+    per_call = prices.pop("requests_kcount", None)
+    known = {
+        "input": prices.pop("input_mtok", None),
+        "cache_read": prices.pop("cache_read_mtok", None),
+        "cache_write": prices.pop("cache_write_mtok", None),
+        "output": prices.pop("output_mtok", None),
+        "reasoning": prices.pop("output_reasoning_mtok", None),
+    }
+    return Listed(
+        provider=provider.id,
+        model=model.id,
+        **{name: _tiered(value) for name, value in known.items()},
+        request_usd=per_call.scaleb(-3) if isinstance(per_call, Decimal) else Decimal(0),
+        extras=tuple(sorted(name for name, value in prices.items() if value is not None)),
+        context_tokens=model.context_window,
+        deprecated=bool(model.deprecated),
+        date=_date_of(model, at),
+    )
+
+
+def _tiered(value: Any) -> Tiered | None:
+    if value is None:
+        return None
+    if isinstance(value, Decimal):
+        return Tiered(value)
+    return Tiered(value.base, tuple((step.start, step.price) for step in value.tiers))
+
+
+def _date_of(model: ModelInfo, at: datetime) -> str:
+    """When the price in force began, else when it was last checked, else when the catalogue last checked any."""
+    starts: list[str] = []
+    if isinstance(model.prices, list):
+        for conditional in model.prices:
+            start = getattr(conditional.constraint, "start_date", None)
+            if start is not None and start <= at.date():
+                starts.append(start.isoformat())
+    return max(starts, default="") or max(_CHECKED.findall(_comment(model)), default="") or catalogue_date()
