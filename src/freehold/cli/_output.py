@@ -1,0 +1,88 @@
+"""How commands speak: JSON and tables on stdout, talk and progress on stderr, figures as people read them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any, cast
+
+import msgspec
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.status import Status
+from rich.table import Table
+
+_ERR = Console(stderr=True, highlight=False)
+_PLAIN_WIDTH = 200
+"""Where stdout is no terminal there is no width to respect: rows must not be folded into shreds."""
+
+
+def talk(message: str) -> None:
+    """Say something to the person, on stderr."""
+    _ERR.print(message, soft_wrap=True)
+
+
+def emit(data: Any) -> None:
+    """Write one JSON document to stdout."""
+    text = msgspec.json.format(msgspec.json.encode(data, enc_hook=_encode), indent=2)
+    sys.stdout.write(text.decode() + "\n")
+
+
+def emit_line(data: Any) -> None:
+    """Write one JSON document on a line of its own to stdout."""
+    sys.stdout.write(msgspec.json.encode(data, enc_hook=_encode).decode() + "\n")
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    raise NotImplementedError(f"{type(value).__name__} has no JSON form")  # msgspec's protocol for enc_hook
+
+
+@contextmanager
+def working(what: str) -> Iterator[Status]:
+    """Show that something is being done; silent where stderr is no terminal."""
+    with _ERR.status(what) as status:
+        yield status
+
+
+def table(title: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], *, caption: str = "") -> None:
+    """Print a table to stdout; a column is (heading, "left" or "right")."""
+    width = None if sys.stdout.isatty() else _PLAIN_WIDTH
+    made = Table(title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    made.caption, made.caption_justify = caption or None, "left"
+    for heading, justify in columns:
+        made.add_column(heading, justify=cast("Any", justify), overflow="fold")
+    for row in rows:
+        made.add_row(*row)
+    Console(highlight=False, width=width).print(made)
+
+
+def say(text: str) -> None:
+    """Print a line of prose that is the command's result, to stdout."""
+    Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH, soft_wrap=True).print(text)
+
+
+def usd(amount: Decimal | float | None) -> str:
+    """Dollars as people read them: cents below a hundred, whole dollars above, `unknown` for None."""
+    if amount is None:
+        return "unknown"
+    value = Decimal(amount)
+    sign = "-" if value < 0 else ""
+    size = abs(value)
+    return f"{sign}${size:,.2f}" if size < 100 else f"{sign}${size:,.0f}"
+
+
+def percent(share: float | None, digits: int = 0) -> str:
+    """A share as a percentage; `-` for None."""
+    return "-" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def count(number: float) -> str:
+    """A count with thousands separators, or in words of magnitude where it is large."""
+    for size, unit in ((1e9, "B"), (1e6, "M")):
+        if number >= size:
+            return f"{number / size:.1f} {unit}"
+    return f"{number:,.0f}"

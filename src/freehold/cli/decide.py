@@ -1,0 +1,102 @@
+"""What to do about it: verdict, report, backtest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ._arguments import Json, Volume, factor
+from ._output import count, emit, percent, say, table, talk, usd, working
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands."""
+    app.command("verdict")(verdict)
+    app.command("report")(report)
+    app.command("backtest")(backtest)
+
+
+def verdict(
+    task: Annotated[str, typer.Argument(help="One task; all of them without it.")] = "",
+    volume: Volume = "x1",
+    json: Json = False,
+) -> None:
+    """Rent or own, per task: every option priced, and what would change the answer.
+
+    Example: freehold verdict sort_messages --volume x100
+    """
+    from freehold.services import Home, deciding, wording
+
+    factor = factor(volume)
+    with Home.open() as home, working("running the numbers"):
+        verdicts = deciding.verdicts(home, task_name=task, volume=factor)
+    if json:
+        emit({"schema": "freehold.verdict/1", "tasks": verdicts})
+        return
+    if task:
+        say(wording.verdict_page(verdicts[0]))
+        return
+    columns = [("Task", "left"), ("Calls a month", "right"), ("Rent a month", "right"), ("Verdict", "left"), ("Why", "left")]  # fmt: skip
+    rows = [
+        [v.task_name, count(v.calls_per_month), usd(deciding.rent_usd(v)), wording.verdict_word(v), v.reason] for v in verdicts
+    ]  # fmt: skip
+    table("", columns, rows)
+    talk("[dim]next:[/dim] freehold verdict TASK for every option, freehold report for the page")
+
+
+def report(
+    out: Annotated[Path, typer.Option(help="Where to write the page.")] = Path("freehold-report.html"),
+    volume: Volume = "x1",
+) -> None:
+    """One page for whoever signs: the answer per task, with its money, its promise and what it rests on.
+
+    Example: freehold report --out report.html
+    """
+    from freehold.services import Home, reporting
+
+    with Home.open() as home, working("writing the report"):
+        path = reporting.write(home, out, volume=factor(volume))
+    say(f"written: {path}")
+
+
+def backtest(
+    log: Annotated[Path, typer.Argument(help='A log in the "calls" format.')],
+    later: Annotated[Path | None, typer.Option(help="Judge on this log instead of the first one's end.")] = None,
+    share: Annotated[float, typer.Option(help="The share of the time to learn on.")] = 0.7,
+    against: Annotated[str, typer.Option(help="What right means: teacher or gold.")] = "teacher",
+    alpha: Annotated[float, typer.Option(help="The share of kept answers that may be wrong.")] = 0.05,
+    delta: Annotated[float, typer.Option(help="How often the promise itself may fail.")] = 0.05,
+    volume: Volume = "x1",
+    json: Json = False,
+) -> None:
+    """What owning would have done: learn on the earlier part of a log, be judged once on the later.
+
+    Example: freehold backtest calls.jsonl --later later.jsonl
+    """
+    from freehold.services import backtesting, wording
+
+    options = backtesting.BacktestOptions(share, alpha, delta, backtesting.parse_against(against), factor(volume))
+    with working("learning on the earlier part") as status:
+        result = backtesting.backtest(log, later, options, progress=status.update)
+    if json:
+        emit({"schema": "freehold.backtest/1", **result.as_dict()})
+        return
+    columns = [("Task", "left"), ("Calls before", "right"), ("after", "right"), ("Promised", "left"), ("Kept", "right"), ("Realised risk", "left"), ("Saved", "right"), ("Verdict", "left")]  # fmt: skip
+    rows = [
+        [
+            t.name,
+            count(t.calls_before),
+            count(t.calls_after),
+            wording.promise_short(t.certificate),
+            percent(t.after.coverage if t.after else None),
+            wording.realised_short(t.after),
+            usd(t.after.saved_usd) if t.after else "-",
+            wording.word(t.verdict),
+        ]
+        for t in result.tasks
+    ]
+    table("", columns, rows, caption=result.caption)
+    for line in result.in_words():
+        say(line)

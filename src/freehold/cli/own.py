@@ -1,0 +1,133 @@
+"""Owning: train, certify, promote, roll back, and the bundle's export, verification and rebuilding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ._arguments import Json
+from ._output import emit, say, talk, working
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands."""
+    for command in (train, certify, promote, rollback, export, verify, rebuild):
+        app.command()(command)
+
+
+def train(
+    task: str,
+    seed: Annotated[int, typer.Option(help="Same calls, same seed, same weights.")] = 0,
+    json: Json = False,
+) -> None:
+    """Train the cheapest student of a task that suffices, on this machine's CPU.
+
+    Example: freehold train sort_messages
+    """
+    from freehold.services import Home, training, wording
+
+    with Home.open() as home, working(f"training a student of {task}") as status:
+        report = training.train(home, home.task(task), seed=seed, progress=status.update)
+    if json:
+        emit({"schema": "freehold.train/1", **report.as_dict()})
+        return
+    for line in wording.training(report):
+        say(line)
+    talk(f"[dim]next:[/dim] freehold certify {task}")
+
+
+def certify(
+    task: str,
+    alpha: Annotated[float | None, typer.Option(help="The share of kept answers that may be wrong.")] = None,
+    delta: Annotated[float | None, typer.Option(help="How often the promise itself may fail.")] = None,
+    against: Annotated[str, typer.Option(help="What right means: teacher or gold.")] = "",
+    json: Json = False,
+) -> None:
+    """Ask for a promise about a task's student, or a plain no with the labels that are missing. Exit code 3 for no.
+
+    Example: freehold certify sort_messages --alpha 0.05 --delta 0.05 --against teacher
+    """
+    from freehold.services import Home, certifying, wording
+
+    with Home.open() as home, working(f"certifying {task}"):
+        certificate = certifying.certify(home, home.task(task), alpha=alpha, delta=delta, against=against)
+    if json:
+        emit({"schema": "freehold.certificate/1", **certifying.as_dict(certificate)})
+    else:
+        say(wording.certificate(certificate))
+        if certificate.certified:
+            talk(f"[dim]next:[/dim] freehold promote {task} --stage shadow")
+    if not certificate.certified:
+        raise typer.Exit(3)
+
+
+def promote(
+    task: str,
+    stage: Annotated[str, typer.Option(help="shadow, canary or full")],
+    by: Annotated[str, typer.Option(help="Who decides; goes into the audit log.")] = "",
+    against: Annotated[str, typer.Option(help="Which promise to stand on: teacher or gold.")] = "",
+) -> None:
+    """Let a certified student answer: shadow computes and records, canary serves a share, full serves what it is sure of.
+
+    Example: freehold promote sort_messages --stage full
+    """
+    from freehold.services import Home, promoting
+
+    with Home.open() as home:
+        for line in promoting.promote(home, home.task(task), stage, by=by, against=against):
+            say(line)
+
+
+def rollback(task: str, by: Annotated[str, typer.Option(help="Who decides; goes into the audit log.")] = "") -> None:
+    """Take a task's student off: everything is rented again.
+
+    Example: freehold rollback sort_messages
+    """
+    from freehold.services import Home, promoting
+
+    with Home.open() as home:
+        say(promoting.rollback(home, home.task(task), by=by))
+
+
+def export(task: str, folder: Path) -> None:
+    """Copy a task's student as a signed bundle that needs nothing else of ours to be understood.
+
+    Example: freehold export sort_messages ./sorter
+    """
+    from freehold.services import Home, bundling
+
+    with Home.open() as home:
+        say(bundling.export(home, home.task(task), folder))
+
+
+def verify(folder: Path, json: Json = False) -> None:
+    """Check that no byte of a bundle has changed, and who signed it.
+
+    Example: freehold verify ./sorter
+    """
+    from freehold.services import bundling
+
+    verified = bundling.verify(folder)
+    if json:
+        emit({"schema": "freehold.verify/1", **verified.as_dict()})
+    else:
+        say(verified.in_words())
+
+
+def rebuild(folder: Path, json: Json = False) -> None:
+    """Train a bundle's student again from its own data and compare the weights, bit for bit.
+
+    Example: freehold rebuild ./sorter
+    """
+    from freehold.services import bundling
+
+    with working("training it again"):
+        rebuilt = bundling.rebuild(folder)
+    if json:
+        emit({"schema": "freehold.rebuild/1", **rebuilt.as_dict()})
+    else:
+        say(rebuilt.in_words())
+    if not rebuilt.identical:
+        raise typer.Exit(1)

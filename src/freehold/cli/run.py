@@ -1,0 +1,96 @@
+"""Running: up, demo, doctor, config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ._arguments import Json, factor
+from ._output import emit, say, table, talk
+
+config_app = typer.Typer(help="What is set, and where it was set.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands."""
+    for command in (up, demo, doctor):
+        app.command()(command)
+    app.add_typer(config_app, name="config")
+
+
+def up(
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 for any free one.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+) -> None:
+    """Start the gateway. Point any OpenAI client at it.
+
+    Example: freehold up --port 8080
+    """
+    from freehold.services import running
+
+    running.up(host=host, port=port, announce=talk)
+
+
+def demo(
+    json: Json = False,
+    volume: Annotated[str, typer.Option(help="What one recorded call stands for, times this: x0.01.")] = "x1",
+    teacher_error: Annotated[float, typer.Option(help="Share of narrow answers the rented model gets wrong.")] = 0.02,
+    price: Annotated[str, typer.Option(help="The rented model's price, times this: x0.1.")] = "x1",
+    restricted: Annotated[bool, typer.Option(help="Whether the health desk's messages are restricted.")] = True,
+    out: Annotated[Path, typer.Option(help="Where to write the report.")] = Path("freehold-report.html"),
+    keep: Annotated[Path | None, typer.Option(help="Keep the demo's home in this folder to look around.")] = None,
+) -> None:
+    """The whole circle on a recorded product, offline, in about a minute.
+
+    Example: freehold demo --volume x0.01
+    """
+    from freehold.demo import walk
+
+    options = walk.DemoOptions(
+        volume=factor(volume), teacher_error=teacher_error, price=factor(price), restricted=restricted, report=out, keep=keep
+    )  # fmt: skip
+    result = walk.run(options, progress=talk)
+    if json:
+        emit(result.as_dict())
+        return
+    walk.show(result, table=table, say=say)
+
+
+def doctor(json: Json = False) -> None:
+    """What is wrong, and the command that mends it. Exit code 1 where something is.
+
+    Example: freehold doctor
+    """
+    from freehold.services import doctoring
+
+    findings = doctoring.examine()
+    if json:
+        emit({"schema": "freehold.doctor/1", "findings": findings})
+    elif findings:
+        for finding in findings:
+            say(f"[yellow]{finding.what}[/yellow]\n  next: {finding.mend}")
+    else:
+        say("nothing is wrong")
+    if findings:
+        raise typer.Exit(1)
+
+
+@config_app.command()
+def show(
+    origin: Annotated[bool, typer.Option("--origin", help="Say where each value came from.")] = False,
+    json: Json = False,
+) -> None:
+    """Every setting with its value. Keys are never shown: settings name the variable that holds them.
+
+    Example: freehold config show --origin
+    """
+    from freehold.services import doctoring
+
+    rows = doctoring.settings_rows()
+    if json:
+        emit({"schema": "freehold.config/1", "settings": [{"name": n, "value": v, "origin": o} for n, v, o in rows]})
+        return
+    columns = [("Setting", "left"), ("Value", "left"), *([("Origin", "left")] if origin else [])]
+    table("", columns, [[n, v, o] if origin else [n, v] for n, v, o in rows])

@@ -1,0 +1,178 @@
+"""What the traffic is: import, calls, tasks, a task's edits and contract, replay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ._arguments import Json
+from ._output import count, emit, emit_line, percent, say, table, talk, working
+
+task_app = typer.Typer(help="Rename, merge, tag: what a person decides about a task survives the next discovery.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands."""
+    app.command("import")(import_log)
+    app.command("tasks")(tasks)
+    app.command("calls")(calls)
+    app.command("contract")(contract)
+    app.command("replay")(replay)
+    app.command("gold")(gold)
+    app.add_typer(task_app, name="task")
+
+
+def import_log(log: Annotated[Path, typer.Argument(help='A log in the "calls" format.')], json: Json = False) -> None:
+    """Bring an existing log into the ledger. Importing twice adds nothing; bad lines are reported and the rest comes in.
+
+    Example: freehold import calls.jsonl
+    """
+    from freehold.services import Home, ingest
+
+    with Home.open() as home, working(f"importing {log.name}"):
+        report = ingest.import_log(home, log)
+    if json:
+        emit({"schema": "freehold.import/1", **report.as_dict()})
+        return
+    say(
+        f"{count(report.read)} lines read: {count(report.added)} calls added, {count(report.duplicates)} already there."
+    )
+    if report.rejected:
+        say(f"[yellow]{count(report.rejected)} lines could not be read[/yellow]; the first of them:")
+        for number, reason in report.examples:
+            say(f"  line {number}: {reason}")
+    talk("[dim]next:[/dim] freehold tasks")
+
+
+def tasks(
+    json: Json = False,
+    refresh: Annotated[bool, typer.Option(help="Look for tasks again even if no calls have come since.")] = False,
+) -> None:
+    """The recurring tasks found in the traffic, without tags.
+
+    Example: freehold tasks --json
+    """
+    from freehold.services import Home, discovering
+
+    with Home.open() as home, working("finding the recurring tasks"):
+        listing = discovering.list_tasks(home, refresh=refresh)
+    if json:
+        emit({"schema": "freehold.tasks/1", **listing.as_dict()})
+        return
+    rows = [
+        [t.name, t.kind, count(t.calls), percent(t.share, 1), str(t.versions), t.stage, t.why] for t in listing.tasks
+    ]
+    columns = [("Task", "left"), ("Kind", "left"), ("Calls", "right"), ("Share", "right"), ("Versions", "right"), ("Stage", "left"), ("Why these calls belong together", "left")]  # fmt: skip
+    table("", columns, rows)
+    if listing.unrecognised:
+        say(f"{count(listing.unrecognised)} of {count(listing.calls)} calls recur in no task.")
+    talk("[dim]next:[/dim] freehold verdict")
+
+
+def calls(
+    task: Annotated[str, typer.Option(help="Only this task's calls.")] = "",
+    limit: Annotated[int, typer.Option(help="At most this many, oldest first; 0 for all.")] = 0,
+    json: Json = False,
+) -> None:
+    """The recorded calls, each with its task. With --json, one object a line.
+
+    Example: freehold calls --task sort_messages --json
+    """
+    from freehold.services import Home, listing
+
+    with Home.open() as home:
+        for row in listing.calls(home, task_name=task, limit=limit):
+            if json:
+                emit_line(row.as_dict())
+            else:
+                say(f"{row.started_at}  {row.id}  {row.task or '-'}  {row.model}  {row.served_by}  {row.outcome}")
+
+
+def contract(
+    task: str,
+    sign: Annotated[str, typer.Option(help="Sign the contract, with your name.")] = "",
+    json: Json = False,
+) -> None:
+    """What the code around a task relies on, learned from its answers.
+
+    Example: freehold contract sort_messages --sign "Rosa"
+    """
+    from freehold.services import Home, contracting
+
+    with Home.open() as home:
+        found = contracting.contract(home, home.task(task), sign=sign)
+    if json:
+        emit({"schema": "freehold.contract/1", "task": task, "contract": found})
+        return
+    say(contracting.in_words(found))
+
+
+def gold(
+    call: Annotated[str, typer.Argument(help="The call's id.")],
+    answer: Annotated[str, typer.Argument(help="The right answer, in the words the product expects.")],
+) -> None:
+    """Attach the right answer to a recorded call: what promises against gold are measured on.
+
+    Example: freehold gold call-000123 delivery_late
+    """
+    from freehold.services import Home
+
+    with Home.open() as home:
+        home.ledger.attach_gold(call, answer)
+    say(f"call {call} has its right answer")
+
+
+def replay(
+    log: Annotated[Path, typer.Argument(help='A log in the "calls" format.')],
+    to: Annotated[str, typer.Option(help="The gateway to send it to, such as http://127.0.0.1:8080")],
+    rate: Annotated[float, typer.Option(help="Calls per second; 0 for as fast as they are answered.")] = 0,
+    speed: Annotated[float, typer.Option(help="Keep the log's own rhythm, this many times faster; 0 for not.")] = 0,
+    json: Json = False,
+) -> None:
+    """Send a log's requests to a gateway again, in their order.
+
+    Example: freehold replay later.jsonl --to http://127.0.0.1:8080 --rate 200
+    """
+    from freehold.services import replaying
+
+    with working(f"replaying {log.name}"):
+        report = replaying.replay(log, to, rate=rate, speed=speed)
+    if json:
+        emit({"schema": "freehold.replay/1", **report.as_dict()})
+        return
+    say(report.in_words())
+
+
+@task_app.command()
+def rename(task: str, name: str) -> None:
+    """Give a task a name of your own."""
+    from freehold.services import Home
+
+    with Home.open() as home:
+        home.registry.rename(home.task(task).id, name)
+        home.publish()
+    say(f"{task} is now {name}")
+
+
+@task_app.command()
+def merge(task: str, into: str) -> None:
+    """Say that two tasks are one."""
+    from freehold.services import Home
+
+    with Home.open() as home:
+        home.registry.merge(home.task(task).id, home.task(into).id)
+        home.publish()
+    say(f"{task} is now part of {into}")
+
+
+@task_app.command()
+def tag(task: str, tags: list[str]) -> None:
+    """Put words of your own on a task."""
+    from freehold.services import Home
+
+    with Home.open() as home:
+        home.registry.tag(home.task(task).id, tags)
+        home.publish()
+    say(f"{task} is tagged {', '.join(tags)}")
