@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from rich.box import SIMPLE_HEAD
@@ -48,13 +48,13 @@ def working(what: str) -> Iterator[Status]:
         yield status
 
 
-def table(title: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], *, caption: str = "") -> None:
-    """Print a table to stdout; a column is (heading, "left" or "right")."""
+def table(title: str, columns: str, rows: Sequence[Sequence[str]], *, caption: str = "") -> None:
+    """Print a table to stdout; headings are separated by bars, and one that begins with > stands to the right."""
     width = None if sys.stdout.isatty() else _PLAIN_WIDTH
     made = Table(title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     made.caption, made.caption_justify = caption or None, "left"
-    for heading, justify in columns:
-        made.add_column(heading, justify=cast("Any", justify), overflow="fold")
+    for heading in columns.split("|"):
+        made.add_column(heading.lstrip(">"), justify="right" if heading.startswith(">") else "left", overflow="fold")
     for row in rows:
         made.add_row(*row)
     Console(highlight=False, width=width).print(made)

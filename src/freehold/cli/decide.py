@@ -29,20 +29,19 @@ def verdict(
     """
     from freehold.services import Home, deciding, wording
 
-    factor = factor(volume)
     with Home.open() as home, working("running the numbers"):
-        verdicts = deciding.verdicts(home, task_name=task, volume=factor)
+        verdicts = deciding.verdicts(home, task_name=task, volume=factor(volume))
     if json:
         emit({"schema": "freehold.verdict/1", "tasks": verdicts})
         return
     if task:
         say(wording.verdict_page(verdicts[0]))
         return
-    columns = [("Task", "left"), ("Calls a month", "right"), ("Rent a month", "right"), ("Verdict", "left"), ("Why", "left")]  # fmt: skip
     rows = [
-        [v.task_name, count(v.calls_per_month), usd(deciding.rent_usd(v)), wording.verdict_word(v), v.reason] for v in verdicts
-    ]  # fmt: skip
-    table("", columns, rows)
+        [v.task_name, count(v.calls_per_month), usd(deciding.rent_usd(v)), wording.verdict_word(v), v.reason]
+        for v in verdicts
+    ]
+    table("", "Task|>Calls a month|>Rent a month|Verdict|Why", rows)
     talk("[dim]next:[/dim] freehold verdict TASK for every option, freehold report for the page")
 
 
@@ -83,7 +82,6 @@ def backtest(
     if json:
         emit({"schema": "freehold.backtest/1", **result.as_dict()})
         return
-    columns = [("Task", "left"), ("Calls before", "right"), ("after", "right"), ("Promised", "left"), ("Kept", "right"), ("Realised risk", "left"), ("Saved", "right"), ("Verdict", "left")]  # fmt: skip
     rows = [
         [
             t.name,
@@ -97,6 +95,7 @@ def backtest(
         ]
         for t in result.tasks
     ]
+    columns = "Task|>Calls before|>after|Promised|>Kept|Realised risk|>Saved|Verdict"
     table("", columns, rows, caption=result.caption)
     for line in result.in_words():
         say(line)

@@ -69,7 +69,9 @@ def promote(
     by: Annotated[str, typer.Option(help="Who decides; goes into the audit log.")] = "",
     against: Annotated[str, typer.Option(help="Which promise to stand on: teacher or gold.")] = "",
 ) -> None:
-    """Let a certified student answer: shadow computes and records, canary serves a share, full serves what it is sure of.
+    """Let a certified student answer.
+
+    shadow computes and records without serving, canary serves a share, full serves what it is sure of.
 
     Example: freehold promote sort_messages --stage full
     """

@@ -48,9 +48,7 @@ def demo(
     """
     from freehold.demo import walk
 
-    options = walk.DemoOptions(
-        volume=factor(volume), teacher_error=teacher_error, price=factor(price), restricted=restricted, report=out, keep=keep
-    )  # fmt: skip
+    options = walk.DemoOptions(factor(volume), teacher_error, factor(price), restricted, out, keep)
     result = walk.run(options, progress=talk)
     if json:
         emit(result.as_dict())
@@ -92,5 +90,6 @@ def show(
     if json:
         emit({"schema": "freehold.config/1", "settings": [{"name": n, "value": v, "origin": o} for n, v, o in rows]})
         return
-    columns = [("Setting", "left"), ("Value", "left"), *([("Origin", "left")] if origin else [])]
-    table("", columns, [[n, v, o] if origin else [n, v] for n, v, o in rows])
+    table(
+        "", "Setting|Value|Origin" if origin else "Setting|Value", [[n, v, o] if origin else [n, v] for n, v, o in rows]
+    )

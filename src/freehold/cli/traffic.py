@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
 
 
 def import_log(log: Annotated[Path, typer.Argument(help='A log in the "calls" format.')], json: Json = False) -> None:
-    """Bring an existing log into the ledger. Importing twice adds nothing; bad lines are reported and the rest comes in.
+    """Bring an existing log into the ledger.
+
+    Importing twice adds nothing; bad lines are reported and the rest comes in.
 
     Example: freehold import calls.jsonl
     """
@@ -64,8 +66,7 @@ def tasks(
     rows = [
         [t.name, t.kind, count(t.calls), percent(t.share, 1), str(t.versions), t.stage, t.why] for t in listing.tasks
     ]
-    columns = [("Task", "left"), ("Kind", "left"), ("Calls", "right"), ("Share", "right"), ("Versions", "right"), ("Stage", "left"), ("Why these calls belong together", "left")]  # fmt: skip
-    table("", columns, rows)
+    table("", "Task|Kind|>Calls|>Share|>Versions|Stage|Why these calls belong together", rows)
     if listing.unrecognised:
         say(f"{count(listing.unrecognised)} of {count(listing.calls)} calls recur in no task.")
     talk("[dim]next:[/dim] freehold verdict")
