@@ -1,8 +1,6 @@
 """When two answers differ."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
