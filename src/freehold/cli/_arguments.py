@@ -10,6 +10,7 @@ from freehold.errors import UsageError
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON under a versioned schema.")]
 Volume = Annotated[str, typer.Option(help="As if there were this many times the calls: x100.")]
+By = Annotated[str, typer.Option(help="Who decides; goes into the audit log.")]
 
 
 def factor(text: str) -> float:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ._arguments import Json
+from ._arguments import By, Json
 from ._output import emit, say, talk, working
 
 
@@ -66,7 +66,7 @@ def certify(
 def promote(
     task: str,
     stage: Annotated[str, typer.Option(help="shadow, canary or full")],
-    by: Annotated[str, typer.Option(help="Who decides; goes into the audit log.")] = "",
+    by: By = "",
     against: Annotated[str, typer.Option(help="Which promise to stand on: teacher or gold.")] = "",
 ) -> None:
     """Let a certified student answer.
@@ -82,7 +82,7 @@ def promote(
             say(line)
 
 
-def rollback(task: str, by: Annotated[str, typer.Option(help="Who decides; goes into the audit log.")] = "") -> None:
+def rollback(task: str, by: By = "") -> None:
     """Take a task's student off: everything is rented again.
 
     Example: freehold rollback sort_messages

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ._arguments import Json
+from ._arguments import By, Json
 from ._output import count, emit, emit_line, percent, say, table, talk, working
 
 task_app = typer.Typer(help="Rename, merge, tag: what a person decides about a task survives the next discovery.")
@@ -147,33 +147,44 @@ def replay(
 
 
 @task_app.command()
-def rename(task: str, name: str) -> None:
+def rename(task: str, name: str, by: By = "") -> None:
     """Give a task a name of your own."""
     from freehold.services import Home
+    from freehold.services.promoting import whoever
 
     with Home.open() as home:
-        home.registry.rename(home.task(task).id, name)
-        home.publish()
+        home.registry.rename(task, name, by=by or whoever())
     say(f"{task} is now {name}")
 
 
 @task_app.command()
-def merge(task: str, into: str) -> None:
-    """Say that two tasks are one."""
+def merge(into: str, others: list[str], by: By = "") -> None:
+    """Say that several tasks are one."""
     from freehold.services import Home
+    from freehold.services.promoting import whoever
 
     with Home.open() as home:
-        home.registry.merge(home.task(task).id, home.task(into).id)
-        home.publish()
-    say(f"{task} is now part of {into}")
+        home.registry.merge(into, others, by=by or whoever())
+    say(f"{', '.join(others)} is now part of {into}")
 
 
 @task_app.command()
-def tag(task: str, tags: list[str]) -> None:
-    """Put words of your own on a task."""
+def split(task: str, name: str, versions: list[str], by: By = "") -> None:
+    """Make some of a task's prompt versions a task of their own."""
     from freehold.services import Home
+    from freehold.services.promoting import whoever
 
     with Home.open() as home:
-        home.registry.tag(home.task(task).id, tags)
-        home.publish()
+        home.registry.split(task, versions, name, by=by or whoever())
+    say(f"{name} has left {task}")
+
+
+@task_app.command()
+def tag(task: str, tags: list[str], by: By = "") -> None:
+    """Put words of your own on a task."""
+    from freehold.services import Home
+    from freehold.services.promoting import whoever
+
+    with Home.open() as home:
+        home.registry.tag(task, tags, by=by or whoever())
     say(f"{task} is tagged {', '.join(tags)}")

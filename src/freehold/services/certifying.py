@@ -1,0 +1,144 @@
+"""Asking for a promise: the student answers the calls held out from it, and the evidence says what may be promised."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from freehold.errors import MissingPrerequisite, UsageError
+from freehold.evidence import certificates, losses
+from freehold.students import bundle, runtime
+from freehold.vocabulary import Against, Answer, Certificate, Example, Manifest, Task
+
+from .examples import gather
+from .home import Home
+from .training import HELD_OUT_FROM
+
+
+def certify(
+    home: Home, task: Task, *, alpha: float | None = None, delta: float | None = None, against: str = ""
+) -> Certificate:
+    """Certify the latest student of `task` on calls it has never seen, or say what is missing.
+
+    Against the teacher: the calls from the held-out end of the traffic on, whatever has come since included. Against
+    gold: every call with a person's answer that was not trained on.
+
+    Raises:
+        MissingPrerequisite: the task has no student.
+        UsageError: `against` is neither teacher nor gold, or alpha or delta is no probability.
+    """
+    declared, default = home.task_settings(task), home.settings.certificate
+    chosen = parse_against(against or declared.against or default.against)
+    manifest, folder = latest_student(home, task)
+    examples = held_out(home, task, folder, manifest, chosen)
+    answers = runtime.load(folder).answer_many([e.inputs for e in examples])
+    numbers = certificates.certify(
+        [a.confidence for a in answers],
+        wrong(task, home, examples, answers, chosen),
+        [a.scope >= manifest.scope_threshold for a in answers],
+        alpha=first(alpha, declared.alpha, default.alpha),
+        delta=first(delta, declared.delta, default.delta),
+    )
+    certificate = _certificate(task, manifest, numbers, examples, chosen)
+    home.registry.add_certificate(certificate)
+    bundle.add_evidence(folder, certificate, bundle.signing_key(home.path))
+    return certificate
+
+
+def parse_against(text: str) -> Against:
+    """What right means, as a person typed it.
+
+    Raises:
+        UsageError: neither teacher nor gold.
+    """
+    if text == "teacher":
+        return "teacher"
+    if text == "gold":
+        return "gold"
+    raise UsageError(f"{text!r} is nothing to certify against", hint="--against teacher or --against gold")
+
+
+def latest_student(home: Home, task: Task) -> tuple[Manifest, Any]:
+    """The task's newest student and its verified folder.
+
+    Raises:
+        MissingPrerequisite: there is none yet.
+        BundleRefused: its bundle was changed.
+    """
+    student = home.registry.latest_student(task.id)
+    if student is None:
+        raise MissingPrerequisite(f"task {task.name} has no student yet", hint=f"freehold train {task.name}")
+    folder = home.path / student.bundle
+    return bundle.verify(folder).manifest, folder
+
+
+def held_out(home: Home, task: Task, folder: Any, manifest: Manifest, against: Against) -> list[Example]:
+    """The task's examples that the student never saw, as far as they can judge it."""
+    trained_on = {e.id for e in bundle.read_examples(folder)}
+    from_us = int(manifest.parameters[HELD_OUT_FROM])
+    covered = set(manifest.template_ids)
+    gathered = gather(home.recognised(task_id=task.id))
+    unseen = [e for e in gathered.examples if e.id not in trained_on and gathered.versions[e.id] in covered]
+    if against == "gold":
+        return [e for e in unseen if e.gold is not None]
+    return [e for e in unseen if e.started_at_us >= from_us]
+
+
+def wrong(
+    task: Task, home: Home, examples: Sequence[Example], answers: Sequence[Answer], against: Against
+) -> list[bool]:
+    """Which answers are wrong, under the task's loss."""
+    contract = home.registry.contract(task.id)
+    differ = losses.loss(losses.loss_for(task.kind, contract.form if contract else ""))
+    truth = [(e.gold or "") if against == "gold" else e.answer for e in examples]
+    return [differ(answer.text, right) for answer, right in zip(answers, truth, strict=True)]
+
+
+def first(*values: float | None) -> float:
+    """The first that is given."""
+    return next(value for value in values if value is not None)
+
+
+def _certificate(
+    task: Task, manifest: Manifest, numbers: certificates.Numbers, examples: Sequence[Example], against: Against
+) -> Certificate:
+    times = [e.started_at_us for e in examples] or [0]
+    issued_at = datetime.now(UTC).isoformat(timespec="seconds")
+    made_of = f"{manifest.student_id} {against} {numbers.alpha} {numbers.delta} {len(examples)} {issued_at}"
+    return Certificate(
+        id="cert_" + hashlib.sha256(made_of.encode()).hexdigest()[:12],
+        task_id=task.id,
+        student_id=manifest.student_id,
+        certified=numbers.certified,
+        alpha=numbers.alpha,
+        delta=numbers.delta,
+        against=against,
+        n=numbers.n,
+        threshold=numbers.threshold,
+        scope_threshold=manifest.scope_threshold,
+        coverage=numbers.coverage,
+        coverage_interval=numbers.coverage_interval,
+        n_kept=numbers.n_kept,
+        n_errors=numbers.n_errors,
+        risk=numbers.risk,
+        risk_upper=numbers.risk_upper,
+        best_risk_upper=numbers.best_risk_upper,
+        labels_needed=numbers.labels_needed,
+        reason=numbers.reason,
+        template_ids=manifest.template_ids,
+        contract_version=manifest.contract_version,
+        label_source=f"answers of {manifest.teacher}" if against == "teacher" else "answers given by people",
+        calls_from_us=min(times),
+        calls_to_us=max(times),
+        issued_at=issued_at,
+        method=numbers.method,
+    )
+
+
+def as_dict(certificate: Certificate) -> dict[str, Any]:
+    """The certificate as plain values."""
+    return msgspec.to_builtins(certificate)

@@ -1,0 +1,85 @@
+"""One `FREEHOLD_HOME`, opened: its settings, its ledger, its registry, and the calls as their tasks see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from freehold import settings as settings_module
+from freehold.errors import MissingPrerequisite
+from freehold.ledger import Ledger
+from freehold.registry.store import Registry
+from freehold.settings import Loaded, Settings, TaskSettings
+from freehold.tasks.matching import TaskMatcher
+from freehold.vocabulary import Call, Match, Task
+
+
+class Home:
+    """Everything that lives under one folder.
+
+    `until_us` bounds what this home can see: no walk through it reads a call that started later. A backtest learns
+    through such a bounded home, so that it cannot peek.
+    """
+
+    def __init__(self, loaded: Loaded, *, until_us: int | None = None) -> None:
+        self.settings: Settings = loaded.settings
+        self.path: Path = loaded.home
+        self.until_us = until_us
+
+    @classmethod
+    def open(cls) -> Self:
+        """Open the home that the environment and the working folder name."""
+        return cls(settings_module.load())
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The calls."""
+        return Ledger(self.path)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Tasks, students, certificates, stages."""
+        return Registry(self.path, self.settings)
+
+    def close(self) -> None:
+        """Close whatever was opened."""
+        if "registry" in self.__dict__:
+            self.registry.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def calls(self, *, bodies: bool = True) -> Iterator[Call]:
+        """Every call this home may see, oldest first."""
+        return self.ledger.calls(until_us=self.until_us, bodies=bodies)
+
+    def task(self, name: str) -> Task:
+        """The task of that name or id.
+
+        Raises:
+            MissingPrerequisite: no tasks have been found yet.
+            NotFound: there is no such task; the hint names close ones.
+        """
+        if not self.registry.tasks():
+            raise MissingPrerequisite("no tasks have been found yet", hint="freehold import LOG, then freehold tasks")
+        return self.registry.task(name)
+
+    def recognised(self, *, task_id: str | None = None) -> Iterator[tuple[Call, Match | None]]:
+        """Every call with what it is recognised as; with `task_id`, that task's calls alone."""
+        matcher = TaskMatcher(self.registry.tasks())
+        for call in self.calls():
+            match = matcher.match(call.request, declared=call.task)
+            if task_id is None or (match is not None and match.task_id == task_id):
+                yield call, match
+
+    def task_settings(self, task: Task) -> TaskSettings:
+        """What a person declared about the task, under any name it has or had."""
+        return self.registry.task_settings(task.id)

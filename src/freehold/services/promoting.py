@@ -1,0 +1,59 @@
+"""Stages: who may answer what, and who said so."""
+
+from __future__ import annotations
+
+import getpass
+from typing import get_args
+
+from freehold.errors import GateRefused, UsageError
+from freehold.vocabulary import Stage, Task
+
+from .certifying import latest_student, parse_against
+from .home import Home
+
+_ASKABLE = ("shadow", "canary", "full")
+
+
+def promote(home: Home, task: Task, stage: str, *, by: str = "", against: str = "") -> list[str]:
+    """Put the task's newest student on a stage; canary and full stand on its newest certificate.
+
+    Returns what to tell the person.
+
+    Raises:
+        UsageError: there is no such stage.
+        MissingPrerequisite: the task has no student.
+        GateRefused: there is no certificate that would carry the stage; the hint is the command that asks for one.
+    """
+    if stage not in _ASKABLE:
+        raise UsageError(f"{stage!r} is no stage to promote to", hint=f"--stage {'|'.join(_ASKABLE)}")
+    manifest, _ = latest_student(home, task)
+    wanted: Stage = next(s for s in get_args(Stage) if s == stage)
+    certificate_id = ""
+    if against:
+        found = home.registry.latest_certificate(task.id, manifest.student_id, parse_against(against))
+        if found is None:
+            raise GateRefused(
+                f"task {task.name} has no certificate against {against}",
+                hint=f"freehold certify {task.name} --against {against}",
+            )
+        certificate_id = found.id
+    home.registry.set_stage(task.id, wanted, by=by or whoever(), reason="promoted", certificate_id=certificate_id)
+    if stage == "shadow":
+        return [f"{task.name} is on stage shadow: {manifest.student_id} computes and records, and answers nobody."]
+    return [f"{task.name} is on stage {stage}: {manifest.student_id} answers where it is sure, the rest is rented."]
+
+
+def rollback(home: Home, task: Task, *, by: str = "") -> str:
+    """Go back to the student that served before, or to renting everything."""
+    record = home.registry.rollback(task.id, by=by or whoever())
+    if record.student_id:
+        return f"{task.name} is answered by {record.student_id} again, on stage {record.stage}."
+    return f"{task.name} is rented again; its student stays in the registry."
+
+
+def whoever() -> str:
+    """The person at the keyboard, as the system knows them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -1,0 +1,199 @@
+"""Sending a log's requests to a gateway again: to rehearse, to load, and to run the demo."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from freehold.errors import BadLog, UpstreamFailed, UsageError
+
+CONCURRENCY = 16
+STARTED_AT_HEADER = "x-freehold-started-at"
+"""Tells a gateway that trusts it (`gateway.trust_replay_times`) when the call was really made."""
+
+_TIMEOUT_S = 300.0
+
+
+class _Line(msgspec.Struct):
+    id: str
+    started_at: str
+    request: msgspec.Raw
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """One replayed call: its id in the log, the status, who served it, its id at the gateway, and how long it took."""
+
+    id: str
+    status: int
+    served_by: str
+    task: str
+    call_id: str
+    latency_ms: float
+    body: bytes
+
+
+class ReplayReport(msgspec.Struct, frozen=True):
+    """What a replay came to: calls by status and by whose model answered, and latency in milliseconds."""
+
+    sent: int
+    by_status: dict[str, int]
+    served_by: dict[str, int]
+    seconds: float
+    latency_p50_ms: float
+    latency_p99_ms: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain values."""
+        return msgspec.to_builtins(self)
+
+    def in_words(self) -> str:
+        """The report for a person."""
+        statuses = ", ".join(f"{n:,} x {status}" for status, n in sorted(self.by_status.items()))
+        served = ", ".join(f"{n:,} {who}" for who, n in sorted(self.served_by.items())) or "none"
+        return (
+            f"{self.sent:,} calls in {self.seconds:.1f} s: {statuses}. Answered by: {served}. "
+            f"Latency {self.latency_p50_ms:.1f} ms in the middle, {self.latency_p99_ms:.1f} ms at the 99th percentile."
+        )
+
+
+def replay(
+    log: Path,
+    to: str,
+    *,
+    rate: float = 0.0,
+    speed: float = 0.0,
+    each: Callable[[Answered], None] | None = None,
+) -> ReplayReport:
+    """Send every request of a log, in its order, at most sixteen at a time.
+
+    Args:
+        log: a log in the format "calls".
+        to: the gateway's address.
+        rate: calls per second; 0 for as fast as they are answered.
+        speed: keep the log's own rhythm, this many times faster; 0 for not.
+        each: told of every answer, from several threads, never two at once.
+
+    Raises:
+        BadLog: a line cannot be read; everything before it was sent.
+        UpstreamFailed: nothing listens there.
+        UsageError: the address is none, or both a rate and a speed were given.
+    """
+    parts = urlsplit(to)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"{to!r} is no address of a gateway", hint="--to http://127.0.0.1:8080")
+    if rate and speed:
+        raise UsageError("a rate and a speed contradict each other", hint="give --rate or --speed")
+    sender = _Sender(to, each)
+    began = time.monotonic()
+    slots = threading.Semaphore(CONCURRENCY * 4)
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
+        pending: list[Future[None]] = []
+        for due_s, line in _paced(_lines(log), rate, speed):
+            time.sleep(max(0.0, began + due_s - time.monotonic()))
+            slots.acquire()
+            future = pool.submit(sender.send, line)
+            future.add_done_callback(lambda _: slots.release())
+            pending.append(future)
+        for future in pending:
+            future.result()
+    return sender.report(time.monotonic() - began)
+
+
+def _lines(log: Path) -> Iterator[_Line]:
+    decode = msgspec.json.Decoder(_Line).decode
+    with gzip.open(log, "rb") if log.suffix == ".gz" else log.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                try:
+                    yield decode(line)
+                except msgspec.DecodeError as error:
+                    raise BadLog(f"{log.name}, line {number}: {error}", hint="see docs/wire.md") from None
+
+
+def _paced(lines: Iterable[_Line], rate: float, speed: float) -> Iterator[tuple[float, _Line]]:
+    """Each line with the seconds after the beginning at which it is due."""
+    first: datetime | None = None
+    for number, line in enumerate(lines):
+        due_s = number / rate if rate else 0.0
+        if speed:
+            at = datetime.fromisoformat(line.started_at)
+            first = first or at
+            due_s = (at - first).total_seconds() / speed
+        yield due_s, line
+
+
+class _Sender:
+    """Sends calls from several threads, a kept-alive connection each, and counts what came back."""
+
+    def __init__(self, to: str, each: Callable[[Answered], None] | None) -> None:
+        parts = urlsplit(to)
+        self._address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        self._make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._path = parts.path.rstrip("/").removesuffix("/v1") + "/v1/chat/completions"
+        self._each = each
+        self._own = threading.local()
+        self._lock = threading.Lock()
+        self._statuses: Counter[str] = Counter()
+        self._served: Counter[str] = Counter()
+        self._latencies_ms: list[float] = []
+
+    def send(self, line: _Line) -> None:
+        began = time.monotonic()
+        try:
+            response, body = self._exchange(line)
+        except (OSError, http.client.HTTPException) as error:
+            raise UpstreamFailed(
+                f"no answer from {self._address[0]}:{self._address[1]}: {type(error).__name__}", hint="freehold up"
+            ) from None
+        answered = Answered(
+            line.id,
+            response.status,
+            response.headers.get("x-freehold-served-by", ""),
+            response.headers.get("x-freehold-task", ""),
+            response.headers.get("x-freehold-call-id", ""),
+            1e3 * (time.monotonic() - began),
+            body,
+        )
+        with self._lock:
+            self._statuses[str(answered.status)] += 1
+            if answered.served_by:
+                self._served[answered.served_by] += 1
+            self._latencies_ms.append(answered.latency_ms)
+            if self._each is not None:
+                self._each(answered)
+
+    def _exchange(self, line: _Line) -> tuple[http.client.HTTPResponse, bytes]:
+        connection: http.client.HTTPConnection | None = getattr(self._own, "connection", None)
+        if connection is None:
+            connection = self._own.connection = self._make(*self._address, timeout=_TIMEOUT_S)
+        headers = {"content-type": "application/json", STARTED_AT_HEADER: line.started_at}
+        try:
+            connection.request("POST", self._path, bytes(line.request), headers)
+            response = connection.getresponse()
+            return response, response.read()
+        except BaseException:
+            connection.close()
+            self._own.connection = None
+            raise
+
+    def report(self, seconds: float) -> ReplayReport:
+        ordered = sorted(self._latencies_ms) or [0.0]
+        return ReplayReport(
+            sent=len(self._latencies_ms),
+            by_status=dict(self._statuses),
+            served_by=dict(self._served),
+            seconds=seconds,
+            latency_p50_ms=ordered[len(ordered) // 2],
+            latency_p99_ms=ordered[min(len(ordered) - 1, round(0.99 * len(ordered)))],
+        )
