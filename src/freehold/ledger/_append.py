@@ -1,0 +1,166 @@
+"""Adding many calls at once, each of them once.
+
+Calls are staged in a hot file that is not listed; under the manifest's lock those that the ledger already holds are
+taken out, and the file is listed as closed. A kill before that leaves nothing visible, so an import is simply run
+again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from freehold.vocabulary import Call
+
+from ._hot import HotTotals, count
+from ._layout import ROTATE_BYTES, Layout, now_us
+from ._manifest import Manifest
+from ._rows import HOT_SCHEMA, INSERT_BODY, INSERT_CALL, body_rows, call_rows, size_of
+from ._snapshot import Snapshot
+from ._sqlite import sync_folder, uri
+
+if TYPE_CHECKING:
+    import duckdb
+
+_STAGE_ROWS = 50_000
+_BATCH_CALLS = 500
+_BATCH_BYTES = 8 * 1024 * 1024
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """What `append` did: calls added, and calls whose id the ledger already held."""
+
+    added: int = 0
+    duplicates: int = 0
+
+    def __add__(self, other: Appended) -> Appended:
+        return Appended(self.added + other.added, self.duplicates + other.duplicates)
+
+
+class _Stage:
+    """An unlisted hot file. It needs no journal: until it is listed and synced nobody misses it."""
+
+    def __init__(self, layout: Layout) -> None:
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+        self.path = layout.hot / f"{stamp}-import-{secrets.token_hex(6)}.db"
+        self.offered = 0
+        self.size = 0
+        self.db = sqlite3.connect(uri(self.path, mode="rwc"), uri=True, isolation_level=None)
+        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-65536"):
+            self.db.execute(f"PRAGMA {pragma}")
+        for statement in HOT_SCHEMA:
+            self.db.execute(statement)
+        self.db.execute("BEGIN")
+
+    def write(self, calls: list[Call], size: int) -> None:
+        first = self.offered + 1
+        self.db.executemany(INSERT_CALL, call_rows(first, calls))
+        self.db.executemany(INSERT_BODY, body_rows(first, calls))
+        self.offered += len(calls)
+        self.size += size
+
+    def settle(self) -> HotTotals:
+        """Drop bodies whose call was a duplicate, commit, and count."""
+        self.db.execute("DELETE FROM bodies WHERE seq NOT IN (SELECT seq FROM calls)")
+        self.db.execute("COMMIT")
+        return count(self.db, self.path)
+
+    def discard(self) -> None:
+        self.db.close()
+        self.path.unlink(missing_ok=True)
+
+
+class Appender:
+    """Appends to one ledger."""
+
+    def __init__(self, layout: Layout, manifest: Manifest, engine: Callable[[], duckdb.DuckDBPyConnection]) -> None:
+        self._layout = layout
+        self._manifest = manifest
+        self._engine = engine
+
+    def append(self, calls: Iterable[Call]) -> Appended:
+        """Add the calls that the ledger does not hold; one stage after another, in constant memory."""
+        total = Appended()
+        stage: _Stage | None = None
+        batch: list[Call] = []
+        size = 0
+        try:
+            for call in calls:
+                batch.append(call)
+                size += size_of(call)
+                if len(batch) < _BATCH_CALLS and size < _BATCH_BYTES:
+                    continue
+                stage = stage or _Stage(self._layout)
+                stage.write(batch, size)
+                batch, size = [], 0
+                if stage.offered >= _STAGE_ROWS or stage.size >= ROTATE_BYTES:
+                    total += self._publish(stage)
+                    stage = None
+            if batch:
+                stage = stage or _Stage(self._layout)
+                stage.write(batch, size)
+            if stage is not None:
+                total += self._publish(stage)
+                stage = None
+        finally:
+            if stage is not None:
+                stage.discard()
+        return total
+
+    def _publish(self, stage: _Stage) -> Appended:
+        """Take out what is known, and list the rest, in one transaction of the manifest."""
+        listed = False
+        try:
+            with self._manifest.change() as manifest:
+                self._remove_known(stage)
+                totals = stage.settle()
+                stage.db.close()
+                if totals.rows:
+                    with stage.path.open("rb") as file:
+                        os.fsync(file.fileno())
+                    sync_folder(self._layout.hot)
+                    manifest.execute(
+                        "INSERT INTO hot (name, writer, state, rows, first_us, last_us, bytes, changed_us)"
+                        " VALUES (?, 'import', 'closed', ?, ?, ?, ?, ?)",
+                        (stage.path.name, *totals, now_us()),
+                    )
+                    listed = True
+            return Appended(totals.rows, stage.offered - totals.rows)
+        finally:
+            if not listed:
+                stage.discard()
+
+    def _remove_known(self, stage: _Stage) -> None:
+        """Delete staged calls that hot files or segments hold. The caller holds the manifest's lock: none vanishes."""
+        listing = self._manifest.listing()
+        if not listing.hot and not listing.segments:
+            return
+        stage.db.execute("CREATE TEMP TABLE known (id TEXT PRIMARY KEY)")
+        ids = [row[0] for row in stage.db.execute("SELECT id FROM calls")]
+        with Snapshot(self._layout, listing, self._engine()) as snapshot:
+            for hot in snapshot.hot_connections():
+                for start in range(0, len(ids), 5000):
+                    found = hot.execute(
+                        "SELECT id FROM calls WHERE id IN (SELECT value FROM json_each(?))",
+                        (json.dumps(ids[start : start + 5000]),),
+                    )
+                    stage.db.executemany("INSERT OR IGNORE INTO known VALUES (?)", found)
+            paths = snapshot.segment_paths()
+            if paths:
+                snapshot.check_segments(listing.segments)
+                with closing(self._engine().cursor()) as cursor:
+                    found = cursor.execute(
+                        "SELECT DISTINCT id FROM read_parquet(?)"
+                        " SEMI JOIN (SELECT unnest(?::VARCHAR[]) AS id) USING (id)",
+                        [paths, ids],
+                    ).fetchall()
+                stage.db.executemany("INSERT OR IGNORE INTO known VALUES (?)", found)
+        stage.db.execute("DELETE FROM calls WHERE id IN (SELECT id FROM known)")

@@ -1,0 +1,132 @@
+"""A hot file: calls in a SQLite file that one process writes and anybody reads."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from freehold.vocabulary import Call
+
+from ._rows import HOT_SCHEMA, INSERT_BODY, INSERT_CALL, body_rows, call_rows
+from ._sqlite import Vanished, open_readonly, open_writable, sync_folder
+
+_TIMEOUT_S = 0.25
+
+
+class HotTotals(NamedTuple):
+    """What a closed hot file holds; the manifest keeps it to check every read against."""
+
+    rows: int
+    first_us: int
+    last_us: int
+    size: int
+
+
+class HotFile:
+    """The hot file that this process writes.
+
+    Commits are whole batches. Writing a batch again is harmless: rows are known by call id.
+    """
+
+    def __init__(self, path: Path, synchronous: str) -> None:
+        self.path = path
+        self.rows = 0
+        self.size = 0
+        self._seq = 1
+        self._db = open_writable(path, create=True, timeout_s=_TIMEOUT_S)
+        try:
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute(f"PRAGMA synchronous={synchronous}")
+            self._db.execute("BEGIN IMMEDIATE")
+            for statement in HOT_SCHEMA:
+                self._db.execute(statement)
+            self._db.execute("COMMIT")
+            sync_folder(path.parent)
+            self._inode = path.stat().st_ino
+        except BaseException:
+            self._db.close()
+            raise
+
+    def write(self, calls: Sequence[Call], size: int) -> None:
+        """Commit a batch.
+
+        Raises:
+            Vanished: somebody removed or replaced the file.
+            sqlite3.Error: nothing of the batch was written; try again.
+        """
+        self._check_present()
+        db, first = self._db, self._seq
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            before = db.total_changes
+            db.executemany(INSERT_CALL, call_rows(first, calls))
+            added = db.total_changes - before
+            db.executemany(INSERT_BODY, body_rows(first, calls))
+            db.execute("COMMIT")
+        except sqlite3.Error:
+            with contextlib.suppress(sqlite3.Error):
+                db.execute("ROLLBACK")
+            raise
+        self._seq += len(calls)
+        self.rows += added
+        self.size += size
+
+    def close(self) -> None:
+        """Close the connection; the file stays as it is, for `finish`."""
+        self._db.close()
+
+    def _check_present(self) -> None:
+        try:
+            same = self.path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise Vanished(self.path.name)
+
+
+def finish(path: Path) -> HotTotals:
+    """Fold a hot file that nobody writes any more into one plain file, and count it.
+
+    Recovers the WAL of a process that was killed. Where a reader holds the file the WAL stays beside it, which is
+    harmless.
+
+    Raises:
+        sqlite3.Error: the file is missing, damaged or cannot be written.
+    """
+    db = open_writable(path, create=False, timeout_s=_TIMEOUT_S)
+    try:
+        orphans = "DELETE FROM bodies WHERE seq NOT IN (SELECT seq FROM calls)"
+        if db.execute("SELECT (SELECT count(*) FROM bodies) > (SELECT count(*) FROM calls)").fetchone()[0]:
+            db.execute(orphans)
+        totals = count(db, path)
+        with contextlib.suppress(sqlite3.OperationalError):
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            db.execute("PRAGMA journal_mode=DELETE")
+    finally:
+        db.close()
+    return totals
+
+
+def look(path: Path) -> HotTotals:
+    """Count a hot file without touching it.
+
+    Raises:
+        sqlite3.Error: it is missing or damaged.
+    """
+    db = open_readonly(path)
+    try:
+        return count(db, path)
+    finally:
+        db.close()
+
+
+def count(db: sqlite3.Connection, path: Path) -> HotTotals:
+    """Totals of an open hot file, as the connection sees it."""
+    rows, first, last = db.execute(
+        "SELECT count(*), coalesce(min(started_at_us), 0), coalesce(max(started_at_us), 0) FROM calls"
+    ).fetchone()
+    return HotTotals(rows, first, last, os.stat(path).st_size)  # noqa: PTH116

@@ -1,0 +1,70 @@
+"""Where the parts of a ledger lie under a home, and the few numbers that every part of it shares."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROTATE_BYTES = 128 * 1024 * 1024
+"""A hot file is closed at this many bytes of bodies, whatever its rows: sealing holds one file in memory."""
+
+REMOVE_AFTER_S = 3600.0
+"""A sealed hot file is removed this long after it was sealed: longer than the longest read."""
+
+ORPHAN_AFTER_S = 3600.0
+"""A file that no manifest lists is removed at this age: younger ones may be about to be listed."""
+
+
+class Layout(NamedTuple):
+    """The folders and files of one ledger."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, home: Path) -> Layout:
+        """The ledger of a home."""
+        return cls(home / "ledger")
+
+    @property
+    def hot(self) -> Path:
+        """Rotating SQLite files, each written by one process."""
+        return self.root / "hot"
+
+    @property
+    def segments(self) -> Path:
+        """Sealed Parquet files."""
+        return self.root / "segments"
+
+    @property
+    def marks(self) -> Path:
+        """One sequence mark per living process."""
+        return self.root / "marks"
+
+    @property
+    def manifest(self) -> Path:
+        """The only truth about which hot files and segments exist."""
+        return self.root / "manifest.db"
+
+    @property
+    def gold(self) -> Path:
+        """Gold that was attached after the call was recorded."""
+        return self.root / "gold.db"
+
+    def make(self) -> None:
+        """Create the folders.
+
+        Raises:
+            OSError: they cannot be created.
+        """
+        for folder in (self.hot, self.segments, self.marks):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def holds_files(self) -> bool:
+        """Whether any hot file or segment lies there, listed or not."""
+        return any(self.hot.glob("*.db")) or any(self.segments.glob("*.parquet"))
+
+
+def now_us() -> int:
+    """Microseconds since the epoch, UTC."""
+    return time.time_ns() // 1000

@@ -1,0 +1,281 @@
+"""The manifest: the only truth about which hot files and segments exist, and what each writer lost.
+
+A small SQLite file. Every change is one transaction; every operation opens it anew, so that a manifest which was
+moved away and restored is seen. Readers take one consistent `Listing` and check what they read against it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sqlite3
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+
+from freehold.errors import LedgerUnavailable
+
+from ._hot import HotTotals
+from ._layout import REMOVE_AFTER_S, Layout, now_us
+from ._sqlite import open_readonly, open_writable
+
+VERSION = 1
+_SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS writers (writer TEXT PRIMARY KEY, pid INTEGER NOT NULL, host TEXT NOT NULL,
+       started_us INTEGER NOT NULL, ended_us INTEGER, answered INTEGER, dropped INTEGER)""",
+    """CREATE TABLE IF NOT EXISTS hot (name TEXT PRIMARY KEY, writer TEXT NOT NULL, state TEXT NOT NULL,
+       rows INTEGER, first_us INTEGER, last_us INTEGER, bytes INTEGER, segment TEXT, changed_us INTEGER NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS segments (name TEXT PRIMARY KEY, rows INTEGER NOT NULL, first_us INTEGER NOT NULL,
+       last_us INTEGER NOT NULL, bytes INTEGER NOT NULL, created_us INTEGER NOT NULL)""",
+    "CREATE TABLE IF NOT EXISTS written_off (name TEXT PRIMARY KEY, rows INTEGER, at_us INTEGER NOT NULL)",
+)
+
+
+class HotEntry(msgspec.Struct, frozen=True):
+    """A hot file as the manifest lists it; totals are known once it is closed."""
+
+    name: str
+    writer: str
+    closed: bool
+    rows: int = 0
+    first_us: int = 0
+    last_us: int = 0
+    size: int = 0
+    changed_us: int = 0
+
+
+class SegmentEntry(msgspec.Struct, frozen=True):
+    """A sealed segment as the manifest lists it."""
+
+    name: str
+    rows: int
+    first_us: int
+    last_us: int
+    size: int
+
+
+class WriterEntry(msgspec.Struct, frozen=True):
+    """A process that wrote, or still writes.
+
+    `answered` and `dropped` are known once it ended; `answered` is -1 where its mark was lost.
+    """
+
+    writer: str
+    pid: int
+    host: str
+    started_us: int
+    ended_us: int | None = None
+    answered: int | None = None
+    dropped: int | None = None
+
+
+class WrittenOff(msgspec.Struct, frozen=True):
+    """A file that a person gave up. `rows` None: it was never closed, nobody counted it."""
+
+    name: str
+    rows: int | None
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """What exists, at one moment."""
+
+    hot: tuple[HotEntry, ...] = ()
+    segments: tuple[SegmentEntry, ...] = ()
+    writers: tuple[WriterEntry, ...] = ()
+    written_off: tuple[WrittenOff, ...] = ()
+
+
+class Manifest:
+    """Reading and changing the manifest of one ledger. Holds no connection between operations."""
+
+    def __init__(self, layout: Layout, *, timeout_s: float = 5.0) -> None:
+        self._layout = layout
+        self._timeout_s = timeout_s
+
+    def create(self) -> None:
+        """Make the folders and the manifest where they are missing.
+
+        Raises:
+            OSError: the folders cannot be made.
+            sqlite3.Error: the file cannot be written.
+        """
+        self._layout.make()
+        with self.change():
+            pass
+
+    def listing(self) -> Listing:
+        """What exists now. A ledger that was never written is empty.
+
+        Raises:
+            sqlite3.Error: the manifest cannot be read.
+            LedgerUnavailable: it is missing although files lie there, or a newer Freehold made it.
+        """
+        path = self._layout.manifest
+        if not path.exists():
+            return self._nothing()
+        with contextlib.closing(open_readonly(path, timeout_s=self._timeout_s)) as db:
+            db.execute("BEGIN")
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                return self._nothing()
+            _check_version(version)
+            hot = db.execute(
+                "SELECT name, writer, state = 'closed', rows, first_us, last_us, bytes, changed_us FROM hot"
+                " WHERE state IN ('open', 'closed') ORDER BY changed_us, name"
+            ).fetchall()
+            segments = db.execute(
+                "SELECT name, rows, first_us, last_us, bytes FROM segments ORDER BY first_us, name"
+            ).fetchall()
+            writers = db.execute(
+                "SELECT writer, pid, host, started_us, ended_us, answered, dropped FROM writers ORDER BY started_us"
+            ).fetchall()
+            written_off = db.execute("SELECT name, rows FROM written_off ORDER BY at_us, name").fetchall()
+        return Listing(
+            tuple(HotEntry(n, w, bool(c), r or 0, f or 0, la or 0, b or 0, at) for n, w, c, r, f, la, b, at in hot),
+            tuple(SegmentEntry(*row) for row in segments),
+            tuple(WriterEntry(*row) for row in writers),
+            tuple(WrittenOff(*row) for row in written_off),
+        )
+
+    @contextmanager
+    def change(self) -> Generator[sqlite3.Connection]:
+        """One transaction that holds the write lock; committed on leaving, undone on any error."""
+        with contextlib.closing(open_writable(self._layout.manifest, create=True, timeout_s=self._timeout_s)) as db:
+            if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                version = db.execute("PRAGMA user_version").fetchone()[0]
+                _check_version(version)
+                if version == 0:
+                    for statement in _SCHEMA:
+                        db.execute(statement)
+                    db.execute(f"PRAGMA user_version={VERSION}")
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    db.execute("ROLLBACK")
+                raise
+
+    def add_hot(self, name: str, writer: str) -> None:
+        """List a new hot file of a living writer. From now on its absence is an error, never an empty answer."""
+        with self.change() as db:
+            now = now_us()
+            db.execute(
+                "INSERT OR IGNORE INTO writers (writer, pid, host, started_us) VALUES (?, ?, ?, ?)",
+                (writer, os.getpid(), socket.gethostname(), now),
+            )
+            db.execute(
+                "INSERT INTO hot (name, writer, state, changed_us) VALUES (?, ?, 'open', ?)", (name, writer, now)
+            )
+
+    def close_hot(self, name: str, totals: HotTotals) -> None:
+        """Record that nobody writes a hot file any more, and what it holds."""
+        with self.change() as db:
+            db.execute(
+                "UPDATE hot SET state = 'closed', rows = ?, first_us = ?, last_us = ?, bytes = ?, changed_us = ?"
+                " WHERE name = ? AND state = 'open'",
+                (*totals, now_us(), name),
+            )
+
+    def end_writer(self, writer: str, answered: int, dropped: int | None = None) -> int:
+        """Record that a writer ended; returns the calls it answered and did not keep.
+
+        `dropped` None: reckon it, as answered minus the rows of all files of that writer. `answered` -1: unknown.
+        """
+        with self.change() as db:
+            if dropped is None:
+                rows = db.execute("SELECT coalesce(sum(rows), 0) FROM hot WHERE writer = ?", (writer,)).fetchone()[0]
+                dropped = max(0, answered - rows)
+            now = now_us()
+            db.execute(
+                "INSERT OR IGNORE INTO writers (writer, pid, host, started_us) VALUES (?, 0, '', ?)", (writer, now)
+            )
+            db.execute(
+                "UPDATE writers SET ended_us = ?, answered = ?, dropped = ? WHERE writer = ? AND ended_us IS NULL",
+                (now, answered, dropped, writer),
+            )
+        return dropped
+
+    def sealed(self, entry: SegmentEntry, sources: Sequence[str]) -> bool:
+        """Replace closed hot files by the segment made of them; False where another process was first."""
+        with self.change() as db:
+            marks = ", ".join("?" * len(sources))
+            closed = db.execute(
+                f"SELECT count(*) FROM hot WHERE state = 'closed' AND name IN ({marks})",  # noqa: S608
+                tuple(sources),
+            ).fetchone()[0]
+            if closed != len(sources):
+                return False
+            now = now_us()
+            if entry.rows:
+                db.execute(
+                    "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)",
+                    (entry.name, entry.rows, entry.first_us, entry.last_us, entry.size, now),
+                )
+            db.execute(
+                f"UPDATE hot SET state = 'sealed', segment = ?, changed_us = ? WHERE name IN ({marks})",  # noqa: S608
+                (entry.name, now, *sources),
+            )
+        return True
+
+    def write_off(self, name: str) -> int | None:
+        """Stop listing a file that is lost, and remember that it was; returns its rows, None where nobody knows.
+
+        Raises:
+            KeyError: no such file is listed.
+        """
+        with self.change() as db:
+            found = db.execute(
+                "SELECT rows FROM hot WHERE name = ? AND state IN ('open', 'closed')"
+                " UNION ALL SELECT rows FROM segments WHERE name = ?",
+                (name, name),
+            ).fetchone()
+            if found is None:
+                raise KeyError(name)
+            # An open file keeps no row count, so its writer's losses include it; they are not counted twice.
+            db.execute("INSERT INTO written_off VALUES (?, ?, ?)", (name, found[0], now_us()))
+            db.execute("UPDATE hot SET state = 'written_off' WHERE name = ?", (name,))
+            db.execute("DELETE FROM segments WHERE name = ?", (name,))
+        return found[0]
+
+    def removable(self, after_s: float = REMOVE_AFTER_S) -> list[str]:
+        """Sealed hot files that no read can still be using."""
+        with self.change() as db:
+            rows = db.execute(
+                "SELECT name FROM hot WHERE state = 'sealed' AND changed_us <= ?", (now_us() - int(after_s * 1e6),)
+            ).fetchall()
+        return [name for (name,) in rows]
+
+    def removed(self, names: Sequence[str]) -> None:
+        """Record that sealed hot files are gone. Their row counts stay: a writer's losses are reckoned from them."""
+        with self.change() as db:
+            db.executemany(
+                "UPDATE hot SET state = 'removed' WHERE name = ? AND state = 'sealed'", [(n,) for n in names]
+            )
+
+    def known_files(self) -> set[str]:
+        """Names of every hot file and segment that was ever listed."""
+        sql = "SELECT name FROM hot UNION SELECT name FROM segments UNION SELECT name FROM written_off"
+        with self.change() as db:
+            return {name for (name,) in db.execute(sql)}
+
+    def _nothing(self) -> Listing:
+        if self._layout.holds_files():
+            raise LedgerUnavailable(
+                f"{self._layout.manifest.name} is missing or empty, but the ledger holds files",
+                hint=f"restore {self._layout.manifest} from a backup",
+                code="manifest_missing",
+            )
+        return Listing()
+
+
+def _check_version(version: int) -> None:
+    if version > VERSION:
+        raise LedgerUnavailable(
+            f"the ledger has format {version}, this Freehold reads up to {VERSION}", hint="upgrade Freehold"
+        )

@@ -1,0 +1,148 @@
+"""A call as a row: the columns of hot files and segments, and the way there and back.
+
+Metadata and bodies stand in two tables of a hot file, so that a query over numbers never reads a prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from freehold.vocabulary import Call, Leg, Usage
+
+Row = tuple[Any, ...]
+
+COLUMNS: tuple[tuple[str, str, str], ...] = (
+    ("started_at_us", "INTEGER NOT NULL", "BIGINT"),
+    ("id", "TEXT NOT NULL UNIQUE", "VARCHAR"),
+    ("latency_ms", "REAL NOT NULL", "DOUBLE"),
+    ("provider", "TEXT NOT NULL", "VARCHAR"),
+    ("model", "TEXT NOT NULL", "VARCHAR"),
+    ("outcome", "TEXT NOT NULL", "VARCHAR"),
+    ("status", "INTEGER NOT NULL", "INTEGER"),
+    ("owner", "TEXT NOT NULL", "VARCHAR"),
+    ("input_tokens", "INTEGER", "BIGINT"),
+    ("cache_read_tokens", "INTEGER", "BIGINT"),
+    ("cache_write_tokens", "INTEGER", "BIGINT"),
+    ("output_tokens", "INTEGER", "BIGINT"),
+    ("reasoning_tokens", "INTEGER", "BIGINT"),
+    ("usage_estimated", "INTEGER", "BOOLEAN"),
+    ("ttft_ms", "REAL", "DOUBLE"),
+    ("streamed", "INTEGER NOT NULL", "BOOLEAN"),
+    ("dialect", "TEXT NOT NULL", "VARCHAR"),
+    ("task", "TEXT NOT NULL", "VARCHAR"),
+    ("template", "TEXT NOT NULL", "VARCHAR"),
+    ("gold", "TEXT", "VARCHAR"),
+    ("source", "TEXT NOT NULL", "VARCHAR"),
+    ("error", "TEXT NOT NULL", "VARCHAR"),
+    ("tags", "TEXT NOT NULL", "VARCHAR"),
+    ("legs", "TEXT NOT NULL", "VARCHAR"),
+)
+"""Name, SQLite type, DuckDB type. The first two are the order of every read, so rows compare as they are."""
+
+BODIES: tuple[str, str] = ("request", "response")
+NAMES: tuple[str, ...] = tuple(name for name, _, _ in COLUMNS)
+GOLD = NAMES.index("gold")
+ID = NAMES.index("id")
+
+HOT_SCHEMA = (
+    f"CREATE TABLE calls (seq INTEGER PRIMARY KEY, {', '.join(f'{n} {kind}' for n, kind, _ in COLUMNS)})",
+    "CREATE INDEX calls_in_order ON calls (started_at_us, id)",
+    "CREATE TABLE bodies (seq INTEGER PRIMARY KEY, request BLOB NOT NULL, response BLOB NOT NULL)",
+)
+INSERT_CALL = f"INSERT OR IGNORE INTO calls (seq, {', '.join(NAMES)}) VALUES ({', '.join('?' * (len(NAMES) + 1))})"  # noqa: S608
+INSERT_BODY = "INSERT OR IGNORE INTO bodies (seq, request, response) VALUES (?, ?, ?)"
+
+_encode = msgspec.json.Encoder().encode
+_decode_tags = msgspec.json.Decoder(dict[str, str]).decode
+_decode_legs = msgspec.json.Decoder(tuple[Leg, ...]).decode
+_NO_USAGE = (None, None, None, None, None, None)
+
+
+def to_row(seq: int, call: Call) -> Row:
+    """The row of table `calls` for a call."""
+    u = call.usage
+    usage = (
+        _NO_USAGE
+        if u is None
+        else (
+            u.input_tokens,
+            u.cache_read_tokens,
+            u.cache_write_tokens,
+            u.output_tokens,
+            u.reasoning_tokens,
+            u.estimated,
+        )
+    )
+    return (
+        seq,
+        call.started_at_us,
+        call.id,
+        call.latency_ms,
+        call.provider,
+        call.model,
+        call.outcome,
+        call.status,
+        call.owner,
+        *usage,
+        call.ttft_ms,
+        call.streamed,
+        call.dialect,
+        call.task,
+        call.template,
+        call.gold,
+        call.source,
+        call.error,
+        _encode(call.tags).decode() if call.tags else "{}",
+        _encode(call.legs).decode() if call.legs else "[]",
+    )
+
+
+def to_call(row: Row, gold: str | None) -> Call:
+    """The call of a row in the order of `NAMES` then `BODIES`, with the gold that holds today."""
+    usage = None
+    if row[8] is not None:
+        usage = Usage(row[8], row[9], row[10], row[11], row[12], bool(row[13]))
+    return Call(
+        id=row[1],
+        started_at_us=row[0],
+        latency_ms=row[2],
+        provider=row[3],
+        model=row[4],
+        request=row[24],
+        response=row[25],
+        outcome=row[5],
+        status=row[6],
+        owner=row[7],
+        usage=usage,
+        ttft_ms=row[14],
+        streamed=bool(row[15]),
+        dialect=row[16],
+        task=row[17],
+        template=row[18],
+        legs=_decode_legs(row[23]) if row[23] != "[]" else (),
+        gold=gold,
+        tags=_decode_tags(row[22]) if row[22] != "{}" else {},
+        source=row[20],
+        error=row[21],
+    )
+
+
+def size_of(call: Call) -> int:
+    """Bytes that a call takes in memory and on disk, nearly."""
+    size = len(call.request) + len(call.response) + 512
+    for leg in call.legs:
+        size += 256 + len(leg.answer or "")
+    return size
+
+
+def body_rows(first_seq: int, calls: Iterable[Call]) -> list[Row]:
+    """The rows of table `bodies` for calls numbered from `first_seq`."""
+    return [(seq, call.request, call.response) for seq, call in enumerate(calls, first_seq)]
+
+
+def call_rows(first_seq: int, calls: Iterable[Call]) -> list[Row]:
+    """The rows of table `calls` for calls numbered from `first_seq`."""
+    return [to_row(seq, call) for seq, call in enumerate(calls, first_seq)]

@@ -1,0 +1,146 @@
+"""Sealing: closed hot files become zstd Parquet segments, through the manifest.
+
+Five steps, each of which may be the last one before a kill:
+
+    plan      which closed hot files go into one segment
+    write     segments/NAME.parquet.part, synced, its rows counted against the manifest
+    install   renamed to segments/NAME.parquet, folder synced; nobody reads it, it is not listed
+    publish   one transaction: the segment is listed, its sources are no longer
+    sweep     sources are removed, later than the longest read; files nobody ever listed are removed when old
+
+Before `publish` the sources count, afterwards the segment does. What a killed sealer left is swept by the next.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from freehold.errors import LedgerUnavailable
+
+from ._layout import ORPHAN_AFTER_S, REMOVE_AFTER_S, ROTATE_BYTES, Layout
+from ._manifest import HotEntry, Listing, Manifest, SegmentEntry
+from ._rows import BODIES, COLUMNS, NAMES
+from ._snapshot import Filter, Snapshot
+from ._sqlite import sync_folder
+
+if TYPE_CHECKING:
+    import duckdb
+
+_TARGET_ROWS = 50_000
+_ROW_GROUP = 4096
+_CHUNK = 1024
+
+
+class Written(NamedTuple):
+    """A segment that stands on disk and is not listed yet."""
+
+    entry: SegmentEntry
+    part: Path
+    sources: tuple[str, ...]
+
+
+class Sealer:
+    """Seals the closed hot files of one ledger, step by step. Several may run at once: the first to publish wins."""
+
+    def __init__(self, layout: Layout, manifest: Manifest, engine: duckdb.DuckDBPyConnection) -> None:
+        self._layout = layout
+        self._manifest = manifest
+        self._engine = engine
+
+    def plan(self) -> list[tuple[HotEntry, ...]]:
+        """Closed hot files, grouped so that a group makes one segment of a good size."""
+        groups: list[tuple[HotEntry, ...]] = []
+        group: list[HotEntry] = []
+        for entry in self._manifest.listing().hot:
+            if not entry.closed:
+                continue
+            rows, size = sum(e.rows for e in group), sum(e.size for e in group)
+            if group and (rows + entry.rows > _TARGET_ROWS or size + entry.size > ROTATE_BYTES):
+                groups.append(tuple(group))
+                group = []
+            group.append(entry)
+        return [*groups, tuple(group)] if group else groups
+
+    def write(self, group: Sequence[HotEntry]) -> Written:
+        """Write a segment beside the others, under a name that nobody reads.
+
+        Raises:
+            LedgerUnavailable: its rows are not those of its sources.
+            sqlite3.Error, duckdb.Error, OSError: a source cannot be read or the segment cannot be written.
+        """
+        first, last = min(e.first_us for e in group), max(e.last_us for e in group)
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(max(first, 0) // 1_000_000))
+        name = f"{stamp}-{secrets.token_hex(6)}.parquet"
+        part = self._layout.segments / f"{name}.part"
+        expected = sum(entry.rows for entry in group)
+        with ExitStack() as stack:
+            cursor = stack.enter_context(closing(self._engine.cursor()))
+            table = f"seal_{secrets.token_hex(6)}"
+            kinds = [*(kind for _, _, kind in COLUMNS), "BLOB", "BLOB"]
+            columns = ", ".join(f"{n} {kind}" for n, kind in zip((*NAMES, *BODIES), kinds, strict=True))
+            cursor.execute(f"CREATE TEMP TABLE {table} ({columns})")
+            stack.callback(cursor.execute, f"DROP TABLE {table}")
+            values = ", ".join(f"unnest(?::{kind}[])" for kind in kinds)
+            snapshot = stack.enter_context(Snapshot(self._layout, Listing(hot=tuple(group)), self._engine))
+            chunk: list[tuple[object, ...]] = []
+            for row in snapshot.rows(Filter()):
+                chunk.append(row)
+                if len(chunk) == _CHUNK:
+                    cursor.execute(f"INSERT INTO {table} SELECT {values}", [list(c) for c in zip(*chunk, strict=True)])
+                    chunk.clear()
+            if chunk:
+                cursor.execute(f"INSERT INTO {table} SELECT {values}", [list(c) for c in zip(*chunk, strict=True)])
+            cursor.execute(
+                f"COPY (SELECT * FROM {table} ORDER BY started_at_us, id) TO '{_quoted(part)}'"  # noqa: S608
+                f" (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
+            )
+            counted = cursor.execute("SELECT num_rows FROM parquet_file_metadata(?)", [str(part)]).fetchone()
+        if counted is None or counted[0] != expected:
+            part.unlink(missing_ok=True)
+            raise LedgerUnavailable(
+                f"sealing found {counted} rows where the manifest says {expected}", hint="run freehold doctor"
+            )
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        entry = SegmentEntry(name, expected, first, last, part.stat().st_size)
+        return Written(entry, part, tuple(e.name for e in group))
+
+    def install(self, written: Written) -> None:
+        """Give the segment its name."""
+        written.part.rename(self._layout.segments / written.entry.name)
+        sync_folder(self._layout.segments)
+
+    def publish(self, written: Written) -> bool:
+        """List the segment instead of its sources; False, and the segment is removed, where another was first."""
+        if self._manifest.sealed(written.entry, written.sources):
+            return True
+        (self._layout.segments / written.entry.name).unlink(missing_ok=True)
+        return False
+
+    def sweep(self, *, after_s: float = REMOVE_AFTER_S, orphans_after_s: float = ORPHAN_AFTER_S) -> int:
+        """Remove hot files that were sealed long enough ago, and old files that nobody listed; returns how many."""
+        names = self._manifest.removable(after_s)
+        for name in names:
+            for suffix in ("", "-wal", "-shm"):
+                (self._layout.hot / f"{name}{suffix}").unlink(missing_ok=True)
+        self._manifest.removed(names)
+        return len(names) + self._sweep_orphans(orphans_after_s)
+
+    def _sweep_orphans(self, after_s: float) -> int:
+        known, oldest, swept = self._manifest.known_files(), time.time() - after_s, 0
+        for path in (*self._layout.hot.iterdir(), *self._layout.segments.iterdir()):
+            name = path.name.removesuffix("-wal").removesuffix("-shm")
+            if name not in known and path.stat().st_mtime < oldest:
+                path.unlink(missing_ok=True)
+                swept += 1
+        return swept
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

@@ -1,0 +1,276 @@
+"""The ledger as everybody but the gateway uses it."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from freehold.errors import LedgerUnavailable, NotFound, UsageError
+from freehold.vocabulary import Call
+
+from ._append import Appended, Appender
+from ._layout import ORPHAN_AFTER_S, REMOVE_AFTER_S, Layout, now_us
+from ._manifest import Listing, Manifest
+from ._marks import SUFFIX, peek
+from ._recovery import recover, recover_quietly
+from ._rows import BODIES, GOLD, ID, NAMES, to_call
+from ._seal import Sealer
+from ._snapshot import Filter, Snapshot, read_calls, read_gold, retried
+from ._sqlite import open_writable
+from ._views import prepare_views
+from .doctor import Finding, examine
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class QueryResult(msgspec.Struct, frozen=True):
+    """Rows of a query with the names of their columns."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+class Sealed(msgspec.Struct, frozen=True):
+    """What `seal` did: segments written, calls in them, files swept, and answered calls found to be lost."""
+
+    segments: int = 0
+    calls: int = 0
+    swept: int = 0
+    lost: int = 0
+
+
+class Losses(msgspec.Struct, frozen=True):
+    """Answered calls that are not in the ledger.
+
+    `dropped` is exact for writers that ended, what living ones have given up so far, and what was written off;
+    `unknown_writers` counts writers that ended without anybody knowing how many calls they had answered.
+    """
+
+    dropped: int
+    unknown_writers: int
+
+
+class Ledger:
+    """Reads, imports and seals the calls of one home. Opening it touches nothing.
+
+    Every read sees one consistent snapshot of sealed and hot files, whoever else reads, writes or seals meanwhile, and
+    every file's rows are checked against the manifest. What a read does not promise: calls that a gateway still holds
+    in memory (some milliseconds' worth) are not in it.
+
+    All methods raise `LedgerUnavailable` where the ledger cannot be read or written whole. Not for sharing between
+    threads while an iteration runs.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._layout = Layout.of(home)
+        self._manifest = Manifest(self._layout)
+        self._lock = threading.Lock()
+        self._duckdb: duckdb.DuckDBPyConnection | None = None
+
+    def append(self, calls: Iterable[Call]) -> Appended:
+        """Add calls; those whose id the ledger already holds are counted and left as they are.
+
+        A kill midway loses at most what was not added yet: append the same calls again. Constant memory.
+        """
+        try:
+            self._manifest.create()
+            return Appender(self._layout, self._manifest, self._engine).append(calls)
+        except (sqlite3.Error, OSError) as error:
+            raise self._unwritable(error) from error
+
+    def calls(
+        self,
+        *,
+        task: str | None = None,
+        since_us: int | None = None,
+        until_us: int | None = None,
+        sources: Iterable[str] | None = None,
+        bodies: bool = True,
+    ) -> Iterator[Call]:
+        """Calls by time, then id, in constant memory.
+
+        `task` selects by the task recorded with the call (most calls have none: recognising it is `tasks`' work),
+        `since_us` is inclusive, `until_us` is not. Without `bodies`, request and response are empty and reading is
+        several times faster.
+        """
+        wanted = Filter(task, since_us, until_us, tuple(sources or ()), bodies)
+        return read_calls(self._layout, self._manifest, self._engine, wanted)
+
+    def get(self, call_id: str) -> Call:
+        """One call.
+
+        Raises:
+            NotFound: the ledger holds no such call.
+        """
+        call = retried(lambda: self._find(call_id))
+        if call is None:
+            raise NotFound("the ledger holds no call of that id", hint="freehold calls lists what there is")
+        return call
+
+    def count(self) -> int:
+        """How many calls there are; checks the rows of every file against the manifest."""
+
+        def read() -> int:
+            with self._snapshot() as snapshot:
+                return snapshot.count()
+
+        return retried(read)
+
+    def query(self, sql: str, parameters: Iterable[Any] = ()) -> QueryResult:
+        """Run a read-only SQL query (DuckDB's dialect) over the view `calls`: one row per call, without bodies.
+
+        Columns: `id`, `started_at` (timestamp, UTC), `started_at_us`, `latency_ms`, `ttft_ms`, `provider`, `model`,
+        `outcome`, `status`, `owner`, `input_tokens`, `cache_read_tokens`, `cache_write_tokens`, `output_tokens`,
+        `reasoning_tokens`, `usage_estimated`, `streamed`, `dialect`, `task`, `template`, `gold`, `source`, `error`,
+        `tags` and `legs` (JSON). The query sees nothing else: no files, no network.
+
+        Raises:
+            UsageError: the query is wrong.
+        """
+        import duckdb
+
+        values = list(parameters)
+
+        def read() -> QueryResult:
+            with self._snapshot() as snapshot, closing(duckdb.connect(":memory:")) as engine:
+                prepare_views(engine, snapshot, read_gold(self._layout, None))
+                try:
+                    found = engine.execute(sql, values)
+                    rows = found.fetchall()
+                except (duckdb.ProgrammingError, duckdb.DataError, duckdb.PermissionException) as error:
+                    raise UsageError(f"the query is refused: {str(error).splitlines()[0]}") from error
+                return QueryResult(tuple(c[0] for c in found.description or ()), tuple(rows))
+
+        return retried(read)
+
+    def attach_gold(self, call_id: str, gold: str) -> None:
+        """Record the right answer of a call, as a person gave it; the latest one holds in every later read.
+
+        Raises:
+            NotFound: the ledger holds no such call.
+        """
+        self.get(call_id)
+        try:
+            with closing(open_writable(self._layout.gold, create=True, timeout_s=5.0)) as db:
+                db.execute("PRAGMA journal_mode=WAL")
+                db.execute("BEGIN IMMEDIATE")
+                db.execute(
+                    "CREATE TABLE IF NOT EXISTS gold (call_id TEXT PRIMARY KEY, gold TEXT NOT NULL, at_us INTEGER)"
+                )
+                db.execute("INSERT OR REPLACE INTO gold VALUES (?, ?, ?)", (call_id, gold, now_us()))
+                db.execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            raise self._unwritable(error) from error
+
+    def recover(self) -> int:
+        """Account for writers that were killed; returns the answered calls they lost. `seal` and `doctor` do it too."""
+        try:
+            return recover(self._layout, self._manifest)
+        except (sqlite3.Error, OSError) as error:
+            raise self._unwritable(error) from error
+
+    def seal(self, *, remove_after_s: float = REMOVE_AFTER_S, orphans_after_s: float = ORPHAN_AFTER_S) -> Sealed:
+        """Turn closed hot files into Parquet segments and sweep what is no longer used.
+
+        May be killed anywhere and run by several processes at once. Files of living writers are left alone.
+        `remove_after_s` must be longer than the longest read.
+        """
+        try:
+            if not self._layout.root.exists():
+                return Sealed()
+            self._manifest.create()
+            lost = recover(self._layout, self._manifest)
+            sealer = Sealer(self._layout, self._manifest, self._engine())
+            segments = calls = 0
+            for group in sealer.plan():
+                written = sealer.write(group)
+                sealer.install(written)
+                if sealer.publish(written):
+                    segments += 1
+                    calls += written.entry.rows
+            swept = sealer.sweep(after_s=remove_after_s, orphans_after_s=orphans_after_s)
+        except (sqlite3.Error, OSError) as error:
+            raise self._unwritable(error) from error
+        return Sealed(segments, calls, swept, lost)
+
+    def write_off(self, name: str) -> int | None:
+        """Give up a hot file or segment that is missing or damaged, so that the rest can be read again.
+
+        The file itself is left where it is, unread. Returns how many calls went with it, None where nobody knows.
+
+        Raises:
+            NotFound: the ledger lists no such file.
+        """
+        try:
+            return self._manifest.write_off(name)
+        except KeyError:
+            raise NotFound(f"the ledger lists no file {name}", hint="freehold doctor names them") from None
+        except (sqlite3.Error, OSError) as error:
+            raise self._unwritable(error) from error
+
+    def losses(self) -> Losses:
+        """Answered calls that are known not to be in the ledger. Dead writers are accounted for first."""
+        recover_quietly(self._layout, self._manifest)
+
+        def read() -> Losses:
+            listing = self._manifest.listing()
+            ended = {writer.writer for writer in listing.writers if writer.ended_us is not None}
+            dropped = sum(writer.dropped or 0 for writer in listing.writers)
+            dropped += sum(file.rows or 0 for file in listing.written_off)
+            for path in self._layout.marks.glob(f"*{SUFFIX}"):
+                counts = peek(path)
+                if counts is not None and path.name.removesuffix(SUFFIX) not in ended:
+                    dropped += counts.dropped
+            return Losses(dropped, sum(writer.answered == -1 for writer in listing.writers))
+
+        return retried(read)
+
+    def doctor(self) -> list[Finding]:
+        """What is wrong with this ledger, each with what mends it. Empty: nothing. Never raises for a broken ledger."""
+        recover_quietly(self._layout, self._manifest)
+        return examine(self._layout, self._manifest, self._engine())
+
+    def _find(self, call_id: str) -> Call | None:
+        select = f"SELECT {', '.join((*NAMES, *BODIES))} FROM"
+        with self._snapshot() as snapshot:
+            row = None
+            for hot in snapshot.hot_connections():
+                if row is None:
+                    row = hot.execute(f"{select} calls JOIN bodies USING (seq) WHERE id = ?", (call_id,)).fetchone()
+            paths = snapshot.segment_paths()
+            if row is None and paths:
+                with closing(self._engine().cursor()) as cursor:
+                    row = cursor.execute(f"{select} read_parquet(?) WHERE id = ?", [paths, call_id]).fetchone()
+            if row is None:
+                return None
+            return to_call(row, read_gold(self._layout, [call_id]).get(row[ID], row[GOLD]))
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(self._layout, self._listing(), self._engine())
+
+    def _listing(self) -> Listing:
+        return self._manifest.listing()
+
+    def _engine(self) -> duckdb.DuckDBPyConnection:
+        """The in-memory query engine of this object; nothing of the ledger ever lives in it."""
+        import duckdb
+
+        with self._lock:
+            if self._duckdb is None:
+                self._duckdb = duckdb.connect(":memory:", config={"threads": 2, "preserve_insertion_order": True})
+            return self._duckdb
+
+    def _unwritable(self, error: BaseException) -> LedgerUnavailable:
+        return LedgerUnavailable(
+            f"the ledger cannot be written: {error}",
+            hint=f"check space and permissions of {self._layout.root}",
+            code="ledger_unwritable",
+        )

@@ -1,0 +1,344 @@
+"""The gateway's side of the ledger: it takes every call, never waits, never raises, and loses nothing unseen.
+
+    writer.mark()         before the last byte of an answer leaves
+    writer.offer(call)    once the call is over; every marked call is offered exactly once
+
+The promise: a call that was marked is in the ledger after a SIGKILL, or is counted as dropped. One thread commits
+batches to this process's own hot file; the mark (`_marks`) counts answered calls in memory that outlives the process;
+answered minus rows is what was lost, reckoned at close or by whoever finds the dead process's mark. Power cuts are
+another matter: with `synchronous = "NORMAL"` the last moments before one may be lost uncounted.
+
+Standard library and msgspec only: the gateway imports this.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sqlite3
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+import msgspec
+
+from freehold.errors import LedgerUnavailable
+from freehold.settings import LedgerSettings
+from freehold.vocabulary import Call
+
+from ._hot import HotFile, finish
+from ._layout import ROTATE_BYTES, Layout, now_us
+from ._manifest import Manifest
+from ._marks import Mark
+from ._recovery import recover_quietly
+from ._rows import size_of
+from ._sqlite import Vanished, code_of
+
+QUEUE_BYTES = 256 * 1024 * 1024
+"""Calls wait for the disk in at most this much memory, whatever `queue_calls` says."""
+
+_BATCH_CALLS = 1000
+_BATCH_BYTES = 16 * 1024 * 1024
+_GATHER_S = 0.005  # wait this long after the first call of a batch: fewer commits, and a kill costs no more than this
+_TICK_S = 0.25
+_BACKOFF_S = (0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
+_GIVE_UP_FILE = 3  # failures other than "full" and "locked" after which a new file is tried
+
+_FAILURES = (sqlite3.Error, OSError, LedgerUnavailable, Vanished)
+
+
+class LedgerHealth(msgspec.Struct, frozen=True):
+    """How the record of calls is doing.
+
+    `answered` = written + pending + dropped, but for calls marked and not yet offered. `last_error` is "" while calls
+    are being written, else `full`, `locked`, `unwritable`, `damaged`, `vanished`, `io`, `queue_full` or `internal`;
+    `since_us` is when that began. `durable_marks` False: until the folder becomes writable, a SIGKILL would lose the
+    count too.
+    """
+
+    pending: int
+    pending_bytes: int
+    written: int
+    dropped: int
+    answered: int
+    last_error: str
+    since_us: int
+    durable_marks: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything offered is being written."""
+        return not self.last_error
+
+
+class LedgerWriter:
+    """Records the calls of one process.
+
+    Args:
+        home: the folder of this Freehold (`FREEHOLD_HOME`).
+        settings: when to rotate, how many calls may wait, how careful a commit is.
+
+    Starts whatever the state of the disk: in trouble it keeps calls in memory up to the queue's bound, drops and
+    counts the rest, says so in `health()`, and recovers by itself. Safe to call from any thread; not across a fork.
+    """
+
+    def __init__(self, home: Path, settings: LedgerSettings | None = None) -> None:
+        self._settings = settings or LedgerSettings()
+        self._layout = Layout.of(home)
+        self._manifest = Manifest(self._layout, timeout_s=0.5)
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+        self.name = f"{stamp}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._lock = threading.Lock()
+        self._queue: deque[tuple[Call, int]] = deque()
+        self._unclaimed = 0
+        self._offered_bytes = 0
+        self._taken_bytes = 0
+        self._written = 0
+        self._error = ""
+        self._since_us = 0
+        self._overflowing = False
+        self._mark = Mark(self._layout.marks, self.name)
+        self._hot: HotFile | None = None
+        self._hot_opened = 0.0
+        self._files = 0
+        self._failures = 0
+        self._unfinished: deque[tuple[str, int]] = deque()
+        self._batch: list[Call] = []
+        self._batch_bytes = 0
+        self._wake = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
+        self._deadline: float | None = None
+        self._mark_tried = 0.0
+        self._stop = threading.Event()
+        self._attach_mark()
+        self._thread = threading.Thread(target=self._run, name="freehold-ledger", daemon=True)
+        self._thread.start()
+
+    def mark(self) -> int:
+        """Count an answer, before its last byte leaves; returns how many this process has answered."""
+        with self._lock:
+            self._unclaimed += 1
+            self._mark.answered += 1
+            return self._mark.answered
+
+    def offer(self, call: Call) -> bool:
+        """Hand over a finished call; False where it was dropped because too many wait.
+
+        Takes the place of one earlier `mark()`; where none is open (a call that never reached an answer) it counts
+        itself. The call must not be changed afterwards.
+        """
+        size = size_of(call)
+        with self._lock:
+            if self._unclaimed:
+                self._unclaimed -= 1
+            else:
+                self._mark.answered += 1
+            waiting = self._offered_bytes - self._taken_bytes
+            if (
+                self._deadline is not None
+                or len(self._queue) >= self._settings.queue_calls
+                or waiting + size > QUEUE_BYTES
+            ):
+                self._mark.dropped += 1
+                self._overflowing = True
+                return False
+            self._offered_bytes += size
+            self._idle.clear()
+            self._queue.append((call, size))
+        if not self._wake.is_set():
+            self._wake.set()
+        return True
+
+    def health(self) -> LedgerHealth:
+        """How it is doing now."""
+        with self._lock:
+            error = self._error or ("queue_full" if self._overflowing else "")
+            return LedgerHealth(
+                pending=len(self._queue) + len(self._batch),
+                pending_bytes=self._offered_bytes - self._taken_bytes + self._batch_bytes,
+                written=self._written,
+                dropped=self._mark.dropped,
+                answered=self._mark.answered,
+                last_error=error,
+                since_us=self._since_us,
+                durable_marks=self._mark.attached or self._deadline is not None,
+            )
+
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        """Wait until everything offered so far is committed; False where that took too long."""
+        return self._idle.wait(timeout_s)
+
+    def close(self, timeout_s: float = 10.0) -> LedgerHealth:
+        """Commit what waits, close the file and account for the rest; calls offered afterwards are dropped.
+
+        What cannot be written within `timeout_s` counts as dropped. Returns the final health.
+        """
+        with self._lock:
+            if self._deadline is None:
+                self._deadline = time.monotonic() + timeout_s
+        self._stop.set()
+        self._wake.set()
+        self._thread.join(timeout_s + 5.0)
+        return self.health()
+
+    def __enter__(self) -> LedgerWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Everything below runs in the writer's thread.
+
+    def _run(self) -> None:
+        recover_quietly(self._layout, self._manifest)
+        while True:
+            try:
+                if self._turn():
+                    break
+            except _FAILURES as error:
+                self._failed(code_of(error))
+            except Exception:  # noqa: BLE001 - a call that cannot be written must not end the record of all others
+                self._failed("internal")
+                self._drop_batch()
+        self._end()
+
+    def _turn(self) -> bool:
+        """One turn of the loop; True when all is done."""
+        closing = self._deadline
+        if not self._batch and not self._queue:
+            if closing is not None:
+                return True
+            self._wake.wait(_TICK_S)
+            self._wake.clear()
+            if self._queue and self._deadline is None:
+                time.sleep(_GATHER_S)
+        if closing is not None and time.monotonic() >= closing:
+            self._give_up()
+            return True
+        self._attach_mark()
+        self._take_batch()
+        if self._batch:
+            self._commit()
+        self._rotate_if_due()
+        self._finish_closed()
+        return False
+
+    def _attach_mark(self) -> None:
+        """Give the mark its file. Without one calls are recorded all the same; `health` says `durable_marks` False."""
+        now = time.monotonic()
+        if self._mark.attached or now < self._mark_tried + _BACKOFF_S[-1]:
+            return
+        self._mark_tried = now
+        with contextlib.suppress(OSError):
+            self._layout.make()
+            self._mark.prepare()
+            with self._lock:
+                self._mark.adopt()
+
+    def _take_batch(self) -> None:
+        while self._queue and len(self._batch) < _BATCH_CALLS and self._batch_bytes < _BATCH_BYTES:
+            with self._lock:
+                call, size = self._queue.popleft()
+                self._batch.append(call)
+                self._batch_bytes += size
+                self._taken_bytes += size
+
+    def _commit(self) -> None:
+        if self._hot is None:
+            self._hot = self._open_hot()
+            self._hot_opened = time.monotonic()
+        self._hot.write(self._batch, self._batch_bytes)
+        with self._lock:
+            self._written += len(self._batch)
+            self._batch, self._batch_bytes = [], 0
+            self._error, self._since_us, self._overflowing = "", 0, False
+            self._failures = 0
+            if not self._queue:
+                self._idle.set()
+
+    def _open_hot(self) -> HotFile:
+        """A new file: made first, then listed, then written, so that no row is ever in a file nobody knows of."""
+        self._manifest.create()
+        self._files += 1
+        name = f"{self.name}-{self._files}.db"
+        hot = HotFile(self._layout.hot / name, self._settings.synchronous)
+        try:
+            self._manifest.add_hot(name, self.name)
+        except BaseException:
+            hot.close()
+            for suffix in ("", "-wal", "-shm"):
+                (self._layout.hot / f"{name}{suffix}").unlink(missing_ok=True)
+            raise
+        return hot
+
+    def _rotate_if_due(self) -> None:
+        hot = self._hot
+        if hot is None or not hot.rows:
+            return
+        aged = time.monotonic() - self._hot_opened >= self._settings.rotate_s
+        if aged or hot.rows >= self._settings.rotate_rows or hot.size >= ROTATE_BYTES:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._hot is not None:
+            self._hot.close()
+            self._unfinished.append((self._hot.path.name, self._hot.rows))
+            self._hot = None
+
+    def _finish_closed(self) -> None:
+        while self._unfinished:
+            name, rows = self._unfinished[0]
+            path = self._layout.hot / name
+            if not path.exists():
+                # Somebody removed the file under us. The manifest goes on saying that it should exist: `doctor` tells.
+                self._unfinished.popleft()
+                with self._lock:
+                    self._written -= rows
+                    self._mark.dropped += rows
+                raise Vanished(name)
+            self._manifest.close_hot(name, finish(path))
+            self._unfinished.popleft()
+
+    def _failed(self, code: str) -> None:
+        with self._lock:
+            if not self._error:
+                self._since_us = now_us()
+            self._error = code
+        self._failures += 1
+        if code == "vanished" or (code not in ("full", "locked") and self._failures % _GIVE_UP_FILE == 0):
+            self._let_go()
+        pause = _BACKOFF_S[min(self._failures, len(_BACKOFF_S)) - 1]
+        if self._deadline is None:
+            self._stop.wait(pause)
+        else:
+            time.sleep(min(pause, max(0.0, self._deadline - time.monotonic())))
+
+    def _drop_batch(self) -> None:
+        with self._lock:
+            self._mark.dropped += len(self._batch)
+            self._batch, self._batch_bytes = [], 0
+            if not self._queue:
+                self._idle.set()
+
+    def _give_up(self) -> None:
+        self._drop_batch()
+        with self._lock:
+            self._mark.dropped += len(self._queue)
+            self._queue.clear()
+            self._taken_bytes = self._offered_bytes
+            self._idle.set()
+
+    def _end(self) -> None:
+        self._let_go()
+        recorded = False
+        with contextlib.suppress(*_FAILURES):
+            self._finish_closed()
+            if self._files or self._mark.answered:
+                self._manifest.create()
+                self._manifest.end_writer(self.name, self._mark.answered, self._mark.dropped + self._unclaimed)
+            recorded = True
+        with self._lock:
+            self._mark.close(remove=recorded)
