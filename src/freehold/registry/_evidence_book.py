@@ -1,0 +1,168 @@
+"""The part of the registry that keeps what was made and measured: contracts, students, certificates, verdicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from freehold.errors import NotFound, UsageError
+from freehold.vocabulary import Against, Certificate, Contract, Manifest, Verdict
+
+from . import _rows
+from ._opened import Opened, find, log, student
+from ._rows import StudentRecord
+from ._stages import Held
+
+
+class EvidenceBook(Opened):
+    """Contracts, students, certificates and verdicts. Nothing in it is ever overwritten."""
+
+    def save_contract(self, task: str, contract: Contract, *, by: str = "discovery") -> None:
+        """Keep a learned contract as the task's latest; the same again changes nothing.
+
+        A version that somebody signed keeps its signature.
+
+        Raises:
+            NotFound: no such task.
+        """
+        with self._change() as connection:
+            found = find(_rows.effective(connection).tasks, task)
+            latest = _rows.contract(connection, found.id)
+            signed_by = latest.signed_by if latest is not None and latest.version == contract.version else ""
+            contract = msgspec.structs.replace(contract, signed_by=contract.signed_by or signed_by)
+            if contract != latest:
+                _rows.add_contract(connection, found.id, contract)
+                log(connection, by, "contract.saved", found.id, version=contract.version)
+
+    def contract(self, task: str, version: str = "") -> Contract | None:
+        """A task's latest contract, or that of a version; None where it has none.
+
+        Raises:
+            NotFound: no such task.
+        """
+        with self._db.read() as connection:
+            found = find(_rows.effective(connection).tasks, task)
+            contract = _rows.contract(connection, found.id, version)
+            return contract if not version or (contract is not None and contract.version == version) else None
+
+    def sign_contract(self, task: str, *, by: str, version: str = "") -> Contract:
+        """Sign a task's contract (the latest, or that of a version) and return it.
+
+        Raises:
+            NotFound: no such task or version.
+        """
+        with self._change() as connection:
+            found = find(_rows.effective(connection).tasks, task)
+            contract = _rows.contract(connection, found.id, version)
+            if contract is None or (version and contract.version != version):
+                raise NotFound(f"task {found.name} has no such contract", hint="freehold tasks --json")
+            signed = msgspec.structs.replace(contract, signed_by=by)
+            _rows.add_contract(connection, found.id, signed)
+            log(connection, by, "contract.signed", found.id, version=signed.version)
+            return signed
+
+    def add_student(self, manifest: Manifest, bundle: Path, *, by: str = "training") -> StudentRecord:
+        """Register a student whose bundle lies in `bundle`, inside the home. The same again changes nothing.
+
+        Raises:
+            UsageError: the bundle lies outside the home.
+        """
+        folder = bundle if bundle.is_absolute() else self.home / bundle
+        try:
+            relative = folder.resolve().relative_to(self.home.resolve()).as_posix()
+        except ValueError:
+            raise UsageError("a student's bundle must lie inside the home", hint="copy it to bundles/") from None
+        with self._change() as connection:
+            if not _rows.students(connection, student_id=manifest.student_id):
+                _rows.add_student(connection, manifest, relative)
+                log(connection, by, "student.added", manifest.student_id, task=manifest.task_id, rung=manifest.rung)
+            return _rows.students(connection, student_id=manifest.student_id)[0]
+
+    def students(self, task: str = "") -> list[StudentRecord]:
+        """The students of a task, or all, oldest first.
+
+        Raises:
+            NotFound: no such task.
+        """
+        with self._db.read() as connection:
+            task_id = find(_rows.effective(connection).tasks, task).id if task else ""
+            return _rows.students(connection, task_id=task_id)
+
+    def student(self, student_id: str) -> StudentRecord:
+        """The student of that id.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self._db.read() as connection:
+            return student(connection, student_id)
+
+    def latest_student(self, task: str) -> StudentRecord | None:
+        """The student of a task that was trained last; None where it has none.
+
+        Raises:
+            NotFound: no such task.
+        """
+        return (self.students(task) or [None])[-1]
+
+    def add_certificate(self, certificate: Certificate, *, by: str = "certification") -> None:
+        """Keep a certificate, certified or not. The same again changes nothing.
+
+        Raises:
+            NotFound: its student is not registered.
+            UsageError: its id is another certificate's.
+        """
+        with self._change() as connection:
+            student(connection, certificate.student_id)
+            known = _rows.held(connection, certificate_id=certificate.id)
+            if known and known[0].certificate != certificate:
+                raise UsageError(f"certificate {certificate.id} exists and says something else")
+            if not known:
+                _rows.add_certificate(connection, certificate)
+                certified = certificate.certified
+                log(connection, by, "certificate.added", certificate.id, task=certificate.task_id, certified=certified)
+
+    def certificates(self, task: str = "", student_id: str = "", against: Against | None = None) -> list[Held]:
+        """Certificates with what became of them, oldest first.
+
+        Raises:
+            NotFound: no such task.
+        """
+        with self._db.read() as connection:
+            task_id = find(_rows.effective(connection).tasks, task).id if task else ""
+            return _rows.held(connection, task_id=task_id, student_id=student_id, against=against or "")
+
+    def latest_certificate(self, task: str, student_id: str = "", against: Against | None = None) -> Certificate | None:
+        """The certificate issued last for a task (and student, and kind of promise) that is not void; None for none.
+
+        It may say "not certified".
+
+        Raises:
+            NotFound: no such task.
+        """
+        held = [h.certificate for h in self.certificates(task, student_id, against) if not h.void_reason]
+        return (held or [None])[-1]
+
+    def add_verdict(self, verdict: Verdict, *, by: str = "verdict") -> None:
+        """Keep a verdict. It changes no route: verdicts advise, certificates and approvals decide."""
+        with self._db.write() as connection:
+            _rows.add_verdict(connection, verdict)
+            log(connection, by, "verdict.made", verdict.task_id, word=verdict.word, provisional=verdict.provisional)
+
+    def verdicts(self, task: str = "") -> list[Verdict]:
+        """The verdicts on a task, or on all, oldest first.
+
+        Raises:
+            NotFound: no such task.
+        """
+        with self._db.read() as connection:
+            return _rows.verdicts(connection, find(_rows.effective(connection).tasks, task).id if task else "")
+
+    def latest_verdict(self, task: str) -> Verdict | None:
+        """The last verdict on a task; None where there is none.
+
+        Raises:
+            NotFound: no such task.
+        """
+        return (self.verdicts(task) or [None])[-1]

@@ -1,0 +1,123 @@
+"""From what the registry holds and what persons declared to the table that the gateway routes by. Pure functions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from freehold.settings import Settings, TaskSettings
+from freehold.vocabulary import Contract, DataClass, Manifest, Route, Stage, Task
+
+from ._decisions import Effective
+from ._stages import SERVING, Held, StageRecord, holds
+
+
+class Served(NamedTuple):
+    """What stands behind a task's present stage."""
+
+    record: StageRecord
+    manifest: Manifest | None
+    bundle: str
+    held: Held | None
+
+
+def declared(aliases: tuple[str, ...], settings: Settings) -> TaskSettings:
+    """What a person declared about a task, under any id or name it has or had.
+
+    The nearest name wins, except that `restricted` under any of them binds: a rename, merge or split never opens what
+    somebody closed.
+    """
+    found = [settings.tasks[alias] for alias in aliases if alias in settings.tasks]
+    if not found:
+        return TaskSettings()
+    if any(one.data_class == "restricted" for one in found) and found[0].data_class != "restricted":
+        return _restricted(found[0])
+    return found[0]
+
+
+def unmatched(effective: Effective, settings: Settings) -> tuple[str, ...]:
+    """The names in `[tasks.NAME]` that no task has or had: not seen yet, or misspelt."""
+    known = {alias for aliases in effective.aliases.values() for alias in aliases}
+    return tuple(name for name in settings.tasks if name not in known)
+
+
+def build(
+    effective: Effective,
+    settings: Settings,
+    served: Mapping[str, Served],
+    contract_of: Callable[[str, str], Contract | None],
+) -> tuple[tuple[Task, ...], tuple[Route, ...]]:
+    """Every task with its route.
+
+    A name that is declared restricted and was never seen gets a task without templates and a route, so that a caller
+    who declares it in a header is held to the restriction from the first call on.
+    """
+    tasks = list(effective.tasks)
+    routes = [_route(task, effective.aliases[task.id], settings, served.get(task.id), contract_of) for task in tasks]
+    for name in unmatched(effective, settings):
+        if settings.tasks[name].data_class == "restricted":
+            task_id = f"declared-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+            why = "declared restricted in the settings; no call of it was recognised yet"
+            tasks.append(Task(task_id, name, "unknown", (), 0, 1.0, why, named_by="person"))
+            routes.append(Route(task_id, name, data_class="restricted"))
+    return tuple(tasks), tuple(routes)
+
+
+def _route(
+    task: Task,
+    aliases: tuple[str, ...],
+    settings: Settings,
+    served: Served | None,
+    contract_of: Callable[[str, str], Contract | None],
+) -> Route:
+    wish, default = declared(aliases, settings), settings.certificate
+    audit_share = default.audit_share if wish.audit_share is None else wish.audit_share
+    canary_share = default.canary_share if wish.canary_share is None else wish.canary_share
+    alpha = default.alpha if wish.alpha is None else wish.alpha
+    delta = default.delta if wish.delta is None else wish.delta
+    data_class: DataClass = wish.data_class
+    if served is None or served.manifest is None:
+        contract = contract_of(task.id, "")
+        stage: Stage = "demoted" if served is not None and served.record.stage == "demoted" else "none"
+        return Route(
+            task.id,
+            task.name,
+            data_class,
+            stage,
+            canary_share,
+            alpha=alpha,
+            delta=delta,
+            audit_share=audit_share,
+            loss="text" if contract is None else contract.form,
+        )
+    record, manifest = served.record, served.manifest
+    certificate = None if served.held is None else served.held.certificate
+    contract = contract_of(task.id, manifest.contract_version)
+    stage = record.stage
+    if stage in SERVING and not holds(task, record, [] if served.held is None else [served.held], wish):
+        stage = "none"  # Something stricter was declared since: declarations bind, so this student waits.
+    return Route(
+        task_id=task.id,
+        task_name=task.name,
+        data_class=data_class,
+        stage=stage,
+        canary_share=canary_share,
+        student_id=manifest.student_id,
+        bundle=served.bundle,
+        certificate_id=record.certificate_id,
+        template_ids=manifest.template_ids if certificate is None else certificate.template_ids,
+        threshold=1.0 if certificate is None or certificate.threshold is None else certificate.threshold,
+        scope_threshold=manifest.scope_threshold if certificate is None else certificate.scope_threshold,
+        alpha=alpha if certificate is None else certificate.alpha,
+        delta=delta if certificate is None else certificate.delta,
+        against="teacher" if certificate is None else certificate.against,
+        audit_share=audit_share,
+        loss="text" if contract is None else contract.form,
+    )
+
+
+def _restricted(wish: TaskSettings) -> TaskSettings:
+    return msgspec.structs.replace(wish, data_class="restricted")

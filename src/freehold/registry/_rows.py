@@ -1,0 +1,261 @@
+"""Rows of `control.db` ⇄ structs, one function per question, each inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Connection, Table, delete, select, update
+
+from freehold.vocabulary import Certificate, Contract, Manifest, Stage, Task, Verdict
+
+from . import _tables as t
+from ._database import next_number, now
+from ._decisions import Decision, Effective, apply
+from ._stages import Held, StageRecord
+
+T = TypeVar("T")
+
+REVISION, PUBLISHED, VERSION = "revision", "published_revision", "routes_version"
+
+
+class StudentRecord(msgspec.Struct, frozen=True):
+    """A student that exists: its manifest, and its bundle's folder relative to the home."""
+
+    id: str
+    task_id: str
+    bundle: str
+    manifest: Manifest
+    added_at: str
+
+    def folder(self, home: Path) -> Path:
+        """Where the bundle lies."""
+        return home / self.bundle
+
+
+class DecisionRecord(msgspec.Struct, frozen=True):
+    """A person's decision about a task, with who made it and when (UTC)."""
+
+    decision: Decision
+    made_by: str
+    made_at: str
+
+
+def number(connection: Connection, name: str) -> int:
+    """A counter of `meta`, 0 where it was never set."""
+    value = connection.execute(select(t.meta.c.value).where(t.meta.c.name == name)).scalar()
+    return int(value or 0)
+
+
+def set_number(connection: Connection, name: str, value: int) -> None:
+    """Set a counter of `meta`."""
+    connection.execute(delete(t.meta).where(t.meta.c.name == name))
+    connection.execute(t.meta.insert().values(name=name, value=str(value)))
+
+
+def insert(connection: Connection, table: Table, **values: Any) -> int:
+    """Append a numbered row and return its number."""
+    seq = next_number(connection, table)
+    connection.execute(table.insert().values(seq=seq, **values))
+    return seq
+
+
+def found_tasks(connection: Connection) -> list[Task]:
+    """The tasks as discovery left them, in order."""
+    rows = connection.execute(select(t.tasks.c.data).order_by(t.tasks.c.position)).scalars()
+    return [_decode(row, Task) for row in rows]
+
+
+def replace_found_tasks(connection: Connection, tasks: Iterable[Task]) -> None:
+    """Put what discovery found now in the place of what it found before."""
+    connection.execute(delete(t.tasks))
+    for position, task in enumerate(tasks):
+        connection.execute(t.tasks.insert().values(id=task.id, position=position, data=_encode(task), updated_at=now()))
+
+
+def decisions(connection: Connection) -> list[DecisionRecord]:
+    """Persons' decisions, oldest first."""
+    rows = connection.execute(select(t.decisions).order_by(t.decisions.c.seq))
+    return [DecisionRecord(_decode(row.data, Decision), row.made_by, row.made_at) for row in rows]
+
+
+def add_decision(connection: Connection, decision: Decision, by: str) -> None:
+    """Remember a person's decision."""
+    insert(
+        connection,
+        t.decisions,
+        kind=decision.kind,
+        task_id=decision.task_id,
+        data=_encode(decision),
+        made_by=by,
+        made_at=now(),
+    )
+
+
+def effective(connection: Connection) -> Effective:
+    """The tasks as persons see them."""
+    return apply(found_tasks(connection), [record.decision for record in decisions(connection)])
+
+
+def protected(connection: Connection) -> set[str]:
+    """The found tasks that must not be forgotten: edited by a person, or with a student of their own or a part's."""
+    ids: set[str] = set()
+    for record in decisions(connection):
+        ids.update((record.decision.task_id, *record.decision.others))
+    ids.update(connection.execute(select(t.students.c.task_id).distinct()).scalars())
+    return ids
+
+
+def contracts(connection: Connection, task_id: str) -> list[Contract]:
+    """A task's contracts, oldest first; a signed one follows the unsigned one of the same version."""
+    rows = connection.execute(
+        select(t.contracts.c.data).where(t.contracts.c.task_id == task_id).order_by(t.contracts.c.seq)
+    )
+    return [_decode(row, Contract) for row in rows.scalars()]
+
+
+def contract(connection: Connection, task_id: str, version: str = "") -> Contract | None:
+    """A task's contract of that version, else its latest; None where it has none."""
+    all_of_them = contracts(connection, task_id)
+    of_version = [one for one in all_of_them if one.version == version]
+    return (of_version or all_of_them or [None])[-1]
+
+
+def add_contract(connection: Connection, task_id: str, contract: Contract) -> None:
+    """Append a contract."""
+    insert(connection, t.contracts, task_id=task_id, version=contract.version, data=_encode(contract), saved_at=now())
+
+
+def students(connection: Connection, *, task_id: str = "", student_id: str = "") -> list[StudentRecord]:
+    """Students, oldest first."""
+    query = select(t.students).order_by(t.students.c.seq)
+    if task_id:
+        query = query.where(t.students.c.task_id == task_id)
+    if student_id:
+        query = query.where(t.students.c.id == student_id)
+    return [
+        StudentRecord(row.id, row.task_id, row.bundle, _decode(row.manifest, Manifest), row.added_at)
+        for row in connection.execute(query)
+    ]
+
+
+def add_student(connection: Connection, manifest: Manifest, bundle: str) -> None:
+    """Append a student."""
+    insert(
+        connection,
+        t.students,
+        id=manifest.student_id,
+        task_id=manifest.task_id,
+        bundle=bundle,
+        manifest=_encode(manifest),
+        added_at=now(),
+    )
+
+
+def held(
+    connection: Connection, *, task_id: str = "", student_id: str = "", against: str = "", certificate_id: str = ""
+) -> list[Held]:
+    """Certificates with what became of them, oldest first."""
+    query = select(t.certificates.c.data, t.certificates.c.void_reason).order_by(t.certificates.c.seq)
+    wanted = {"task_id": task_id, "student_id": student_id, "against": against, "id": certificate_id}
+    for column, value in wanted.items():
+        if value:
+            query = query.where(t.certificates.c[column] == value)
+    return [Held(_decode(row.data, Certificate), row.void_reason) for row in connection.execute(query)]
+
+
+def add_certificate(connection: Connection, certificate: Certificate) -> None:
+    """Append a certificate."""
+    insert(
+        connection,
+        t.certificates,
+        id=certificate.id,
+        task_id=certificate.task_id,
+        student_id=certificate.student_id,
+        against=certificate.against,
+        data=_encode(certificate),
+        void_reason="",
+        added_at=now(),
+    )
+
+
+def void_certificate(connection: Connection, certificate_id: str, reason: str) -> bool:
+    """Void a certificate; False where it does not exist or was void already."""
+    certificates = t.certificates
+    found = connection.execute(
+        update(certificates)
+        .where(certificates.c.id == certificate_id, certificates.c.void_reason == "")
+        .values(void_reason=reason or "demoted")
+    )
+    return found.rowcount > 0
+
+
+def stage_history(connection: Connection, task_id: str) -> list[StageRecord]:
+    """Every step of a task between stages, oldest first."""
+    rows = connection.execute(select(t.stages).where(t.stages.c.task_id == task_id).order_by(t.stages.c.seq))
+    return [StageRecord(**row) for row in rows.mappings()]
+
+
+def stage(connection: Connection, task_id: str) -> StageRecord:
+    """A task's present stage."""
+    rows = connection.execute(
+        select(t.stages).where(t.stages.c.task_id == task_id).order_by(t.stages.c.seq.desc()).limit(1)
+    )
+    row = rows.mappings().first()
+    return StageRecord(0, task_id, "none") if row is None else StageRecord(**row)
+
+
+def add_stage(
+    connection: Connection,
+    task_id: str,
+    stage: Stage,
+    *,
+    by: str,
+    reason: str,
+    student_id: str = "",
+    certificate_id: str = "",
+) -> StageRecord:
+    """Append a step and return it."""
+    made_at = now()
+    seq = insert(
+        connection,
+        t.stages,
+        task_id=task_id,
+        stage=stage,
+        student_id=student_id,
+        certificate_id=certificate_id,
+        made_by=by,
+        reason=reason,
+        made_at=made_at,
+    )
+    return StageRecord(seq, task_id, stage, student_id, certificate_id, by, reason, made_at)
+
+
+def verdicts(connection: Connection, task_id: str) -> list[Verdict]:
+    """A task's verdicts, oldest first; of all tasks where `task_id` is ""."""
+    query = select(t.verdicts.c.data).order_by(t.verdicts.c.seq)
+    if task_id:
+        query = query.where(t.verdicts.c.task_id == task_id)
+    return [_decode(row, Verdict) for row in connection.execute(query).scalars()]
+
+
+def add_verdict(connection: Connection, verdict: Verdict) -> None:
+    """Append a verdict."""
+    insert(
+        connection,
+        t.verdicts,
+        task_id=verdict.task_id,
+        word=verdict.word,
+        data=_encode(verdict),
+        made_at=verdict.made_at,
+    )
+
+
+def _encode(value: msgspec.Struct) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _decode(text: str, kind: type[T]) -> T:
+    return msgspec.json.decode(text, type=kind)
