@@ -20,11 +20,13 @@ class Slot(msgspec.Struct, frozen=True, tag="slot"):
     """A part of a prompt that varies from call to call.
 
     `is_input` tells what the answer depends on from what merely varies (a date, a tenant's name, few-shot examples
-    drawn anew).
+    drawn anew). A `greedy` slot (at most one in a message) takes as much as it can: the pieces after it are matched
+    from the end of the message backwards, so that a run of examples of any length fits one slot.
     """
 
     name: str
     is_input: bool = True
+    greedy: bool = False
 
 
 class MessagePattern(msgspec.Struct, frozen=True):

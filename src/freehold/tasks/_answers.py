@@ -1,0 +1,110 @@
+"""Answers as evidence of what a task is: their form, and whether two sets of answers could come from one task."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from statistics import median
+from typing import Any, Literal, cast
+
+import msgspec
+
+Form = Literal["tools", "json", "short", "text"]
+
+_decoder = msgspec.json.Decoder()
+SHORT_CHARS = 64
+_RECURRING = 0.6
+_LENGTH_RATIO = 6.0
+
+
+class Parsed(msgspec.Struct, frozen=True):
+    """One answer, looked at once. `keys`: top-level keys of a JSON object, or names of the tools called."""
+
+    text: str
+    form: Form
+    keys: frozenset[str] = frozenset()
+    value: Any = None
+
+
+def parse(text: str) -> Parsed:
+    """Look at a canonical answer. JSON inside a fence of three backticks counts as JSON."""
+    body = unfenced(text)
+    if body[:1] in "{[":
+        try:
+            value = _decoder.decode(body)
+        except (msgspec.DecodeError, RecursionError):
+            value = None
+        if isinstance(value, dict):
+            fields = cast("dict[str, Any]", value)
+            calls = fields.get("tool_calls")
+            if len(fields) == 1 and isinstance(calls, list):
+                names = [c.get("name", "") for c in cast("list[Any]", calls) if isinstance(c, dict)]
+                return Parsed(text, "tools", frozenset(map(str, names)), fields)
+            return Parsed(text, "json", frozenset(fields), fields)
+        if isinstance(value, list):
+            return Parsed(text, "json", frozenset(("[]",)), value)
+    form: Form = "short" if len(text) <= SHORT_CHARS and "\n" not in text.strip() else "text"
+    return Parsed(text, form)
+
+
+def unfenced(text: str) -> str:
+    """The text without blanks around it and without a Markdown code fence around the whole."""
+    body = text.strip()
+    if body.startswith("```") and body.endswith("```") and "\n" in body:
+        return body[body.index("\n") + 1 : -3].strip()
+    return body
+
+
+class Answers:
+    """A set of answers, summed up: forms, keys, recurring short answers, lengths."""
+
+    def __init__(self, parsed: Sequence[Parsed]) -> None:
+        self.n = len(parsed)
+        self.forms = Counter(one.form for one in parsed)
+        self.keys = Counter(key for one in parsed if one.form == "json" for key in one.keys)
+        short = [one.text.strip() for one in parsed if one.form == "short"]
+        self.short = Counter(short)
+        recurring = sum(count for count in self.short.values() if count > 1)
+        self.recurring = recurring / len(short) if short else 0.0
+        lengths = [len(one.text) for one in parsed if one.form in ("short", "text")]
+        self.median_chars = median(lengths) if lengths else 0.0
+
+    def share(self, form: Form) -> float:
+        """Share of the answers that have this form."""
+        return self.forms[form] / self.n if self.n else 0.0
+
+    @property
+    def closed(self) -> bool:
+        """Whether most answers are short ones that come again: labels."""
+        return self.share("short") >= _RECURRING and self.recurring >= _RECURRING
+
+    def explains(self, other: Answers) -> float:
+        """Share of the other answers that could have come from the task these came from."""
+        if not other.n or not self.n:
+            return 1.0
+        found = 0.0
+        if self.share("tools") > 0.05:
+            found += other.share("tools")
+        if self.share("json") > 0.05:
+            total = sum(other.keys.values())
+            known = sum(c for key, c in other.keys.items() if self.keys[key] > 0.01 * self.forms["json"])
+            found += other.share("json") * (known / total if total else 1.0)
+        found += self._explains_prose(other)
+        return found
+
+    def _explains_prose(self, other: Answers) -> float:
+        ours = self.share("short") + self.share("text")
+        prose = other.share("short") + other.share("text")
+        if ours < 0.05 or not prose:
+            return 0.0
+        if self.forms["short"] >= 0.5 * (self.n * ours) and self.recurring >= _RECURRING:
+            total = max(1, other.forms["short"])
+            return other.share("short") * sum(c for text, c in other.short.items() if text in self.short) / total
+        ratio = max(self.median_chars, other.median_chars, 1.0) / max(1.0, min(self.median_chars, other.median_chars))
+        return prose if ratio <= _LENGTH_RATIO else 0.3 * prose
+
+
+def alike(a: Answers, b: Answers) -> bool:
+    """Whether both sets could come from one task: most of the smaller one is explained by the larger."""
+    small, large = (a, b) if a.n <= b.n else (b, a)
+    return large.explains(small) >= 0.5

@@ -1,0 +1,144 @@
+"""Sort prompts into families by the text they share, without being told what a prompt looks like.
+
+Runs of three words are counted over all prompts. Words of one instruction occur in the same prompts, all of them or
+none: runs with (nearly) the same set of prompts are one chunk of constant text. Prompts are divided by the chunk that
+says most, again and again, as long as a division is worth it: because answers on either side are of different kinds,
+or because the chunk is too long to be something that people merely say often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from ._answers import Answers, Parsed
+from ._text import clipped, words
+
+Ints = npt.NDArray[np.int64]
+Hashes = npt.NDArray[np.uint64]
+
+_HEAD_CHARS = 9000
+_TAIL_CHARS = 3000
+_LONG_CHUNK = 12
+_SHORTEST_CHUNK = 3
+_SAME_DOCUMENTS = 0.85
+_CONSTANT = 0.9
+_TRIED = 24
+_DEEPEST = 24
+
+
+class Shingled(msgspec.Struct):
+    """All prompts of one shape, each as a sorted array of the hashes of its three-word runs."""
+
+    runs: list[Hashes]
+    answers: list[Parsed]
+
+
+def shingle(prompts: Sequence[Sequence[str]], answers: list[Parsed]) -> Shingled:
+    """Turn prompts (each the texts of its messages) into hashed runs of three words, message ends marked."""
+    vocabulary: dict[str, int] = {}
+    runs: list[Hashes] = []
+    for texts in prompts:
+        ids: list[int] = []
+        for position, text in enumerate(texts):
+            marked = [f"\x02{min(position, 2)}", *words(clipped(text, _HEAD_CHARS, _TAIL_CHARS)), "\x03"]
+            ids.extend(vocabulary.setdefault(word, len(vocabulary)) for word in marked)
+        a = np.asarray(ids, dtype=np.uint64)
+        if len(a) < 3:
+            runs.append(np.empty(0, np.uint64))
+            continue
+        mixed = a[:-2] * np.uint64(0x9E3779B97F4A7C15) + a[1:-1] * np.uint64(0xC2B2AE3D27D4EB4F) + a[2:]
+        mixed *= np.uint64(0x165667B19E3779F9)
+        runs.append(np.unique(mixed ^ (mixed >> np.uint64(29))))
+    return Shingled(runs, answers)
+
+
+class Family(msgspec.Struct):
+    """Prompts that share their instructions: positions in the sample, and the runs that nearly all of them hold."""
+
+    members: Ints
+    constant: Hashes
+
+
+def families(prompts: Shingled, smallest: int) -> list[Family]:
+    """Divide prompts into families. Prompts that share nothing with `smallest` others are a family of leftovers."""
+    found: list[Family] = []
+    waiting: list[tuple[Ints, int]] = [(np.arange(len(prompts.runs)), 0)]
+    while waiting:
+        members, depth = waiting.pop()
+        table = _table(prompts, members)
+        part = _division(prompts, members, table, smallest) if depth < _DEEPEST else None
+        if part is None:
+            found.append(Family(members, table.hashes[table.counts >= _CONSTANT * len(members)]))
+        else:
+            waiting += [(members[part], depth + 1), (members[~part], depth + 1)]
+    return sorted(found, key=lambda f: int(f.members[0]))
+
+
+class _Table(msgspec.Struct):
+    hashes: Hashes
+    counts: Ints
+    by_run: Any
+
+
+def _table(prompts: Shingled, members: Ints) -> _Table:
+    """Which run occurs in which prompt, as a sparse matrix of runs by prompts; rare runs are left out."""
+    sizes = [len(prompts.runs[i]) for i in members]
+    if not sum(sizes):
+        return _Table(np.empty(0, np.uint64), np.empty(0, np.int64), None)
+    every = np.concatenate([prompts.runs[i] for i in members])
+    hashes, inverse, counts = np.unique(every, return_inverse=True, return_counts=True)
+    documents = np.repeat(np.arange(len(members)), sizes)
+    keep = counts >= 3
+    place = np.cumsum(keep) - 1
+    chosen = keep[inverse]
+    ones = np.ones(int(chosen.sum()), np.float32)
+    shape = (int(keep.sum()), len(members))
+    matrix = sparse.csr_matrix((ones, (place[inverse[chosen]], documents[chosen])), shape=shape)
+    return _Table(hashes[keep], counts[keep].astype(np.int64), matrix)
+
+
+def _division(prompts: Shingled, members: Ints, table: _Table, smallest: int) -> npt.NDArray[np.bool_] | None:
+    """The best chunk to divide by: which members hold it, or None where no division is worth it."""
+    n = len(members)
+    if n < 2 * smallest or table.by_run is None:
+        return None
+    parted = np.flatnonzero((table.counts >= smallest) & (table.counts <= n - smallest))
+    if not len(parted):
+        return None
+    whole = [prompts.answers[i] for i in members]
+    for holders, length in _chunks(table.by_run[parted], n):
+        inside = [one for one, held in zip(whole, holders, strict=True) if held]
+        outside = [one for one, held in zip(whole, holders, strict=True) if not held]
+        if length >= _LONG_CHUNK or _different(inside, outside):
+            return holders
+    return None
+
+
+def _different(inside: list[Parsed], outside: list[Parsed]) -> bool:
+    a, b = Answers(inside), Answers(outside)
+    return min(a.explains(b), b.explains(a)) < 0.5
+
+
+def _chunks(by_run: Any, n: int) -> list[tuple[npt.NDArray[np.bool_], int]]:
+    """Chunks of runs with nearly the same prompts, by length times number of prompts, the weightiest first."""
+    rng = np.random.default_rng(0)
+    marks = rng.integers(1, 2**40, size=n).astype(np.float64)
+    counts = np.asarray(by_run.sum(axis=1)).ravel()
+    same = np.round(by_run @ marks)
+    _, first, sizes = np.unique(same, return_index=True, return_counts=True)
+    order = np.argsort(-(sizes * counts[first]), kind="stable")[:_TRIED]
+    found: list[tuple[npt.NDArray[np.bool_], int]] = []
+    for row in first[order]:
+        holders = np.asarray(by_run[row].todense()).ravel() > 0
+        shared = by_run @ holders.astype(np.float32)
+        jaccard = shared / (counts + holders.sum() - shared)
+        length = int((jaccard >= _SAME_DOCUMENTS).sum())
+        if length >= _SHORTEST_CHUNK:
+            found.append((holders, length))
+    return sorted(found, key=lambda pair: -pair[1] * int(pair[0].sum()))

@@ -1,0 +1,72 @@
+"""Calls as discovery sees them: the look of the request, the answer, the time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from statistics import median_low
+
+import msgspec
+import numpy as np
+
+from freehold.errors import BadRequest
+from freehold.vocabulary import Call
+from freehold.wire.openai import answer_text, decode_request
+
+from ._answers import Parsed, parse
+from ._request import View, view
+
+
+class Head(msgspec.Struct):
+    """One call. `answer` is None where the call failed: such a call has a task and teaches nothing."""
+
+    id: str
+    view: View
+    answer: Parsed | None
+    started_at_us: int
+
+
+def heads(calls: Iterable[Call]) -> list[Head]:
+    """Look at calls; those whose request is no chat completion are left out."""
+    found: list[Head] = []
+    for call in calls:
+        if not call.dialect.startswith("openai.chat"):
+            continue
+        try:
+            request = decode_request(call.request)
+        except BadRequest:
+            continue
+        text = answer_text(call.response) if call.outcome == "ok" else None
+        found.append(Head(call.id, view(request), None if text is None else parse(text), call.started_at_us))
+    return found
+
+
+def spread(items: Sequence[Head], most: int, seed: int = 0) -> list[Head]:
+    """At most so many of the items, drawn evenly over all of them, in random order. The same every time."""
+    order = np.random.default_rng(seed).permutation(len(items))[:most]
+    return [items[i] for i in order]
+
+
+def prompt_texts(seen: View) -> list[str]:
+    """The messages that can hold a prompt: leading system messages and the first of the others."""
+    count = 0
+    while count < len(seen.roles) and seen.roles[count] == "system":
+        count += 1
+    return list(seen.texts[: count + 1])
+
+
+def answer_start(answers: Sequence[Parsed]) -> str:
+    """What all answers begin with."""
+    return os.path.commonprefix([answer.text for answer in answers[:500]])
+
+
+def patterned_messages(members: Sequence[Head]) -> tuple[int, bool]:
+    """How many messages a prompt's pattern spans, and whether any number of others may follow."""
+    lengths = [len(head.view.roles) for head in members]
+    if len(set(lengths)) == 1 and len({head.view.roles for head in members}) == 1:
+        return lengths[0], False
+    usual = median_low(lengths)
+    same = [head for head in members if len(head.view.roles) == usual]
+    if len(same) >= 0.98 * len(members) and len({head.view.roles for head in same}) == 1:
+        return usual, False
+    return len(os.path.commonprefix([head.view.roles for head in members])), True

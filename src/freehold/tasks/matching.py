@@ -1,0 +1,282 @@
+"""Which task a request belongs to: the one place where a call meets its task, at the gateway and offline alike.
+
+Pure Python without heavy imports, because it runs on the path of every call. A known prompt is recognised by its
+literal pieces, anchored and in order; any other request goes to the nearest task if enough of that task's constant
+text is in it; else to none. It knows nothing of answers, and does not promise that two people would have sorted a
+request the same way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+
+from freehold.errors import BadRequest
+from freehold.vocabulary import Match, MessagePattern, Slot, Task, Template
+from freehold.wire.openai import ChatRequest, decode_request
+
+from ._request import View, following, tool_names, view
+from ._text import clipped, shingles
+
+NEAR_ENOUGH = 0.5
+"""Share of a task's constant text, weighted by how telling it is, that a request must hold to be near the task."""
+
+_HEAD_CHARS = 6000
+_TAIL_CHARS = 2000
+_NO_NEAREST = 3
+"""Templates with fewer shingles of constant text than this say too little to be near to."""
+
+
+class TaskMatcher:
+    """Recognises requests as calls of known tasks.
+
+    Args:
+        tasks: the tasks to recognise. Their order does not matter; templates with more literal text are tried first,
+            so that a bare template cannot swallow the calls of a more telling one.
+    """
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self._by_name = {name: task for task in tasks for name in (task.id, task.name)}
+        compiled = [_Compiled(task, template) for task in tasks for template in task.templates]
+        compiled.sort(key=lambda c: (-c.literal_chars, c.template.id))
+        self._by_shape: defaultdict[tuple[str, str], list[_Compiled]] = defaultdict(list)
+        self._of_task: defaultdict[str, list[_Compiled]] = defaultdict(list)
+        for one in compiled:
+            self._by_shape[one.template.tools, one.template.schema].append(one)
+            self._of_task[one.task_id].append(one)
+        self._nearest = _Nearest(compiled)
+
+    def match(self, request: bytes | ChatRequest, *, declared: str = "") -> Match | None:
+        """Recognise a request.
+
+        Args:
+            request: a request body, or the same decoded.
+            declared: the task's name or id as the caller stated it (a header, a metadata field); it wins over what the
+                request looks like. A name that is no known task is as if it had not been given.
+
+        Returns:
+            The match, or None where no task is near enough or the body is no chat completion request.
+        """
+        if isinstance(request, bytes):
+            try:
+                request = decode_request(request)
+            except BadRequest:
+                return None
+        return self.match_view(view(request), declared=declared)
+
+    def match_view(self, seen: View, *, declared: str = "") -> Match | None:
+        """The same for a request that has been looked at already."""
+        task = self._by_name.get(declared) if declared else None
+        candidates = self._of_task[task.id] if task is not None else self._by_shape.get((seen.tools, seen.schema), ())
+        for one in candidates if seen.plain else ():
+            inputs = one.inputs(seen)
+            if inputs is not None:
+                how = "template" if task is None else "declared"
+                return Match(task_id=one.task_id, template_id=one.template.id, inputs=inputs, how=how)
+        if task is not None:
+            return Match(task_id=task.id, template_id="", inputs=_whole(seen), how="declared")
+        near = self._nearest.find(seen)
+        return None if near is None else Match(task_id=near, template_id="", inputs=_whole(seen), how="nearest")
+
+
+class _Compiled:
+    """A template made ready: each message as the pieces before its greedy slot and those after it."""
+
+    __slots__ = ("count", "literal_chars", "messages", "task_id", "template")
+
+    def __init__(self, task: Task, template: Template) -> None:
+        self.task_id = task.id
+        self.template = template
+        self.count = len(template.messages)
+        self.messages = [(pattern.role, pattern.pieces, _greedy_at(pattern)) for pattern in template.messages]
+        self.literal_chars = sum(
+            len(piece) for pattern in template.messages for piece in pattern.pieces if isinstance(piece, str)
+        )
+
+    def inputs(self, seen: View) -> tuple[str, ...] | None:
+        template = self.template
+        if seen.tools != template.tools or seen.schema != template.schema:
+            return None
+        have = len(seen.roles)
+        if have < self.count or (have > self.count and not template.open_ended):
+            return None
+        found: list[str] = []
+        for i, (role, pieces, greedy) in enumerate(self.messages):
+            if seen.roles[i] != role or not _fill(seen.texts[i], pieces, greedy, found):
+                return None
+        if template.open_ended:
+            found.append(following(seen.roles[self.count :], seen.texts[self.count :]))
+        return tuple(found)
+
+
+def slot_texts(pattern: MessagePattern, text: str) -> list[str] | None:
+    """The texts of all slots of a pattern, inputs or not, or None where the text does not fit it."""
+    pieces = tuple(
+        Slot(piece.name, True, piece.greedy) if isinstance(piece, Slot) else piece for piece in pattern.pieces
+    )
+    found: list[str] = []
+    return found if _fill(text, pieces, _greedy_at(pattern), found) else None
+
+
+def _greedy_at(pattern: MessagePattern) -> int:
+    places = [i for i, piece in enumerate(pattern.pieces) if isinstance(piece, Slot) and piece.greedy]
+    return places[0] if places else -1
+
+
+def _fill(text: str, pieces: tuple[str | Slot, ...], greedy: int, found: list[str]) -> bool:
+    """Match a message and append the texts of its input slots to `found`; False where it does not fit."""
+    if greedy < 0:
+        return _forwards(text, 0, len(text), pieces, found)
+    begin = _forward_end(text, pieces[:greedy], found)
+    if begin < 0:
+        return False
+    after: list[str] = []
+    end = _backward_start(text, begin, pieces[greedy + 1 :], after)
+    if end < 0:
+        return False
+    slot = pieces[greedy]
+    if isinstance(slot, Slot) and slot.is_input:
+        found.append(text[begin:end])
+    found.extend(reversed(after))
+    return True
+
+
+def _forwards(text: str, at: int, end: int, pieces: tuple[str | Slot, ...], found: list[str]) -> bool:
+    """Match pieces from `at` to exactly `end`; a slot ends at the first occurrence of the literal after it."""
+    pending: Slot | None = None
+    last = len(pieces) - 1
+    for i, piece in enumerate(pieces):
+        if isinstance(piece, Slot):
+            pending = piece
+            continue
+        if pending is None:
+            if not text.startswith(piece, at):
+                return False
+            at += len(piece)
+            continue
+        where = (end - len(piece) if text.endswith(piece) else -1) if i == last else text.find(piece, at)
+        if where < at:
+            return False
+        if pending.is_input:
+            found.append(text[at:where])
+        at, pending = where + len(piece), None
+    if pending is not None:
+        if pending.is_input:
+            found.append(text[at:end])
+        return True
+    return at == end
+
+
+def _forward_end(text: str, pieces: tuple[str | Slot, ...], found: list[str]) -> int:
+    """Match pieces from the beginning; where they end, or -1. The last piece, if any, is a literal."""
+    at = 0
+    pending: Slot | None = None
+    for piece in pieces:
+        if isinstance(piece, Slot):
+            pending = piece
+            continue
+        where = text.find(piece, at) if pending is not None else (at if text.startswith(piece, at) else -1)
+        if where < 0:
+            return -1
+        if pending is not None and pending.is_input:
+            found.append(text[at:where])
+        at, pending = where + len(piece), None
+    return at
+
+
+def _backward_start(text: str, begin: int, pieces: tuple[str | Slot, ...], found: list[str]) -> int:
+    """Match pieces from the end backwards; where they start, or -1. Input texts come last first."""
+    end = len(text)
+    pending: Slot | None = None
+    for piece in reversed(pieces):
+        if isinstance(piece, Slot):
+            pending = piece
+            continue
+        if pending is not None:
+            where = text.rfind(piece, begin, end)
+        else:
+            where = end - len(piece) if text.endswith(piece, begin, end) else -1
+        if where < begin:
+            return -1
+        if pending is not None and pending.is_input:
+            found.append(text[where + len(piece) : end])
+        end, pending = where, None
+    return end
+
+
+def _whole(seen: View) -> tuple[str, ...]:
+    return (following(seen.roles, seen.texts),)
+
+
+class _Nearest:
+    """Finds the task whose constant text a request holds most of."""
+
+    def __init__(self, compiled: list[_Compiled]) -> None:
+        sets = [(one, constant_text(one.template)) for one in compiled]
+        self._all = [(one, found) for one, found in sets if len(found) >= _NO_NEAREST]
+        holders: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
+        for one, found in self._all:
+            for shingle in found:
+                holders[shingle].add(one.task_id)
+        tasks = 1 + len({one.task_id for one, _ in self._all})
+        weight = {shingle: math.log(1 + tasks / len(ids)) - math.log(2) + 0.05 for shingle, ids in holders.items()}
+        self._index: defaultdict[tuple[str, ...], list[tuple[int, float]]] = defaultdict(list)
+        self._totals: list[float] = []
+        for i, (_, found) in enumerate(self._all):
+            self._totals.append(sum(weight[shingle] for shingle in found))
+            for shingle in found:
+                self._index[shingle].append((i, weight[shingle]))
+
+    def find(self, seen: View) -> str | None:
+        if not self._all:
+            return None
+        scores: defaultdict[int, float] = defaultdict(float)
+        index = self._index
+        held: set[tuple[str, ...]] = set()
+        for text in _patterned(seen):
+            held |= shingles(clipped(text, _HEAD_CHARS, _TAIL_CHARS))
+        for shingle in held & index.keys():
+            for i, weight in index[shingle]:
+                scores[i] += weight
+        ranked = [
+            (score / self._totals[i] * _likeness(seen, self._all[i][0].template), self._totals[i], -i)
+            for i, score in scores.items()
+        ]
+        best = max(ranked, default=None)
+        return self._all[-best[2]][0].task_id if best is not None and best[0] >= NEAR_ENOUGH else None
+
+
+def _patterned(seen: View) -> list[str]:
+    """The messages that can hold a prompt: leading system messages and the first of the others, and the last."""
+    count = 0
+    while count < len(seen.roles) and seen.roles[count] == "system":
+        count += 1
+    chosen = list(seen.texts[: count + 1])
+    if len(seen.texts) > count + 1:
+        chosen.append(seen.texts[-1])
+    return chosen
+
+
+def constant_text(template: Template) -> set[tuple[str, ...]]:
+    """Runs of three words that every call of a template holds."""
+    found: set[tuple[str, ...]] = set()
+    for pattern in template.messages:
+        last = len(pattern.pieces) - 1
+        for i, piece in enumerate(pattern.pieces):
+            if isinstance(piece, str):
+                whole = shingles(piece)
+                found |= {s for s in whole if (i == 0 or s[0] != "\x02") and (i == last or s[-1] != "\x03")}
+    return found
+
+
+def _likeness(seen: View, template: Template) -> float:
+    """How like a request's tools and schema are to a template's: 1 the same, 0 too unlike to be the same task."""
+    factor = 1.0
+    if seen.tools != template.tools:
+        ours, theirs = tool_names(seen.tools), tool_names(template.tools)
+        overlap = len(ours & theirs) / len(ours | theirs)
+        if overlap < NEAR_ENOUGH:
+            return 0.0
+        factor *= 0.8 + 0.2 * overlap
+    return factor if seen.schema == template.schema else factor * 0.75
