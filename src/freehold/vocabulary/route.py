@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from .certificate import Against
 from .task import DataClass, Task
 
 Stage = Literal["none", "shadow", "canary", "full", "demoted"]
@@ -22,7 +23,8 @@ class Route(msgspec.Struct, frozen=True):
 
     An owned answer is served only where the call's template is in `template_ids`, its confidence reaches `threshold`
     and its scope reaches `scope_threshold`. `loss` names how audits compare answers (`evidence.losses`). `audit_share`
-    of the owned answers also goes to the rented model, and `alpha`, `delta` are what the audit test defends.
+    of the owned answers also goes to the rented model, and `alpha`, `delta` are what the audit test defends. Against
+    gold, an audit by the rented model is recorded and proves nothing: the teacher may be the one that errs.
     """
 
     task_id: str
@@ -40,6 +42,7 @@ class Route(msgspec.Struct, frozen=True):
     delta: float = 0.05
     audit_share: float = 0.02
     loss: str = "text"
+    against: Against = "teacher"
 
 
 class RouteTable(msgspec.Struct, frozen=True):

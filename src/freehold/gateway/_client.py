@@ -1,0 +1,359 @@
+"""HTTP/1.1 towards providers: pooled connections on httptools, one callback per read, deadlines by phase.
+
+Knows bytes and time; knows nothing of models. It never decides whether to try again: that is the caller's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from typing import NamedTuple, Protocol, cast
+
+import httptools
+
+from freehold.errors import FreeholdError, UpstreamFailed, UpstreamTimeout
+
+from ._server import MAX_HEAD_BYTES, Headers
+
+_TICK_S = 0.05
+_IDLE_S = 30.0
+_MAX_IDLE = 256
+
+
+class ConnectFailed(UpstreamFailed):
+    """The provider could not be reached: no byte of an answer came, and trying again is safe."""
+
+    code = "upstream_unreachable"
+
+
+class Timeouts(NamedTuple):
+    """Seconds a provider may take: to connect, to the first byte, between bytes, in all."""
+
+    connect_s: float
+    first_byte_s: float
+    idle_s: float
+    total_s: float
+
+
+class Sink(Protocol):
+    """Who receives an answer. After `on_failed`, or `on_data` with `done`, nothing more is called."""
+
+    def on_head(self, status: int, headers: Headers) -> None:
+        """Status and headers have come."""
+        ...
+
+    def on_data(self, data: bytes, *, done: bool) -> None:
+        """Everything of the body that one read brought; `done` with the last of it."""
+        ...
+
+    def on_failed(self, error: FreeholdError) -> None:
+        """The answer did not come, or broke off."""
+        ...
+
+
+class Handle(Protocol):
+    """A request under way."""
+
+    def cancel(self) -> None:
+        """Give it up at once; the sink hears nothing more."""
+        ...
+
+    def pause(self) -> None:
+        """Read no further, because the client does not."""
+        ...
+
+    def resume(self) -> None:
+        """Read on."""
+        ...
+
+
+class Attempt:
+    """One request sent to one origin, until its answer ends, fails, runs out of time or is cancelled."""
+
+    __slots__ = ("_connection", "_origin", "_task", "_total", "deadline", "live", "paused", "payload", "reused", "sink",
+                 "started_answer")  # fmt: skip
+
+    def __init__(self, origin: Origin, payload: bytes, sink: Sink, now: float) -> None:
+        self._origin = origin
+        self.payload = payload
+        self.sink = sink
+        self._connection: UpstreamConnection | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._total = now + origin.timeouts.total_s
+        self.deadline = now + origin.timeouts.connect_s
+        self.live = True
+        self.reused = False
+        self.paused = False
+        self.started_answer = False
+
+    def cancel(self) -> None:
+        """Give it up at once; the sink hears nothing more."""
+        self._end()
+
+    def pause(self) -> None:
+        """Read no further, because the client does not."""
+        self.paused = True
+        self.deadline = self._total
+        if self._connection is not None:
+            self._connection.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        self.paused = False
+        self.touch()
+        if self._connection is not None:
+            self._connection.transport.resume_reading()
+
+    def connect(self) -> None:
+        """Open a connection for it."""
+        self._task = asyncio.get_running_loop().create_task(self._connect())
+
+    def begin(self, connection: UpstreamConnection, *, reused: bool) -> None:
+        """Send it over a connection."""
+        self._connection = connection
+        self.reused = reused
+        self.deadline = min(self._origin.loop.time() + self._origin.timeouts.first_byte_s, self._total)
+        connection.begin(self)
+
+    def touch(self) -> None:
+        """Bytes have come: the next may take as long again."""
+        self.started_answer = True
+        if not self.paused:
+            self.deadline = min(self._origin.loop.time() + self._origin.timeouts.idle_s, self._total)
+
+    def done(self) -> None:
+        """The answer ended; the connection is free."""
+        self.live = False
+        self._connection = None
+        self._origin.attempts.discard(self)
+
+    def fail(self, error: FreeholdError) -> None:
+        """Tell the sink that nothing more will come."""
+        if self.live:
+            self._end()
+            self.sink.on_failed(error)
+
+    def broke(self, reason: str) -> None:
+        """The connection ended. A kept-alive one that ends before the first byte had been closed before: send anew."""
+        if not self.live:
+            return
+        self._connection = None
+        if self.reused and not self.started_answer:
+            self.reused = False
+            self.deadline = self._origin.loop.time() + self._origin.timeouts.connect_s
+            self.connect()
+        elif self.started_answer:
+            self.fail(UpstreamFailed(f"{self._origin.name} broke off: {reason}"))
+        else:
+            self.fail(ConnectFailed(f"{self._origin.name} closed the connection before answering"))
+
+    def expire(self) -> None:
+        """The deadline of the present phase has passed."""
+        if self._connection is None:
+            self.fail(ConnectFailed(f"{self._origin.name} could not be reached in time"))
+        else:
+            self.fail(UpstreamTimeout(f"{self._origin.name} did not answer in time"))
+
+    def _end(self) -> None:
+        self.live = False
+        self._origin.attempts.discard(self)
+        if self._task is not None:
+            self._task.cancel()
+        if self._connection is not None:
+            self._connection.attempt = None
+            self._connection.transport.abort()
+            self._connection = None
+
+    async def _connect(self) -> None:
+        try:
+            connection = await self._origin.connect()
+        except (OSError, ssl.SSLError) as error:
+            self._task = None
+            self.fail(ConnectFailed(f"{self._origin.name} could not be reached ({type(error).__name__})"))
+            return
+        self._task = None
+        if self.live:
+            self.begin(connection, reused=False)
+        else:
+            connection.transport.abort()
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """One connection to a provider, used by one attempt at a time."""
+
+    __slots__ = ("_complete", "_delimited", "_head_bytes", "_headers", "_origin", "_parser", "_parts", "_status",
+                 "attempt", "idle_since", "open", "transport")  # fmt: skip
+
+    def __init__(self, origin: Origin) -> None:
+        self._origin = origin
+        self._parser = httptools.HttpResponseParser(self)
+        self.transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self.attempt: Attempt | None = None
+        self.open = False
+        self.idle_since = 0.0
+        self._headers: Headers = []
+        self._parts: list[bytes] = []
+        self._status = 0
+        self._head_bytes = 0
+        self._complete = False
+        self._delimited = False
+
+    def begin(self, attempt: Attempt) -> None:
+        """Send a request; its answer goes to the attempt's sink."""
+        self.attempt = attempt
+        self._status = self._head_bytes = 0
+        self._complete = False
+        self.transport.write(attempt.payload)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.open = True
+
+    def data_received(self, data: bytes) -> None:
+        attempt = self.attempt
+        if attempt is None:
+            self.transport.abort()  # bytes that nobody asked for: this connection cannot be trusted
+            return
+        attempt.touch()
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.transport.abort()
+            attempt.fail(UpstreamFailed(f"{self._origin.name} sent what is not HTTP/1.1"))
+            return
+        if not self._status:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                attempt.fail(UpstreamFailed(f"{self._origin.name} sent headers without end"))
+            return
+        self._deliver(attempt)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.open = False
+        attempt, self.attempt = self.attempt, None
+        if attempt is None or not attempt.live:
+            return
+        if self._status and not self._delimited and exc is None:
+            attempt.done()
+            attempt.sink.on_data(b"", done=True)
+        else:
+            attempt.broke(type(exc).__name__ if exc else "connection closed")
+
+    def on_message_begin(self) -> None:
+        self._headers = []
+        self._parts = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status < 200 or self._status or self.attempt is None:
+            return
+        self._status = status
+        names = {name for name, _ in self._headers}
+        self._delimited = b"content-length" in names or b"transfer-encoding" in names or status in {204, 304}
+        self.attempt.sink.on_head(status, self._headers)
+
+    def on_body(self, body: bytes) -> None:
+        self._parts.append(body)
+
+    def on_message_complete(self) -> None:
+        self._complete = self._status != 0
+
+    def _deliver(self, attempt: Attempt) -> None:
+        parts, self._parts = self._parts, []
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        if not self._complete:
+            if data and attempt.live:
+                attempt.sink.on_data(data, done=False)
+            return
+        self.attempt = None
+        if self._parser.should_keep_alive():
+            self._origin.release(self)
+        else:
+            self.transport.close()
+        if attempt.live:
+            attempt.done()
+            attempt.sink.on_data(data, done=True)
+
+
+class Origin:
+    """A provider's host: its pool of kept-alive connections and the requests under way to it.
+
+    Args:
+        name: the provider's name, for messages.
+        host: the host to connect to.
+        port: its port.
+        tls: whether to speak TLS, with the system's certificates.
+        timeouts: seconds by phase.
+    """
+
+    def __init__(self, name: str, host: str, port: int, *, tls: bool, timeouts: Timeouts) -> None:
+        self.name = name
+        self.timeouts = timeouts
+        self.loop = asyncio.get_running_loop()
+        self.attempts: set[Attempt] = set()
+        self._host, self._port = host, port
+        self._ssl = ssl.create_default_context() if tls else None
+        self._idle: deque[UpstreamConnection] = deque()
+        self._ticker: asyncio.TimerHandle | None = None
+
+    def send(self, payload: bytes, sink: Sink) -> Attempt:
+        """Send a serialised request. Answers and failures go to the sink, never before this returns."""
+        attempt = Attempt(self, payload, sink, self.loop.time())
+        self.attempts.add(attempt)
+        if self._ticker is None:
+            self._ticker = self.loop.call_later(_TICK_S, self._tick)
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.open and not connection.transport.is_closing():
+                attempt.begin(connection, reused=True)
+                return attempt
+        attempt.connect()
+        return attempt
+
+    async def connect(self) -> UpstreamConnection:
+        """Open one more connection.
+
+        Raises:
+            OSError: it could not be opened.
+        """
+        name = self._host if self._ssl is not None else None
+        _, connection = await self.loop.create_connection(
+            lambda: UpstreamConnection(self), self._host, self._port, ssl=self._ssl, server_hostname=name
+        )
+        return connection
+
+    def release(self, connection: UpstreamConnection) -> None:
+        """Keep a connection whose answer ended for the next request."""
+        if len(self._idle) >= _MAX_IDLE:
+            connection.transport.close()
+            return
+        connection.idle_since = self.loop.time()
+        self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close everything, requests under way included."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+            self._ticker = None
+        for attempt in tuple(self.attempts):
+            attempt.cancel()
+        for connection in self._idle:
+            connection.transport.abort()
+        self._idle.clear()
+
+    def _tick(self) -> None:
+        now = self.loop.time()
+        for attempt in tuple(self.attempts):
+            if now > attempt.deadline:
+                attempt.expire()
+        while self._idle and now - self._idle[0].idle_since > _IDLE_S:
+            self._idle.popleft().transport.close()
+        busy = self.attempts or self._idle
+        self._ticker = self.loop.call_later(_TICK_S if self.attempts else 1.0, self._tick) if busy else None

@@ -1,0 +1,70 @@
+"""The one door to a rented model.
+
+Every request to a provider, on every path (first try, retry, fallback, escalation, audit, shadow, model list), goes
+through `send`, immediately before it is serialised. A call whose data class is anything but `ordinary` does not pass:
+not being able to tell counts as restricted. A recorded provider is a rented one. A test reads the package's source and
+fails where a provider is asked anywhere else.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from freehold.errors import RestrictedRefused
+from freehold.vocabulary import DataClass
+
+from ._client import Handle, Sink
+from ._server import Headers
+
+
+class Outgoing(NamedTuple):
+    """What is to be sent: the client's own request, untouched.
+
+    `data_class` None: it could not be told. `trusted`: the provider is the one the client addressed, so that the
+    client's own key may go to it.
+    """
+
+    method: bytes
+    path: bytes
+    headers: Headers
+    body: bytes
+    data_class: DataClass | None
+    trusted: bool = True
+
+
+class Provider(Protocol):
+    """Somebody who rents out models. Only `send` below may call `transmit`."""
+
+    name: str
+    fallback: str
+
+    def missing(self) -> str:
+        """What it needs and does not have, for a person, or ""."""
+        ...
+
+    def transmit(self, outgoing: Outgoing, sink: Sink) -> Handle:
+        """Serialise and send; the answer goes to the sink, later.
+
+        Raises:
+            MissingPrerequisite: a key or a file is missing.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close its connections."""
+        ...
+
+
+def send(provider: Provider, outgoing: Outgoing, sink: Sink) -> Handle:
+    """Send a request to a rented model, if its data may leave.
+
+    Raises:
+        RestrictedRefused: the call is restricted, or nobody can tell.
+        MissingPrerequisite: the provider lacks a key or a file.
+    """
+    if outgoing.data_class != "ordinary":
+        raise RestrictedRefused(
+            "this task is restricted: it may not be sent to a rented model, and no owned model could answer it",
+            hint="promote an owned model for it, or change its data_class in freehold.toml",
+        )
+    return provider.transmit(outgoing, sink)

@@ -1,0 +1,417 @@
+"""HTTP/1.1 towards clients: raw protocols on httptools.
+
+Knows requests and responses, limits, pipelining and slow readers; knows nothing of models. A handler gets an `Exchange`
+per request and answers it whole or as a stream, now or later; answers leave in the order the requests came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
+
+import httptools
+
+from freehold.errors import BadRequest, FreeholdError
+from freehold.wire.openai import error_envelope
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Request line and headers together; more is refused with 431."""
+
+_PIPELINE = 16
+_WRITE_HIGH = 256 * 1024
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_STATUS_LINES = {s.value: b"HTTP/1.1 %d %s\r\n" % (s.value, s.phrase.encode()) for s in http.HTTPStatus}
+_JSON = b"content-type: application/json\r\n"
+
+Headers = list[tuple[bytes, bytes]]
+"""Header names in lower case, in the order they came."""
+
+
+class Timeouts(NamedTuple):
+    """How long a client may take, in seconds: to send a request's head, between reads, idle between requests."""
+
+    head_s: float = 30.0
+    read_s: float = 60.0
+    keep_alive_s: float = 120.0
+
+
+class HeadTooLarge(BadRequest):
+    """Request line and headers are longer than the gateway keeps."""
+
+    code = "head_too_large"
+    status = 431
+
+
+class BodyTooLarge(BadRequest):
+    """The request's body is longer than `gateway.max_body_bytes`."""
+
+    code = "body_too_large"
+    status = 413
+
+
+class RequestTimeout(BadRequest):
+    """The client began a request and did not finish it in time."""
+
+    code = "request_timeout"
+    status = 408
+
+
+def _nothing() -> None:
+    return None
+
+
+class Exchange:
+    """One request and its answer.
+
+    The handler calls either `respond` once, or `start`, `write` any number of times, and `end` or `abort`. `on_gone` is
+    called once when the client leaves before the answer was finished; `on_pause` and `on_resume` when it reads slower
+    than it is written to. Everything written after the client left is dropped.
+    """
+
+    __slots__ = ("_connection", "body", "finished", "gone", "headers", "method", "on_gone", "on_pause", "on_resume",
+                 "path", "streaming")  # fmt: skip
+
+    def __init__(self, connection: ServerConnection, method: bytes, path: bytes, headers: Headers, body: bytes) -> None:
+        self._connection = connection
+        self.method = method
+        self.path = path
+        self.headers = headers
+        self.body = body
+        self.finished = False
+        self.gone = False
+        self.streaming = False
+        self.on_gone: Callable[[], None] = _nothing
+        self.on_pause: Callable[[], None] = _nothing
+        self.on_resume: Callable[[], None] = _nothing
+
+    def header(self, name: bytes) -> bytes:
+        """Value of the first header of that (lower-case) name, or b""."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return b""
+
+    def respond(self, status: int, headers: bytes, body: bytes) -> None:
+        """Send a whole answer. `headers` are complete lines; length and connection are added here."""
+        if self.gone or self.finished:
+            return
+        connection = self._connection
+        line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+        if connection.keep_alive:
+            head = b"%bcontent-length: %d\r\n\r\n" % (headers, len(body))
+        else:
+            head = b"%bcontent-length: %d\r\nconnection: close\r\n\r\n" % (headers, len(body))
+        connection.write(b"".join((line, head, body)))
+        self._finish()
+
+    def fail(self, error: FreeholdError, headers: bytes = b"") -> None:
+        """Send an error in OpenAI's envelope."""
+        self.respond(error.status, _JSON + headers, error_envelope(error))
+
+    def start(self, status: int, headers: bytes, data: bytes) -> None:
+        """Begin a streamed answer with its first bytes, in one write."""
+        if self.gone or self.finished:
+            return
+        self.streaming = True
+        connection = self._connection
+        line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+        if connection.http_1_0:
+            connection.keep_alive = False
+            connection.write(b"%b%bconnection: close\r\n\r\n%b" % (line, headers, data))
+            return
+        close = b"" if connection.keep_alive else b"connection: close\r\n"
+        head = b"%b%b%btransfer-encoding: chunked\r\n\r\n" % (line, headers, close)
+        connection.write(b"%b%x\r\n%b\r\n" % (head, len(data), data) if data else head)
+
+    def write(self, data: bytes) -> None:
+        """Send more of a streamed answer."""
+        if self.gone or not data:
+            return
+        self._connection.write(data if self._connection.http_1_0 else b"%x\r\n%b\r\n" % (len(data), data))
+
+    def end(self, data: bytes = b"") -> None:
+        """Send the last bytes of a streamed answer and its end, in one write."""
+        if self.gone or self.finished:
+            return
+        if self._connection.http_1_0:
+            self._connection.write(data)
+        elif data:
+            self._connection.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data))
+        else:
+            self._connection.write(b"0\r\n\r\n")
+        self._finish()
+
+    def abort(self, data: bytes) -> None:
+        """Send last bytes of a streamed answer and close without its end, so that no client takes it for complete."""
+        if self.gone or self.finished:
+            return
+        self.write(data)
+        self._connection.keep_alive = False
+        self._finish()
+
+    def lost(self) -> None:
+        """The client left. Called by the connection."""
+        self.gone = True
+        if not self.finished:
+            self.finished = True
+            self.on_gone()
+
+    def _finish(self) -> None:
+        self.finished = True
+        self._connection.answered()
+
+
+Handler = Callable[[Exchange], None]
+
+
+class ServerConnection(asyncio.Protocol):
+    """One client connection. At most 16 pipelined requests wait; a body grows to `max_body_bytes` and no further."""
+
+    __slots__ = ("_body", "_body_bytes", "_connections", "_current", "_expects", "_handler", "_head_bytes", "_headers",
+                 "_in_body", "_in_head", "_loop", "_max_body", "_parser", "_queue", "_since", "_transport", "_url",
+                 "_writing_paused", "closing", "http_1_0", "keep_alive")  # fmt: skip
+
+    def __init__(self, handler: Handler, connections: set[ServerConnection], max_body_bytes: int) -> None:
+        self._handler = handler
+        self._connections = connections
+        self._max_body = max_body_bytes
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._parser = httptools.HttpRequestParser(self)
+        self._queue: deque[tuple[Exchange, bool, bool]] = deque()
+        self._current: Exchange | None = None
+        self._in_head = self._in_body = self._expects = self._writing_paused = False
+        self._head_bytes = self._body_bytes = 0
+        self._url = b""
+        self._headers: Headers = []
+        self._body: list[bytes] = []
+        self._since = 0.0
+        self.keep_alive = True
+        self.http_1_0 = False
+        self.closing = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is being made."""
+        return self._current is not None
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=_WRITE_HIGH)
+        self._since = self._loop.time()
+        self._connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self.closing:
+            return
+        self._since = self._loop.time()
+        if not self._in_body:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._after_upgrade(data[cast("int", upgrade.args[0]) :])
+        except httptools.HttpParserCallbackError as error:
+            cause = error.__context__
+            self._refuse(cause if isinstance(cause, FreeholdError) else BadRequest("the request cannot be read"))
+        except httptools.HttpParserError:
+            self._refuse(BadRequest("the request is not valid HTTP/1.1"))
+        else:
+            if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(HeadTooLarge(f"the request's headers are longer than {MAX_HEAD_BYTES} bytes"))
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self.closing = True
+        self._connections.discard(self)
+        current, self._current = self._current, None
+        self._queue.clear()
+        if current is not None:
+            current.lost()
+
+    def pause_writing(self) -> None:
+        self._writing_paused = True
+        self._since = self._loop.time()
+        if self._current is not None:
+            self._current.on_pause()
+
+    def resume_writing(self) -> None:
+        self._writing_paused = False
+        self._since = self._loop.time()
+        if self._current is not None:
+            self._current.on_resume()
+
+    # httptools
+
+    def on_message_begin(self) -> None:
+        self._in_head, self._in_body, self._expects = True, False, False
+        self._url, self._headers, self._body, self._body_bytes = b"", [], [], 0
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        self._headers.append((name, value))
+        if name == b"expect" and value.lower() == b"100-continue":
+            self._expects = True
+        elif name == b"content-length" and value.isdigit() and int(value) > self._max_body:
+            raise BodyTooLarge(f"the request's body is longer than {self._max_body} bytes")
+
+    def on_headers_complete(self) -> None:
+        self._in_head, self._in_body, self._head_bytes = False, True, 0
+        if self._expects and self._current is None:
+            self._transport.write(_CONTINUE)
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        if self._body_bytes > self._max_body:
+            raise BodyTooLarge(f"the request's body is longer than {self._max_body} bytes")
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        path = self._url.partition(b"?")[0]
+        exchange = Exchange(self, self._parser.get_method(), path, self._headers, body)
+        self._body = []
+        keep_alive = self._parser.should_keep_alive()
+        http_1_0 = self._parser.get_http_version() == "1.0"
+        if self._current is not None:
+            self._queue.append((exchange, keep_alive, http_1_0))
+            if len(self._queue) >= _PIPELINE:
+                self._transport.pause_reading()
+            return
+        self._handle(exchange, keep_alive=keep_alive, http_1_0=http_1_0)
+
+    # towards the exchange
+
+    def write(self, data: bytes) -> None:
+        """Write to the client."""
+        self._transport.write(data)
+
+    def answered(self) -> None:
+        """The current exchange is finished: close, or go on with the next request that waits."""
+        self._current = None
+        self._since = self._loop.time()
+        if not self.keep_alive:
+            self.close()
+        elif self._queue:
+            # Not now: a handler that answers at once would otherwise nest one frame per pipelined request.
+            self._loop.call_soon(self._next)
+
+    def close(self) -> None:
+        """Flush what was written and close. No further request is read."""
+        self.closing = True
+        self._transport.close()
+
+    def drain(self) -> None:
+        """Close as soon as nothing is being answered."""
+        self.keep_alive = False
+        if self._current is None:
+            self.close()
+
+    def expire(self, now: float, timeouts: Timeouts, stall_s: float) -> None:
+        """Close where the client takes longer than it may: to send, to come back, or to read for `stall_s`."""
+        waited = now - self._since
+        if self._writing_paused:
+            if waited > stall_s:
+                self._transport.abort()
+        elif self._current is not None:
+            return
+        elif self._in_head or self._in_body:
+            if waited > (timeouts.head_s if self._in_head else timeouts.read_s):
+                self._refuse(RequestTimeout("the request was not finished in time"))
+        elif waited > timeouts.keep_alive_s:
+            self.close()
+
+    def _handle(self, exchange: Exchange, *, keep_alive: bool, http_1_0: bool) -> None:
+        self._current = exchange
+        self.keep_alive = keep_alive and self.keep_alive
+        self.http_1_0 = http_1_0
+        self._handler(exchange)
+
+    def _next(self) -> None:
+        if self.closing or self._current is not None or not self._queue:
+            return
+        exchange, keep_alive, http_1_0 = self._queue.popleft()
+        if len(self._queue) < _PIPELINE // 2:
+            self._transport.resume_reading()
+        self._handle(exchange, keep_alive=keep_alive, http_1_0=http_1_0)
+
+    def _after_upgrade(self, rest: bytes) -> None:
+        # A client that offers HTTP/2 or a web socket is answered over HTTP/1.1, as RFC 9110 §7.8 allows.
+        self._parser = httptools.HttpRequestParser(self)
+        if rest:
+            self.data_received(rest)
+
+    def _refuse(self, error: FreeholdError) -> None:
+        self._in_head = self._in_body = False
+        self.keep_alive = False
+        if self._current is not None:
+            self._transport.pause_reading()  # the answers before it are still owed
+            self._queue.clear()
+            return
+        self._current = refused = Exchange(self, b"", b"", [], b"")
+        refused.fail(error)
+
+
+class Server:
+    """Listens, and watches over its connections once a second."""
+
+    def __init__(
+        self, handler: Handler, *, max_body_bytes: int, stall_s: float, timeouts: Timeouts | None = None
+    ) -> None:
+        self._handler = handler
+        self._max_body = max_body_bytes
+        self._stall_s = stall_s
+        self._timeouts = timeouts or Timeouts()
+        self._server: asyncio.Server | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self.connections: set[ServerConnection] = set()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        assert self._server is not None
+        address: Any = self._server.sockets[0].getsockname()
+        return int(address[1])
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen on `host`:`port` (0: any free port)."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: ServerConnection(self._handler, self.connections, self._max_body), host, port, backlog=2048
+        )
+        self._tick()
+
+    async def stop(self, drain_s: float) -> None:
+        """Stop listening, let running answers finish for at most `drain_s`, then close everything."""
+        if self._server is None:
+            return
+        loop = asyncio.get_running_loop()
+        self._server.close()
+        for connection in tuple(self.connections):
+            connection.drain()
+        end = loop.time() + drain_s
+        while any(one.busy for one in self.connections) and loop.time() < end:  # noqa: ASYNC110 -- once, at the end
+            await asyncio.sleep(0.02)
+        if self._watch is not None:
+            self._watch.cancel()
+        for connection in tuple(self.connections):
+            connection.close()
+        self._server = None
+
+    def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for connection in tuple(self.connections):
+            connection.expire(now, self._timeouts, self._stall_s)
+        self._watch = loop.call_later(min(1.0, self._stall_s / 4), self._tick)

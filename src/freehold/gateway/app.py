@@ -1,0 +1,360 @@
+"""The gateway: its parts put together, its routes, its start and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from freehold.errors import FreeholdError, MissingPrerequisite, NotFound, UsageError
+from freehold.registry import routes
+from freehold.settings import Loaded
+from freehold.tasks.matching import TaskMatcher
+from freehold.vocabulary import Answer, Call, Route
+from freehold.wire.openai import error_envelope
+
+from ._audits import AuditBook
+from ._chat import ChatCall
+from ._egress import Outgoing, Provider
+from ._feedback import KeepFeedback, decode_feedback, unreadable
+from ._providers import RecordedProvider, providers_of, returned_headers
+from ._rental import Rental, Rented, Terms
+from ._router import MakeMatcher, Router
+from ._server import Exchange, Headers, Server
+from .metrics import Labels, Metrics
+
+_JSON = b"content-type: application/json\r\n"
+_REFRESH_S = 0.2
+
+
+class Ledger(Protocol):
+    """Where calls go (`freehold.ledger.writer.LedgerWriter`). Never blocks, never raises."""
+
+    def mark(self) -> int:
+        """Count an answer before its last byte leaves."""
+        ...
+
+    def offer(self, call: Call) -> bool:
+        """Hand over a finished call."""
+        ...
+
+    def health(self) -> Any:
+        """How it is doing: `pending`, `written`, `dropped`, `last_error`."""
+        ...
+
+
+class StudentHost(Protocol):
+    """Who runs owned models (`freehold.serving`)."""
+
+    async def answer(self, student_id: str, bundle: str, inputs: tuple[str, ...]) -> Answer:
+        """The owned model's answer."""
+        ...
+
+
+class Doors(NamedTuple):
+    """What the gateway is given from outside; each may be left out.
+
+    `ledger` None: nothing is recorded. `host` None: everything is rented. `demoted` is called in a thread when an audit
+    took a route off, to make it last. `keep_feedback` None: feedback is refused.
+    """
+
+    ledger: Ledger | None = None
+    host: StudentHost | None = None
+    demoted: Callable[[Route, str], None] | None = None
+    keep_feedback: KeepFeedback | None = None
+    make_matcher: MakeMatcher = TaskMatcher
+
+
+class Gateway:
+    """One gateway in one event loop.
+
+    Args:
+        loaded: settings, home and where each setting came from.
+        doors: the ledger, the owned models and the callbacks it works with.
+        environ: where keys are read from.
+
+    Raises:
+        ConfigurationError: a provider in the settings makes no sense.
+    """
+
+    def __init__(self, loaded: Loaded, doors: Doors | None = None, *, environ: Mapping[str, str] | None = None) -> None:
+        self._loaded = loaded
+        self._doors = doors or Doors()
+        self.settings = loaded.settings.gateway
+        self.metrics = Metrics()
+        self.clock = asyncio.get_running_loop().time
+        self.random = random.Random(os.urandom(16))
+        self.host = self._doors.host
+        self.calls: set[ChatCall] = set()
+        self._providers = providers_of(loaded.settings, os.environ if environ is None else environ)
+        self.terms = Terms(
+            self._providers, self.settings.retries, self.settings.max_body_bytes, self.clock, self._count_attempt
+        )
+        self.router = Router(routes.path(loaded.home), loaded.settings.tasks, self._doors.make_matcher)
+        self._audits = AuditBook(loaded.home / "audits")
+        self._server = Server(
+            self._handle, max_body_bytes=self.settings.max_body_bytes, stall_s=self.settings.idle_timeout_s
+        )
+        self._refresher: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._server.port
+
+    async def start(self, port: int | None = None) -> None:
+        """Read recordings and routes, then listen (`port` 0: any free port).
+
+        Raises:
+            OSError: the port is taken.
+        """
+        for provider in self._providers.values():
+            if isinstance(provider, RecordedProvider):
+                await asyncio.to_thread(provider.load)
+        for certificate_id in self._audits.rejected():
+            self.router.demote(certificate_id)
+        self._refresh()
+        await self._server.start(self.settings.host, self.settings.port if port is None else port)
+
+    async def stop(self) -> None:
+        """Stop listening, finish what runs within `gateway.drain_s`, record everything, close."""
+        self._draining = True
+        if self._refresher is not None:
+            self._refresher.cancel()
+        end = self.clock() + self.settings.drain_s
+        await self._server.stop(self.settings.drain_s)
+        while self.calls and self.clock() < end:  # noqa: ASYNC110 -- once, at the end
+            await asyncio.sleep(0.01)
+        for call in tuple(self.calls):
+            call.close()
+        for provider in self._providers.values():
+            provider.close()
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks), timeout=5.0)
+        self._audits.close()
+
+    # what calls use
+
+    def provider(self) -> Provider:
+        """The provider that calls are rented from.
+
+        Raises:
+            MissingPrerequisite: there is none, or it lacks a key or a file.
+        """
+        name = self._loaded.settings.default_provider
+        if not name and len(self._providers) == 1:
+            name = next(iter(self._providers))
+        if not name:
+            missing = "default_provider" if self._providers else "a provider"
+            raise MissingPrerequisite(
+                f"{missing} is not set in freehold.toml, so that there is nobody to answer",
+                hint='set default_provider = "NAME" and [providers.NAME] with kind and base_url or file',
+            )
+        return self._providers[name]
+
+    def mark(self) -> None:
+        """Count an answer before its last byte leaves."""
+        if self._doors.ledger is not None:
+            self._doors.ledger.mark()
+
+    def record(self, chat: ChatCall) -> None:
+        """Keep a call that is over."""
+        self.calls.discard(chat)
+        call = chat.call
+        self.metrics.call(chat.task_name, call.owner, call.outcome, call.status, call.latency_ms / 1000.0)
+        if self._doors.ledger is not None:
+            self._doors.ledger.offer(call)
+
+    def audited(self, route: Route, wrong: bool | None) -> None:  # noqa: FBT001 -- a result, not a switch
+        """Take the result of an audit; a promise that no longer holds takes the route off at once."""
+        result = "unknown" if wrong is None else "differs" if wrong else "agrees"
+        self.metrics.audits[route.task_name, result] += 1
+        if wrong is None or route.against != "teacher" or not self._audits.record(route, wrong=wrong):
+            return
+        self.router.demote(route.certificate_id)
+        self.metrics.demotions[route.task_name] += 1
+        demoted = self._doors.demoted
+        if demoted is not None:
+            reason = f"its audit shows more than {route.alpha:g} of the answers wrong"
+            self._background(asyncio.to_thread(demoted, route, reason))
+
+    # requests
+
+    def _handle(self, exchange: Exchange) -> None:
+        try:
+            if exchange.path == b"/v1/chat/completions" and exchange.method == b"POST":
+                ChatCall(self, exchange).begin()
+            else:
+                self._other(exchange)
+        except FreeholdError as error:
+            exchange.fail(error)
+        except Exception as fault:  # noqa: BLE001 -- one request must not take the connection's others with it
+            self.metrics.internal_errors += 1
+            exchange.fail(FreeholdError(f"the gateway failed ({type(fault).__name__})"))
+
+    def _other(self, exchange: Exchange) -> None:
+        known = _ROUTES.get(exchange.path)
+        if known is None:
+            raise NotFound("no such path", hint="POST /v1/chat/completions, GET /v1/models")
+        method, handler = known
+        if exchange.method != method:
+            raise _WrongMethod(f"this path takes {method.decode()}")
+        handler(self, exchange)
+
+    def live(self, exchange: Exchange) -> None:
+        """`GET /health/live`: the process runs."""
+        exchange.respond(200, _JSON, b'{"status":"live"}')
+
+    def ready(self, exchange: Exchange) -> None:
+        """`GET /health/ready`: whether calls can be answered, and what is missing."""
+        missing = self.missing()
+        status = "draining" if self._draining else "missing" if missing else "ready"
+        body = msgspec.json.encode({"status": status, "missing": missing, "routes": self.router.table.version})
+        exchange.respond(200 if status == "ready" else 503, _JSON, body)
+
+    def missing(self) -> list[str]:
+        """What has to be set before calls can be answered, for a person."""
+        found = [self.router.fault.message] if self.router.fault is not None else []
+        try:
+            missing = self.provider().missing()
+        except FreeholdError as error:
+            missing = str(error)
+        return [*found, missing] if missing else found
+
+    def show_metrics(self, exchange: Exchange) -> None:
+        """`GET /metrics`: Prometheus' text format."""
+        self.metrics.routes_errors = self.router.errors
+        extra: list[tuple[str, Labels, float]] = [("freehold_routes_version", (), self.router.table.version)]
+        if self._doors.ledger is not None:
+            health = self._doors.ledger.health()
+            extra += [
+                ("freehold_ledger_pending", (), health.pending),
+                ("freehold_ledger_written_total", (), health.written),
+                ("freehold_ledger_dropped_total", (), health.dropped),
+                ("freehold_ledger_healthy", (("error", health.last_error),), 0.0 if health.last_error else 1.0),
+            ]
+        exchange.respond(200, b"content-type: text/plain; version=0.0.4\r\n", self.metrics.text(extra))
+
+    def models(self, exchange: Exchange) -> None:
+        """`GET /v1/models`: the provider's list, passed on."""
+        # The request holds no content of any call, only the client's headers.
+        outgoing = Outgoing(b"GET", b"/models", exchange.headers, b"", "ordinary")
+        rental = Rental(self.terms, outgoing, _Passed(exchange), "serve", "")
+        exchange.on_gone = lambda: _forget(rental)
+        rental.start(self.provider(), self.clock())
+
+    def feedback(self, exchange: Exchange) -> None:
+        """`POST /v1/feedback`: the right answer to an earlier call."""
+        keep = self._doors.keep_feedback
+        feedback = decode_feedback(exchange.body)
+        if keep is None:
+            raise MissingPrerequisite("this gateway keeps no feedback", hint="start it with freehold up")
+
+        async def run() -> None:
+            try:
+                await asyncio.to_thread(keep, feedback)
+            except Exception as error:  # noqa: BLE001 -- whatever the store says, the client gets an envelope
+                exchange.fail(unreadable(error))
+            else:
+                exchange.respond(200, _JSON, msgspec.json.encode({"call_id": feedback.call_id, "kept": True}))
+
+        self._background(run())
+
+    # behind the scenes
+
+    def _count_attempt(self, provider: str, purpose: str, outcome: str) -> None:
+        self.metrics.attempts[provider, purpose, outcome] += 1
+
+    def _background(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _refresh(self) -> None:
+        self.router.refresh()
+        self._refresher = asyncio.get_running_loop().call_later(_REFRESH_S, self._refresh)
+
+
+class _WrongMethod(UsageError):
+    """A known path was asked with another method."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
+class _Passed:
+    """Passes a provider's answer on as it came: for requests that are no calls."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def streaming(self, headers: Headers, data: bytes, *, first: bool) -> None:
+        if first:
+            self._exchange.start(200, returned_headers(headers), data)
+        else:
+            self._exchange.write(data)
+
+    def rented(self, result: Rented, tail: bytes) -> None:
+        if result.streamed:
+            self._exchange.abort(tail)
+        elif result.error is not None:
+            self._exchange.respond(result.error.status, _JSON, error_envelope(result.error))
+        else:
+            self._exchange.respond(result.status, returned_headers(result.headers), tail)
+
+
+def _forget(rental: Rental) -> None:
+    rental.cancel()
+
+
+_ROUTES: dict[bytes, tuple[bytes, Callable[[Gateway, Exchange], None]]] = {
+    b"/v1/chat/completions": (b"POST", Gateway.live),
+    b"/v1/models": (b"GET", Gateway.models),
+    b"/v1/feedback": (b"POST", Gateway.feedback),
+    b"/health/live": (b"GET", Gateway.live),
+    b"/health/ready": (b"GET", Gateway.ready),
+    b"/metrics": (b"GET", Gateway.show_metrics),
+}
+
+
+async def _run(loaded: Loaded, doors: Doors, port: int | None, ready: Callable[[Gateway], None]) -> None:
+    gateway = Gateway(loaded, doors)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await gateway.start(port)
+    ready(gateway)
+    await stop.wait()
+    await gateway.stop()
+
+
+def serve(
+    loaded: Loaded,
+    *,
+    doors: Doors | None = None,
+    port: int | None = None,
+    ready: Callable[[Gateway], None] = lambda _gateway: None,
+) -> None:
+    """Run a gateway until SIGTERM or SIGINT, then drain. Blocks.
+
+    Args:
+        loaded: settings and home.
+        doors: the ledger and the owned models; the caller opens and closes them.
+        port: where to listen, instead of the settings' port; 0 for any free one.
+        ready: called once it listens.
+
+    Raises:
+        ConfigurationError: the settings make no sense.
+        OSError: the port is taken.
+    """
+    import uvloop
+
+    uvloop.run(_run(loaded, doors or Doors(), port, ready))

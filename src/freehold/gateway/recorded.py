@@ -1,0 +1,224 @@
+"""A recording that answers like a provider, and a small server around it.
+
+Reads logs in the import format "calls" (one JSON object a line with `request` and `response`). A request is found by
+its canonical JSON, without `stream`, `stream_options` and the task's name in `metadata`; equal requests are answered in
+recorded order, then with the last again; a request without a recording gets a 404 `recording_missing`. Only offsets are
+kept in memory. It promises nothing about time: answers come at once unless latency is asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import msgspec
+
+from freehold.errors import FreeholdError, RecordingMissing
+from freehold.wire.openai import error_envelope, stream_of
+
+from ._client import Sink
+from ._server import Exchange, Headers, Server
+
+TASK_FIELD = "freehold_task"
+"""The field of `metadata` by which a caller names a task."""
+
+_EVENT_STREAM = b"text/event-stream; charset=utf-8"
+_JSON = b"application/json"
+_decoder = msgspec.json.Decoder(dict[str, Any])
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+class _Line(msgspec.Struct):
+    request: dict[str, Any]
+    response: msgspec.Raw
+    latency_ms: float = 0.0
+
+
+class _Streamed(msgspec.Struct):
+    stream: bool | None = None
+    stream_options: dict[str, Any] | None = None
+
+
+_line_decoder = msgspec.json.Decoder(_Line)
+_streamed_decoder = msgspec.json.Decoder(_Streamed)
+
+
+class Recorded(NamedTuple):
+    """One recorded answer: the response's bytes as they stand in the log, and how long it took then."""
+
+    response: bytes
+    latency_ms: float
+
+
+class Recording:
+    """The answers of one log, found by request.
+
+    Args:
+        path: a log in the format "calls". Lines that cannot be read are counted in `skipped` and left out.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._handle = os.open(path, os.O_RDONLY)
+        self._spans: dict[bytes, list[tuple[int, int]]] = {}
+        self._played: dict[bytes, int] = {}
+        self.models: dict[str, None] = {}
+        self.calls = 0
+        self.skipped = 0
+        with path.open("rb") as lines:
+            self._index(lines)
+
+    def answer(self, body: bytes) -> Recorded | None:
+        """The next recorded answer to a request body, or None where there is none."""
+        try:
+            digest = _digest(_decoder.decode(body))
+        except (msgspec.MsgspecError, RecursionError):
+            return None
+        spans = self._spans.get(digest)
+        if spans is None:
+            return None
+        played = self._played.get(digest, 0)
+        if len(spans) > 1:
+            self._played[digest] = played + 1
+        start, size = spans[min(played, len(spans) - 1)]
+        line = _line_decoder.decode(os.pread(self._handle, size, start))
+        return Recorded(bytes(line.response), line.latency_ms)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    def _index(self, lines: Any) -> None:
+        start = 0
+        for line in lines:
+            size = len(line)
+            try:
+                request = _line_decoder.decode(line).request
+            except (msgspec.MsgspecError, RecursionError):
+                self.skipped += bool(line.strip())
+            else:
+                self.models.setdefault(str(request.get("model", "")))
+                self._spans.setdefault(_digest(request), []).append((start, size))
+                self.calls += 1
+            start += size
+
+
+def _digest(request: dict[str, Any]) -> bytes:
+    request.pop("stream", None)
+    request.pop("stream_options", None)
+    metadata = request.get("metadata")
+    if isinstance(metadata, dict):
+        fields = cast("dict[str, Any]", metadata)
+        fields.pop(TASK_FIELD, None)
+        if not fields:
+            del request["metadata"]
+    return hashlib.blake2b(_encoder.encode(request), digest_size=16).digest()
+
+
+class Playback:
+    """One request to a recording, under way. Speaks to its sink like a provider across a network would."""
+
+    def __init__(self, recording: Recording, path: bytes, body: bytes, sink: Sink, latency: float = 0.0) -> None:
+        loop = asyncio.get_running_loop()
+        status, self._headers, self._data, latency_ms = _play(recording, path, body)
+        self._status = status
+        self._sink = sink
+        self._waiting = False
+        self._paused = False
+        self._timer = loop.call_later(latency_ms * latency / 1000.0, self._deliver)
+
+    def cancel(self) -> None:
+        """Say nothing more."""
+        self._timer.cancel()
+
+    def pause(self) -> None:
+        """Wait: the whole answer is one piece, so that there is nothing to hold back once it was given."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Go on."""
+        self._paused = False
+        if self._waiting:
+            self._deliver()
+
+    def _deliver(self) -> None:
+        if self._paused:
+            self._waiting = True
+            return
+        self._sink.on_head(self._status, self._headers)
+        self._sink.on_data(self._data, done=True)
+
+
+def _play(recording: Recording, path: bytes, body: bytes) -> tuple[int, Headers, bytes, float]:
+    if path == b"/models":
+        return 200, [(b"content-type", _JSON)], _models(recording), 0.0
+    found = recording.answer(body)
+    if found is None:
+        return _failed(RecordingMissing("the recording holds no answer to this request"))
+    asked = _streamed_decoder.decode(body)
+    if not asked.stream:
+        return 200, [(b"content-type", _JSON)], found.response, found.latency_ms
+    include_usage = bool((asked.stream_options or {}).get("include_usage"))
+    events = b"".join(stream_of(found.response, include_usage=include_usage))
+    return 200, [(b"content-type", _EVENT_STREAM)], events, found.latency_ms
+
+
+def _models(recording: Recording) -> bytes:
+    data = [{"id": model, "object": "model", "created": 0, "owned_by": "recorded"} for model in recording.models]
+    return _encoder.encode({"object": "list", "data": data})
+
+
+def _failed(error: FreeholdError) -> tuple[int, Headers, bytes, float]:
+    return error.status, [(b"content-type", _JSON)], error_envelope(error), 0.0
+
+
+class _ToExchange:
+    """A sink that hands a recorded answer to a client of the server below."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._status = 200
+        self._lines = b""
+
+    def on_head(self, status: int, headers: Headers) -> None:
+        self._status = status
+        self._lines = b"".join(b"%b: %b\r\n" % pair for pair in headers)
+
+    def on_data(self, data: bytes, *, done: bool) -> None:
+        assert done
+        self._exchange.respond(self._status, self._lines, data)
+
+    def on_failed(self, error: FreeholdError) -> None:
+        self._exchange.fail(error)
+
+
+async def serve_recording(path: Path, *, host: str = "127.0.0.1", port: int = 0, latency: float = 0.0) -> Server:
+    """Serve a recording over HTTP, as a provider of its own: what drills and tests point a gateway at.
+
+    Args:
+        path: a log in the format "calls".
+        host: where to listen.
+        port: 0 for any free port.
+        latency: share of the recorded latency to wait before answering; 0 answers at once.
+
+    Raises:
+        OSError: the file cannot be read, or the port is taken.
+    """
+    recording = Recording(path)
+
+    def handle(exchange: Exchange) -> None:
+        playback = Playback(
+            recording, exchange.path.removeprefix(b"/v1"), exchange.body, _ToExchange(exchange), latency
+        )
+        exchange.on_gone = playback.cancel
+
+    server = Server(handle, max_body_bytes=64 * 1024 * 1024, stall_s=60.0)
+    await server.start(host, port)
+    return server
