@@ -35,7 +35,7 @@ _OTHER_TRADES = re.compile(
 
 
 class Sibling(msgspec.Struct, frozen=True):
-    """A cheaper model of the same provider and family. `ratio`: what the given tokens cost on it over what they do now."""
+    """A cheaper model of the same provider and family. `ratio`: cost of the given tokens on it over their cost now."""
 
     provider: str
     model: str

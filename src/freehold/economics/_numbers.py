@@ -1,0 +1,26 @@
+"""Arrays of scenarios, and how they become money that is shown."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from freehold.vocabulary import Range
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+Inputs: TypeAlias = dict[str, FloatArray]
+"""Every input of a cost by name: one column per scenario."""
+
+
+def money(usd: float) -> Decimal:
+    """A computed amount, to a hundredth of a cent: estimates carry no more, and exact bills do not come from here."""
+    return Decimal(f"{usd:.4f}")
+
+
+def money_range(usd: FloatArray) -> Range:
+    """P10, P50 and P90 over scenarios."""
+    low, mid, high = (float(value) for value in np.percentile(usd, (10, 50, 90)))
+    return Range(money(low), money(mid), money(high))

@@ -1,0 +1,192 @@
+"""Every input that neither the calls nor the market state: its default, range, unit and source.
+
+`docs/economics.md` explains each. A setting turns an assumption into a given, with no range. Ranges are P10 and P90 of
+what we would expect in an ordinary company, where the source says "judgement" by nobody's measurement but ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+import numpy as np
+from scipy.special import ndtri
+
+from freehold.errors import ConfigurationError
+from freehold.market.models import gpu
+from freehold.settings import EconomicsSettings
+from freehold.vocabulary import Assumption, Source, TaskKind
+
+from ._numbers import FloatArray, Inputs
+from .quality import QualityFacts
+from .workload import Workload
+
+_DATE = "2026-11-21"
+_JUDGEMENT = "judgement, no measurement"
+
+_DEFAULTS: tuple[tuple[str, float, float, float, str, str], ...] = (
+    # name, low, value, high, unit, source
+    ("engineer_usd_per_year", 140_000, 200_000, 280_000, "USD a year, all costs", _JUDGEMENT),
+    ("student_setup_hours", 8, 24, 80, "engineer hours, once", _JUDGEMENT),
+    ("student_upkeep_hours_per_month", 1, 2, 8, "engineer hours a month, in half days", _JUDGEMENT),
+    ("student_refreshes_per_year", 1, 2, 6, "retrainings a year", _JUDGEMENT),
+    ("student_refresh_hours", 2, 6, 16, "engineer hours a retraining", _JUDGEMENT),
+    ("student_cpu_ms", 1, 2, 5, "ms of one core per owned answer", "own bound: an owned answer takes under 3 ms"),
+    ("cpu_usd_per_hour", 0.03, 0.05, 0.08, "USD per core and hour", "usual on-demand prices of general machines"),
+    ("gold_label_usd", 0.1, 0.5, 2, "USD a label given by a person", _JUDGEMENT),
+    ("labels_to_certify", 150, 400, 1500, "labelled calls", "exact binomial bound at alpha 0.05, delta 0.05"),
+    ("gold_labels_per_refresh", 60, 200, 600, "labels given by people", _JUDGEMENT),
+    ("migration_hours", 8, 16, 40, "engineer hours, once, to move to another model", _JUDGEMENT),
+    ("other_model_hours_per_month", 0.5, 1, 4, "engineer hours a month to watch it", _JUDGEMENT),
+    ("token_ratio", 0.8, 1, 1.4, "tokens of another model per token of this one", "range of public tokenizers"),
+    ("hosting_engineer_share", 0.25, 0.25, 0.5, "share of an engineer per 16 GPUs begun", _JUDGEMENT),
+    ("hosting_setup_hours", 40, 80, 200, "engineer hours, once", _JUDGEMENT),
+    ("replica_load", 0.6, 0.7, 0.8, "share of measured throughput used at the peak", "usual sizing rule"),
+    ("burst_ratio", 1.2, 1.5, 4, "peak minute over its ten minutes", "Azure LLM traces 2023: 1.54 chat, 4.16 code"),
+    ("throughput_ratio", 0.7, 1, 1.3, "real over fitted throughput", "fit to measured points within 20 %"),
+    ("discount_rate_per_year", 0.06, 0.1, 0.15, "a year", _JUDGEMENT),
+    (
+        "price_decline_per_year",
+        0,
+        0.15,
+        0.5,
+        "fall of rented token prices a year",
+        "price maps 2024-01 to 2026-07: 108 cuts, 77 rises; a cut reaches those who migrate",
+    ),
+    ("monthly_growth", -0.02, 0, 0.03, "growth of calls a month", _JUDGEMENT),
+)
+
+_COVERAGE: dict[TaskKind, tuple[float, float, float]] = {
+    "classification": (0.3, 0.75, 0.92),
+    "extraction": (0.3, 0.75, 0.92),
+    "structured": (0.3, 0.7, 0.9),
+    "tool_choice": (0.0, 0.3, 0.7),
+    "question_answering": (0.0, 0.1, 0.4),
+    "code": (0.0, 0.1, 0.3),
+    "free_text": (0.0, 0.05, 0.3),
+    "unknown": (0.0, 0.05, 0.5),
+}
+
+
+def assumptions(workload: Workload, quality: QualityFacts, settings: EconomicsSettings) -> dict[str, Assumption]:
+    """Every input by name; measured and given ones replace the default.
+
+    Raises:
+        ConfigurationError: `economics.assume` names no input, or a value is negative.
+    """
+    found = {name: _assumed(name, low, mid, high, unit, src) for name, low, mid, high, unit, src in _DEFAULTS}
+    found["volume_ratio"] = _volume(workload)
+    found["student_coverage"] = _coverage(quality)
+    rental = gpu("H100-80GB")
+    found["gpu_usd_per_hour"] = Assumption(
+        "gpu_usd_per_hour",
+        rental.mid,
+        rental.low,
+        rental.high,
+        f"USD per {rental.name} and hour",
+        Source(rental.source, rental.date, assumed=True),
+    )
+    if quality.student_ms is not None:
+        found["student_cpu_ms"] = _given(found["student_cpu_ms"], quality.student_ms, "measured on the student")
+    if workload.monthly_growth is not None:
+        found["monthly_growth"] = _given(found["monthly_growth"], workload.monthly_growth, "declared for the task")
+    for name, value in _overrides(settings).items():
+        if name not in found:
+            known = ", ".join(sorted(found))
+            raise ConfigurationError(f"economics.assume.{name} is no input of the decision; inputs: {known}")
+        if value < 0 and name != "monthly_growth":
+            raise ConfigurationError(f"economics: {name} must not be negative")
+        found[name] = _given(found[name], value, "settings")
+    return found
+
+
+def draw(inputs: Mapping[str, Assumption], n: int, seed: int) -> Inputs:
+    """`n` scenarios by Latin hypercube: each input's own P10, P50 and P90 are met, inputs are independent.
+
+    The spread is normal on either side of the value (a split normal), cut at zero, and at one for shares. An odd `n`
+    puts the value itself among the scenarios. The same seed draws an input the same way whatever the others are.
+    """
+    return {
+        name: _split_normal(item, ndtri((_shuffled(name, n, seed) + 0.5) / n)) for name, item in sorted(inputs.items())
+    }
+
+
+def at_values(inputs: Mapping[str, Assumption], n: int = 1) -> Inputs:
+    """`n` equal scenarios in which every input has its value."""
+    return {name: np.full(n, float(item.value)) for name, item in inputs.items()}
+
+
+def _shuffled(name: str, n: int, seed: int) -> FloatArray:
+    generator = np.random.default_rng([seed, *name.encode()])
+    return generator.permutation(n).astype(np.float64)
+
+
+def _split_normal(item: Assumption, z: FloatArray) -> FloatArray:
+    value, low, high = float(item.value), float(item.low), float(item.high)
+    p90 = float(ndtri(0.9))
+    spread = np.where(z > 0, (high - value) / p90, (value - low) / p90)
+    floor = -1.0 if item.name == "monthly_growth" else 0.0
+    ceiling = 1.0 if item.name in {"student_coverage", "price_decline_per_year", "replica_load"} else np.inf
+    return np.clip(value + z * spread, floor, ceiling)
+
+
+def _assumed(name: str, low: float, mid: float, high: float, unit: str, source: str) -> Assumption:
+    return Assumption(name, _exact(mid), _exact(low), _exact(high), unit, Source(source, _DATE, assumed=True))
+
+
+def _given(item: Assumption, value: float, source: str) -> Assumption:
+    exact = _exact(value)
+    return msgspec.structs.replace(item, value=exact, low=exact, high=exact, source=Source(source))
+
+
+def _exact(value: float) -> Decimal:
+    return Decimal(repr(value))
+
+
+def _overrides(settings: EconomicsSettings) -> dict[str, float]:
+    named = {name: getattr(settings, name) for name in settings.__struct_fields__ if name != "assume"}
+    return {**settings.assume, **{name: value for name, value in named.items() if value is not None}}
+
+
+def _volume(workload: Workload) -> Assumption:
+    """How far next month's calls may lie from the observed rate: wide where the log has not seen a week."""
+    days = workload.days_observed
+    if days < 1:
+        low, high, why = 0.1, 3.0, "less than a day was observed"
+    elif days < 7:
+        low, high, why = 0.5, 1.6, "less than a week was observed"
+    elif days < 28:
+        low, high, why = 0.8, 1.25, "less than a month was observed"
+    else:
+        low, high, why = 0.9, 1.1, "a month or more was observed"
+    noise = 1.2816 / max(1.0, workload.calls) ** 0.5
+    name = f"{why}; {workload.calls} calls in {days:.2g} days"
+    return Assumption(
+        "volume_ratio",
+        Decimal(1),
+        _exact(round(max(0.0, low - noise), 3)),
+        _exact(round(high + noise, 3)),
+        "calls to come over calls observed",
+        Source(name, assumed=True),
+    )
+
+
+def _coverage(quality: QualityFacts) -> Assumption:
+    """Share of calls that a student may answer itself at the promised risk."""
+    unit = "share of calls the student answers"
+    promise = quality.certificate
+    if promise is not None and promise.certified:
+        interval = promise.coverage_interval
+        value, low, high = promise.coverage, min(interval.low, promise.coverage), max(interval.high, promise.coverage)
+        source = Source(f"certificate {promise.id}", promise.issued_at)
+    elif promise is not None and promise.labels_needed is None:
+        value = low = high = 0.0
+        source = Source(f"certificate {promise.id}: nothing can be promised", promise.issued_at)
+    elif quality.coverage_measured is not None:
+        value, low, high = quality.coverage_measured, 0.5 * quality.coverage_measured, quality.coverage_measured
+        source = Source("measured without a promise", assumed=True)
+    else:
+        low, value, high = _COVERAGE[quality.kind]
+        source = Source(f"judgement for {quality.kind} tasks, from three public ones", _DATE, assumed=True)
+    return Assumption("student_coverage", _exact(value), _exact(low), _exact(high), unit, source)

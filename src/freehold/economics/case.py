@@ -1,0 +1,94 @@
+"""One task's workload at one price date, as the numbers every option is computed from."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+import numpy as np
+
+from freehold.market.tokens import PriceBook
+from freehold.vocabulary import ZERO, Source
+
+from ._numbers import FloatArray
+from .workload import WINDOW_S, Workload
+
+MONTH_HOURS = 30.44 * 24
+_SMOOTHING_WINDOWS = 3
+
+
+class Case(msgspec.Struct, frozen=True):
+    """What a month of the task is: calls, tokens, today's bill, the peak.
+
+    `rent_usd` is exact: the tokens of a month at the prices of `as_of`, None where a price is unknown; calls without
+    token counts are taken at the mean of the rest. `bill_usd` is the same at the prices of the calls' own days.
+    `peak_calls_per_window` is the highest half-hour's mean per ten minutes, so that the chance of few recorded calls
+    does not count as a peak once each stands for many.
+    """
+
+    provider: str
+    model: str
+    calls: float
+    rent_usd: Decimal | None
+    bill_usd: Decimal | None
+    peak_calls_per_window: float
+    prompt_tokens_per_call: float
+    output_tokens_per_call: float
+    latency_ms: float | None
+    as_of: datetime
+    sources: tuple[Source, ...]
+
+    def peak_per_s(self, volume: FloatArray, burst_ratio: FloatArray) -> FloatArray:
+        """Calls per second in the peak minute, with three standard deviations of chance above the mean."""
+        mean = self.peak_calls_per_window * volume
+        return (mean + 3 * np.sqrt(mean)) / WINDOW_S * burst_ratio
+
+    def mean_per_s(self, volume: FloatArray) -> FloatArray:
+        """Calls per second over the month."""
+        return self.calls * volume / (MONTH_HOURS * 3600)
+
+
+def build_case(workload: Workload, prices: PriceBook, as_of: datetime) -> Case:
+    """The case of a workload at the prices of `as_of`."""
+    provider, model = workload.model
+    sources: dict[Source, None] = {}
+    today, counted = ZERO, 0
+    for day in workload.days:
+        rates = prices.rates(day.provider, day.model, as_of, day.band_tokens + 1 if day.band_tokens else 0)
+        stated = day.calls - day.unpriced_calls
+        usd = None if rates is None else rates.usd(day.usage, stated)
+        if rates is not None and usd is not None:
+            sources[rates.source] = None
+            today, counted = today + usd, counted + stated
+    priced = workload.calls - workload.unpriced_calls
+    usage = workload.usage
+    weight = workload.weight * workload.volume_factor
+    return Case(
+        provider=provider,
+        model=model,
+        calls=workload.calls_per_month,
+        rent_usd=_whole(workload, today, counted),
+        bill_usd=_whole(workload, workload.observed_usd, priced),
+        peak_calls_per_window=_peak(workload.arrivals) * weight,
+        prompt_tokens_per_call=usage.prompt_tokens / max(1, priced),
+        output_tokens_per_call=usage.output_tokens / max(1, priced),
+        latency_ms=workload.latency_ms,
+        as_of=as_of,
+        sources=tuple(sources),
+    )
+
+
+def _whole(workload: Workload, usd: Decimal, counted: int) -> Decimal | None:
+    """A month's bill from the `counted` calls that `usd` covers; None where that is under half of them."""
+    if 2 * counted < workload.calls or not counted:
+        return None
+    return usd * workload.calls / counted * workload.scale
+
+
+def _peak(arrivals: tuple[int, ...]) -> float:
+    if not arrivals:
+        return 0.0
+    width = min(_SMOOTHING_WINDOWS, len(arrivals))
+    sums = np.convolve(np.asarray(arrivals, dtype=np.float64), np.ones(width), mode="valid")
+    return float(sums.max()) / width

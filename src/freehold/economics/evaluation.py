@@ -1,0 +1,156 @@
+"""Options in cash: monthly cost, one-off, net present value, payback, crossover, over scenarios.
+
+Net present values are of choosing an option instead of going on renting as today, so that renting is zero and more is
+better: saved costs of each month, discounted monthly, less the one-off. Rented token prices fall smoothly by
+`price_decline_per_year`; calls grow by `monthly_growth`; sizes of fleets follow. Floats are used here and here only:
+these are estimates, the exact bill is `Case.rent_usd`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from freehold.vocabulary import Assumption, Option
+
+from ._numbers import FloatArray, Inputs, money, money_range
+from .assumptions import at_values, draw
+from .case import Case
+from .options import Bill, CostModel, KeepRenting
+
+HORIZONS = (12, 24, 36)
+DECISION_MONTHS = 24
+"""The horizon by which options are ranked: beyond it, prices and models will have changed more than costs tell."""
+
+ALWAYS_NEEDED = ("volume_ratio", "monthly_growth", "discount_rate_per_year", "price_decline_per_year")
+SCENARIOS = 1001
+VOLUME_GRID: FloatArray = np.logspace(-2, 5, 211)
+"""Multiples of the volume that are looked at for flips and crossovers: x0.01 to x100000, 30 steps a decade."""
+
+_PAYBACK_MONTHS = 60
+
+
+class Evaluation:
+    """A case, its options and its inputs; every question about them is answered over columns of scenarios.
+
+    Args:
+        case: the task.
+        options: what is compared; the first is the reference and must be `KeepRenting`.
+        inputs: every assumption by name.
+        seed: of the scenarios.
+    """
+
+    def __init__(
+        self, case: Case, options: Sequence[CostModel], inputs: Mapping[str, Assumption], *, seed: int = 0
+    ) -> None:
+        assert isinstance(options[0], KeepRenting)
+        self.case = case
+        self.options = tuple(options)
+        self.assumptions = dict(inputs)
+        self.scenarios = _complete(draw(inputs, SCENARIOS, seed))
+        generator = np.random.default_rng([seed, 1])
+        self.scenarios["offer_quantile"] = 0.25 + (generator.permutation(SCENARIOS) + 0.5) / SCENARIOS / 2
+
+    def columns(self, n: int = 1, changed: Mapping[str, FloatArray | float] | None = None) -> Inputs:
+        """`n` scenarios at the inputs' values, except those given."""
+        inputs = _complete(at_values(self.assumptions, n))
+        for name, value in (changed or {}).items():
+            inputs[name] = np.broadcast_to(np.asarray(value, dtype=np.float64), (n,)).copy()
+        return inputs
+
+    def npv_usd(self, option: CostModel, inputs: Inputs, months: int = DECISION_MONTHS) -> FloatArray:
+        """Net present value of choosing `option` instead of going on renting, per scenario."""
+        return self._npvs(option, inputs)[months]
+
+    def monthly_usd(self, option: CostModel, inputs: Inputs) -> FloatArray:
+        """What the first month costs, per scenario."""
+        return option.monthly(self.case, inputs["volume_ratio"] * inputs["volume"], inputs).usd
+
+    def row(self, option: CostModel) -> Option:
+        """The option as a row of the verdict. Quality and constraints are for the caller to add."""
+        npvs = self._npvs(option, self.scenarios)
+        values = self.columns()
+        bill = option.monthly(self.case, values["volume_ratio"], values)
+        monthly = money_range(self.monthly_usd(option, self.scenarios))
+        breakdown = {name: money(float(part[0])) for name, part in bill.parts().items() if float(part[0])}
+        return Option(
+            word=option.word,
+            name=option.name,
+            monthly_usd=monthly,
+            one_off_usd=money_range(option.one_off(self.scenarios).usd),
+            npv_usd={str(months): money_range(npvs[months]) for months in HORIZONS},
+            months_to_pay_back=self.payback_months(option),
+            crossover_calls_per_month=self.crossover(option),
+            quality="reference" if isinstance(option, KeepRenting) else "unknown",
+            latency_ms=option.latency_ms(self.case, values),
+            breakdown_usd=breakdown,
+            sources=option.sources,
+            owned_share=float(option.owned_share(values)[0]),
+        )
+
+    def payback_months(self, option: CostModel) -> float | None:
+        """Months until saved costs have paid the one-off, undiscounted, inputs at their values; None for never.
+
+        None for renting itself, which has nothing to pay back. Five years is as far as it looks.
+        """
+        if isinstance(option, KeepRenting):
+            return None
+        inputs = self.columns()
+        saved = np.cumsum(self._savings(option, inputs, _PAYBACK_MONTHS)[:, 0])
+        one_off = float(option.one_off(inputs).usd[0])
+        paid = np.flatnonzero(saved >= one_off)
+        if not len(paid) or saved[paid[0]] <= 0:
+            return None
+        month = int(paid[0])
+        before = float(saved[month - 1]) if month else 0.0
+        return round(month + (one_off - before) / (float(saved[month]) - before), 2)
+
+    def crossover(self, option: CostModel) -> float | None:
+        """Calls a month from which the option beats renting over the decision's horizon; None: nowhere looked at.
+
+        The smallest such volume: steps of machines and people may make it lose again a little above.
+        """
+        if isinstance(option, KeepRenting) or not self.case.calls:
+            return None
+        npv = self.npv_usd(option, self.columns(len(VOLUME_GRID), {"volume": VOLUME_GRID}))
+        wins = np.flatnonzero(npv > 0)
+        if not len(wins):
+            return None
+        at = int(wins[0])
+        if at == 0:
+            return float(VOLUME_GRID[0] * self.case.calls)
+        low, high = float(VOLUME_GRID[at - 1]), float(VOLUME_GRID[at])
+        for _ in range(40):
+            mid = (low * high) ** 0.5
+            won = float(self.npv_usd(option, self.columns(1, {"volume": mid}))[0]) > 0
+            low, high = (low, mid) if won else (mid, high)
+        return high * self.case.calls
+
+    def _npvs(self, option: CostModel, inputs: Inputs) -> dict[int, FloatArray]:
+        monthly_rate = (1 + inputs["discount_rate_per_year"]) ** (1 / 12)
+        months = np.arange(1, max(HORIZONS) + 1)[:, None]
+        saved = np.cumsum(self._savings(option, inputs, max(HORIZONS)) / monthly_rate**months, axis=0)
+        one_off = option.one_off(inputs).usd
+        return {horizon: saved[horizon - 1] - one_off for horizon in HORIZONS}
+
+    def _savings(self, option: CostModel, inputs: Inputs, months: int) -> FloatArray:
+        """Renting less the option, month by scenario."""
+        month = np.arange(months, dtype=np.float64)[:, None]
+        volume = inputs["volume_ratio"] * inputs["volume"] * (1 + inputs["monthly_growth"]) ** month
+        fallen = (1 - inputs["price_decline_per_year"]) ** (month / 12)
+        renting = _paid(self.options[0].monthly(self.case, volume, inputs), fallen)
+        return renting - _paid(option.monthly(self.case, volume, inputs), fallen)
+
+
+def _paid(bill: Bill, fallen: FloatArray) -> FloatArray:
+    return bill.tokens_usd * fallen + bill.hosting_usd + bill.labels_usd + bill.people_usd
+
+
+def _complete(inputs: Inputs) -> Inputs:
+    """Add the inputs that are no assumptions: what a scenario asks for, and which seller of open weights it meets."""
+    n = len(next(iter(inputs.values())))
+    inputs["volume"] = np.ones(n)
+    inputs["rent_price_ratio"] = np.ones(n)
+    inputs["offer_quantile"] = np.full(n, 0.5)
+    return inputs

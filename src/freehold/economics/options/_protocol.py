@@ -1,0 +1,104 @@
+"""What every option is: a name, the inputs it needs, a monthly bill and a one-off bill over scenarios."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from freehold.economics._numbers import FloatArray, Inputs
+from freehold.economics.case import Case
+from freehold.vocabulary import Source, VerdictWord
+
+_WORK_HOURS_PER_YEAR = 1760
+
+
+class Bill(NamedTuple):
+    """One bill in US dollars, by what it is for. Tokens fall with rented prices over time, the rest does not."""
+
+    tokens_usd: FloatArray
+    hosting_usd: FloatArray
+    labels_usd: FloatArray
+    people_usd: FloatArray
+
+    @property
+    def usd(self) -> FloatArray:
+        """The whole bill."""
+        return self.tokens_usd + self.hosting_usd + self.labels_usd + self.people_usd
+
+    def parts(self) -> Mapping[str, FloatArray]:
+        """Each part by its name, without the unit."""
+        return {field.removesuffix("_usd"): getattr(self, field) for field in self._fields}
+
+
+class CostModel(Protocol):
+    """One option. `volume` is a multiple of the case's month and broadcasts with the columns of `inputs`."""
+
+    @property
+    def word(self) -> VerdictWord:
+        """What the verdict says when this option wins."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The option in words, unique among a task's options."""
+        ...
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the assumptions that its bills depend on."""
+        ...
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Where its prices come from."""
+        ...
+
+    def monthly(self, case: Case, volume: FloatArray, inputs: Inputs) -> Bill:
+        """What a month costs at today's prices."""
+        ...
+
+    def one_off(self, inputs: Inputs) -> Bill:
+        """What it takes to get there."""
+        ...
+
+    def owned_share(self, inputs: Inputs) -> FloatArray:
+        """Share of the calls that an owned model answers."""
+        ...
+
+    def latency_ms(self, case: Case, inputs: Inputs, /) -> float | None:
+        """Mean time to the last byte; None where nothing measured it."""
+        ...
+
+    def notes(self, case: Case, inputs: Inputs, /) -> tuple[str, ...]:
+        """What a reader should see beside the money: machines, their utilisation."""
+        ...
+
+
+def people_usd(hours: FloatArray, inputs: Inputs) -> FloatArray:
+    """What engineer hours cost."""
+    return hours * inputs["engineer_usd_per_year"] / _WORK_HOURS_PER_YEAR
+
+
+def half_days(hours: FloatArray) -> FloatArray:
+    """Recurring hours in the steps that people can be had in: half days begun."""
+    return np.ceil(np.round(hours / 4, 9)) * 4
+
+
+def nothing(like: FloatArray) -> FloatArray:
+    """Zero dollars for every scenario."""
+    return np.zeros_like(like)
+
+
+def rounded_up(count: FloatArray) -> FloatArray:
+    """Whole machines; a hair above a whole number is rounding, not a machine."""
+    return np.ceil(np.round(count, 9))
+
+
+def latency_of_mix(owned_share: float, owned_ms: float, rented_ms: float | None) -> float | None:
+    """Mean latency where a share is answered by an owned model."""
+    if rented_ms is None or math.isnan(rented_ms):
+        return None
+    return owned_share * owned_ms + (1 - owned_share) * rented_ms

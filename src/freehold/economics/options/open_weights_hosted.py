@@ -1,0 +1,86 @@
+"""Serve open weights on rented GPUs: a fleet sized for the calls' own peak, with a spare and people.
+
+Capacity: time of a replica per request is a times prompt tokens plus b times output tokens, fitted to measured points
+by non-negative least squares on relative error; the peak minute must fit into `replica_load` of it. Utilisation is
+what comes out. Not known here: queueing inside the minute, reserved and spot prices, shared fleets.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import nnls
+
+from freehold.economics._numbers import FloatArray, Inputs
+from freehold.economics.case import MONTH_HOURS, Case
+from freehold.market.models import Weights
+from freehold.vocabulary import Source, VerdictWord
+
+from ._protocol import Bill, nothing, people_usd, rounded_up
+
+_GPUS_PER_STEP = 16
+
+
+class HostOpenWeights:
+    """One open model on its own fleet, for this task alone."""
+
+    word: VerdictWord = "host_open_weights"
+    needs: tuple[str, ...] = (
+        "gpu_usd_per_hour",
+        "hosting_engineer_share",
+        "hosting_setup_hours",
+        "engineer_usd_per_year",
+        "burst_ratio",
+        "replica_load",
+        "throughput_ratio",
+        "token_ratio",
+    )
+
+    def __init__(self, weights: Weights) -> None:
+        self.weights = weights.name
+        self.name = f"host {weights.name} on rented {weights.gpu}"
+        self.sources: tuple[Source, ...] = (Source(weights.source, weights.date),)
+        self._gpus = weights.gpus
+        self._prompt_s, self._output_s = _fit(weights)
+
+    def replicas(self, case: Case, volume: FloatArray, inputs: Inputs) -> FloatArray:
+        """Replicas that carry the peak, and one spare."""
+        per_replica = inputs["replica_load"] / self._seconds_per_call(case, inputs)
+        return rounded_up(case.peak_per_s(volume, inputs["burst_ratio"]) / per_replica) + 1
+
+    def utilisation(self, case: Case, volume: FloatArray, inputs: Inputs) -> FloatArray:
+        """Mean share of the fleet's measured throughput that is used, spare included."""
+        fleet = self.replicas(case, volume, inputs)
+        return case.mean_per_s(volume) * self._seconds_per_call(case, inputs) / fleet
+
+    def monthly(self, case: Case, volume: FloatArray, inputs: Inputs) -> Bill:
+        """GPUs around the clock, and people in steps."""
+        gpus = self.replicas(case, volume, inputs) * self._gpus
+        hosting_usd = gpus * inputs["gpu_usd_per_hour"] * MONTH_HOURS
+        engineers = inputs["hosting_engineer_share"] * rounded_up(gpus / _GPUS_PER_STEP)
+        none = nothing(hosting_usd)
+        return Bill(none, hosting_usd, none, engineers * inputs["engineer_usd_per_year"] / 12)
+
+    def one_off(self, inputs: Inputs) -> Bill:
+        """Setting the fleet up and moving the prompts."""
+        none = nothing(inputs["token_ratio"])
+        return Bill(none, none, none, people_usd(inputs["hosting_setup_hours"], inputs))
+
+    def owned_share(self, inputs: Inputs) -> FloatArray:
+        """All of it."""
+        return np.ones_like(inputs["token_ratio"])
+
+    def latency_ms(self, _case: Case, _inputs: Inputs) -> float | None:
+        """Unknown: measured points are for other loads."""
+        return None
+
+    def _seconds_per_call(self, case: Case, inputs: Inputs) -> FloatArray:
+        fitted = case.prompt_tokens_per_call * self._prompt_s + case.output_tokens_per_call * self._output_s
+        return max(fitted, 1e-9) * inputs["token_ratio"] / np.maximum(inputs["throughput_ratio"], 0.05)
+
+
+def _fit(weights: Weights) -> tuple[float, float]:
+    """Seconds of a replica per prompt token and per output token."""
+    seconds = np.array([point.seconds_per_request for point in weights.points])
+    tokens = np.array([[point.prompt_tokens, point.output_tokens] for point in weights.points], dtype=np.float64)
+    solution, _ = nnls(tokens / seconds[:, None], np.ones(len(seconds)))
+    return float(solution[0]), float(solution[1])

@@ -1,0 +1,47 @@
+"""Rent a cheaper model of the same provider and family for all calls."""
+
+from __future__ import annotations
+
+from freehold.economics._numbers import FloatArray, Inputs
+from freehold.economics.case import Case
+from freehold.market.models import Sibling
+from freehold.vocabulary import Source, VerdictWord
+
+from ._protocol import Bill, nothing, people_usd
+from .keep_renting import rent_usd
+
+
+class RentSmaller:
+    """Same tokens at the smaller model's price. Whether its answers will do is for a measurement to say."""
+
+    word: VerdictWord = "rent_smaller"
+    needs: tuple[str, ...] = (
+        "token_ratio",
+        "migration_hours",
+        "other_model_hours_per_month",
+        "engineer_usd_per_year",
+    )
+
+    def __init__(self, sibling: Sibling) -> None:
+        self.name = f"rent {sibling.provider}/{sibling.model}"
+        self.sources: tuple[Source, ...] = (sibling.source,)
+        self._ratio = float(sibling.ratio)
+
+    def monthly(self, case: Case, volume: FloatArray, inputs: Inputs) -> Bill:
+        """Its tokens, and an engineer's eye on it. Its price follows the present model's."""
+        tokens_usd = rent_usd(case, volume, inputs) * self._ratio * inputs["token_ratio"]
+        none = nothing(tokens_usd)
+        return Bill(tokens_usd, none, none, none + people_usd(inputs["other_model_hours_per_month"], inputs))
+
+    def one_off(self, inputs: Inputs) -> Bill:
+        """Prompts adapted, contracts rehearsed, answers compared."""
+        none = nothing(inputs["token_ratio"])
+        return Bill(none, none, none, people_usd(inputs["migration_hours"], inputs))
+
+    def owned_share(self, inputs: Inputs) -> FloatArray:
+        """Nothing is owned."""
+        return nothing(inputs["token_ratio"])
+
+    def latency_ms(self, _case: Case, _inputs: Inputs) -> float | None:
+        """Unknown: nobody measured it here."""
+        return None

@@ -1,0 +1,263 @@
+"""What a task's calls amount to: tokens and exact spend by day, arrivals in ten-minute windows, latency.
+
+Built in one pass over calls. The spend is exact: tokens are summed as integers per price that was in force (model,
+ten-minute window, band of prompt size) and priced as decimals once. Not known here: what a provider really billed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+from statistics import median
+
+import msgspec
+
+from freehold.market.tokens import PriceBook
+from freehold.vocabulary import ZERO, Call, Source, Usage
+
+WINDOW_S = 600
+MONTH_DAYS = Decimal("30.44")
+"""Days of a mean month; every monthly figure is scaled to it."""
+
+_WINDOW_US = WINDOW_S * 1_000_000
+_DAY_US = 86_400_000_000
+
+
+class DayUsage(msgspec.Struct, frozen=True):
+    """One day's calls to one model whose prompts fall into one band of its price list.
+
+    `usd` is exact, at the prices of that day, for the calls whose cost is known; `unpriced_calls` state no tokens or
+    have no price.
+    """
+
+    day: str
+    provider: str
+    model: str
+    band_tokens: int
+    calls: int
+    usage: Usage
+    usd: Decimal
+    unpriced_calls: int = 0
+
+
+class Workload(msgspec.Struct, frozen=True):
+    """A task's traffic as it was recorded, and what one recorded call stands for.
+
+    `days_observed` is the length of the window that the log covers, not of the task's own first to last call where a
+    window was given. `arrivals` counts calls per ten minutes, from the window's beginning. `weight` is the number of
+    real calls that a recorded one stands for, `volume_factor` the multiple that somebody asked to see, `monthly_growth`
+    the growth that somebody declared.
+    """
+
+    calls: int
+    days_observed: float
+    days: tuple[DayUsage, ...]
+    arrivals: tuple[int, ...]
+    latency_ms: float | None
+    weight: float = 1.0
+    volume_factor: float = 1.0
+    failed_calls: int = 0
+    monthly_growth: float | None = None
+    sources: tuple[Source, ...] = ()
+
+    @property
+    def months_observed(self) -> float:
+        """Observed time in mean months."""
+        return self.days_observed / float(MONTH_DAYS)
+
+    @property
+    def scale(self) -> Decimal:
+        """Real calls a month per recorded call."""
+        return Decimal(repr(self.weight)) * Decimal(repr(self.volume_factor)) * self.per_month
+
+    @property
+    def per_month(self) -> Decimal:
+        """Observed windows of this length in a month."""
+        return MONTH_DAYS / Decimal(repr(self.days_observed))
+
+    @property
+    def calls_per_month(self) -> float:
+        """Calls a month, weight and factor included."""
+        return float(self.calls * self.scale)
+
+    @property
+    def observed_usd(self) -> Decimal:
+        """Exact cost of the recorded calls whose price is known, at the prices of their days."""
+        return sum((day.usd for day in self.days), ZERO)
+
+    @property
+    def unpriced_calls(self) -> int:
+        """Recorded calls whose cost nobody knows."""
+        return sum(day.unpriced_calls for day in self.days)
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all recorded calls."""
+        return add_usage(day.usage for day in self.days)
+
+    @property
+    def model(self) -> tuple[str, str]:
+        """Provider and name of the model that answered most calls; two empty texts where there is no call."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for day in self.days:
+            counts[day.provider, day.model] += day.calls
+        return max(counts, key=lambda key: (counts[key], key), default=("", ""))
+
+
+def add_usage(usages: Iterable[Usage]) -> Usage:
+    """Sum of token counts; estimated where any part is."""
+    fields = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+    total = dict.fromkeys(fields, 0)
+    estimated = False
+    for usage in usages:
+        for field in fields:
+            total[field] += getattr(usage, field)
+        estimated = estimated or usage.estimated
+    return Usage(**total, estimated=estimated)
+
+
+class WorkloadBuilder:
+    """Takes calls one by one, in any order, and keeps sums only.
+
+    Args:
+        prices: prices as the user pays them.
+        rented_as: provider and model by which calls that an owned model answered are counted (they would have been
+            rented from it); by default the most frequent rented model of the same log.
+    """
+
+    def __init__(self, prices: PriceBook | None = None, rented_as: tuple[str, str] | None = None) -> None:
+        self._prices = prices or PriceBook()
+        self._rented_as = rented_as
+        self._groups: dict[tuple[str, str, int, int], _Sums] = defaultdict(_Sums)
+        self._windows: Counter[int] = Counter()
+        self._latencies_ms: list[float] = []
+        self._models: Counter[tuple[str, str]] = Counter()
+        self._first_us: int | None = None
+        self._last_us = 0
+        self._calls = self._failed = 0
+
+    def add(self, call: Call) -> None:
+        """Count one call. A call that failed counts as an arrival; it costs what its tokens cost, if it states any."""
+        at_us = call.started_at_us
+        self._first_us = at_us if self._first_us is None else min(self._first_us, at_us)
+        self._last_us = max(self._last_us, at_us)
+        self._calls += 1
+        window = at_us // _WINDOW_US
+        self._windows[window] += 1
+        owned = call.owner == "owned"
+        key = ("", "") if owned else (call.provider, call.model)
+        if not owned:
+            self._models[key] += 1
+            if call.outcome == "ok":
+                self._latencies_ms.append(call.latency_ms)
+        if call.outcome != "ok":
+            self._failed += 1
+        free = call.outcome in {"error", "refused"} and call.usage is None
+        band = 0 if call.usage is None or owned else self._band(*key, window, call.usage.prompt_tokens)
+        self._groups[key[0], key[1], window, band].add(call.usage, free=free)
+
+    def build(
+        self,
+        window_us: tuple[int, int] | None = None,
+        *,
+        weight: float = 1.0,
+        volume_factor: float = 1.0,
+    ) -> Workload:
+        """The workload of the calls so far.
+
+        Args:
+            window_us: from when to when the log was kept, which a rare task's own calls cannot tell; by default its
+                first and last call.
+            weight: real calls per recorded call.
+            volume_factor: multiple of the volume to look at.
+        """
+        first_us, last_us = window_us or (self._first_us or 0, self._last_us)
+        first_us, last_us = min(first_us, self._first_us or first_us), max(last_us, self._last_us)
+        sources: dict[Source, None] = {}
+        days = self._price(sources)
+        start, end = first_us // _WINDOW_US, last_us // _WINDOW_US
+        return Workload(
+            calls=self._calls,
+            days_observed=max(last_us - first_us, 1_000_000) / _DAY_US,
+            days=days,
+            arrivals=tuple(self._windows.get(window, 0) for window in range(start, end + 1)),
+            latency_ms=median(self._latencies_ms) if self._latencies_ms else None,
+            weight=weight,
+            volume_factor=volume_factor,
+            failed_calls=self._failed,
+            sources=tuple(sources),
+        )
+
+    def _band(self, provider: str, model: str, window: int, prompt_tokens: int) -> int:
+        bands = self._prices.bands(provider, model, _moment(window))
+        return max((start for start in bands if prompt_tokens > start), default=0)
+
+    def _price(self, sources: dict[Source, None]) -> tuple[DayUsage, ...]:
+        stand_in = self._rented_as or max(self._models, key=lambda key: (self._models[key], key), default=("", ""))
+        days: dict[tuple[str, str, str, int], DayUsage] = {}
+        for (provider, model, window, band), sums in sorted(self._groups.items()):
+            name = (provider, model) if (provider, model) != ("", "") else stand_in
+            rates = self._prices.rates(*name, _moment(window), band + 1 if band else 0)
+            usage = sums.usage()
+            usd = None if rates is None else rates.usd(usage, sums.stated)
+            unpriced = sums.unstated + (sums.stated if usd is None else 0)
+            if rates is not None:
+                sources[rates.source] = None
+            key = (_moment(window).date().isoformat(), name[0], name[1], band)
+            before = days.get(key) or DayUsage(*key, 0, Usage(), ZERO)
+            days[key] = msgspec.structs.replace(
+                before,
+                calls=before.calls + sums.calls,
+                usage=add_usage((before.usage, usage)),
+                usd=before.usd + (usd or ZERO),
+                unpriced_calls=before.unpriced_calls + unpriced,
+            )
+        return tuple(days.values())
+
+
+class _Sums:
+    """Token sums of calls that one price covers. `stated`: calls with counts; `unstated`: without, and not free."""
+
+    __slots__ = ("_usages", "calls", "stated", "unstated")
+
+    def __init__(self) -> None:
+        self.calls = self.stated = self.unstated = 0
+        self._usages: list[int] = [0, 0, 0, 0, 0]
+
+    def add(self, usage: Usage | None, *, free: bool) -> None:
+        self.calls += 1
+        if usage is None:
+            self.unstated += not free
+            return
+        self.stated += 1
+        sums = self._usages
+        sums[0] += usage.input_tokens
+        sums[1] += usage.cache_read_tokens
+        sums[2] += usage.cache_write_tokens
+        sums[3] += usage.output_tokens
+        sums[4] += usage.reasoning_tokens
+
+    def usage(self) -> Usage:
+        fresh, read, written, output, reasoning = self._usages
+        return Usage(fresh, read, written, output, reasoning)
+
+
+def build_workload(
+    calls: Iterable[Call],
+    prices: PriceBook | None = None,
+    window_us: tuple[int, int] | None = None,
+    *,
+    weight: float = 1.0,
+    volume_factor: float = 1.0,
+) -> Workload:
+    """`WorkloadBuilder` over calls that are all at hand."""
+    builder = WorkloadBuilder(prices)
+    for call in calls:
+        builder.add(call)
+    return builder.build(window_us, weight=weight, volume_factor=volume_factor)
+
+
+def _moment(window: int) -> datetime:
+    return datetime.fromtimestamp(window * WINDOW_S, UTC)

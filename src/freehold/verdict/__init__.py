@@ -1,0 +1,8 @@
+"""The decision per task: options + evidence + constraints -> the answer, its reasons, and what flips it.
+
+Knows what the options cost and what is known of their quality; not how either was computed.
+"""
+
+from .decision import Constraints, decide
+
+__all__ = ["Constraints", "decide"]

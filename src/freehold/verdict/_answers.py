@@ -1,0 +1,139 @@
+"""Which option wins, for many scenarios at once, and where that changes.
+
+Rule: the choosable option with the highest net present value over the decision's horizon, and only if it saves at least
+a tenth of the rent's present value; else keep renting. Where renting is not allowed, the cheapest choosable option.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from freehold.economics._numbers import FloatArray, Inputs
+from freehold.economics.evaluation import ALWAYS_NEEDED, DECISION_MONTHS, VOLUME_GRID, Evaluation
+from freehold.vocabulary import Flip, VerdictWord
+
+from ._standing import Standing
+
+WORTH_SWITCHING = 0.1
+"""Share of the rent that a switch must save: below it, its risk and attention are not paid for."""
+
+_PRICE_GRID: FloatArray = np.logspace(-2, 2, 161)
+_SHARE_GRID: FloatArray = np.linspace(0, 1, 201)
+_HOURS_GRID: FloatArray = np.linspace(0, 160, 321)
+
+
+class Swing(NamedTuple):
+    """An assumed input inside whose range the answer changes: at `value` it becomes `to`."""
+
+    input: str
+    value: float
+    to: VerdictWord
+
+
+class Answers:
+    """The rule of this module over one evaluation and the standings of its options."""
+
+    def __init__(self, evaluation: Evaluation, standings: Sequence[Standing]) -> None:
+        self.evaluation = evaluation
+        self.standings = tuple(standings)
+        self.choosable = tuple(standing for standing in standings if standing.choosable)
+
+    def index(self, inputs: Inputs) -> FloatArray:
+        """Index into `choosable` of the winner, per scenario; all -1 where nothing may be chosen."""
+        n = len(inputs["volume"])
+        if not self.choosable:
+            return np.full(n, -1)
+        npvs = np.stack([self.evaluation.npv_usd(standing.option, inputs) for standing in self.choosable])
+        best = np.argmax(npvs, axis=0)
+        if not self.standings[0].choosable:
+            return best
+        worth = npvs[best, np.arange(n)] > WORTH_SWITCHING * self._rent(inputs)
+        return np.where(worth, best, 0)
+
+    def words(self, inputs: Inputs) -> list[VerdictWord]:
+        """The winner's word, per scenario."""
+        if not self.choosable:
+            return ["not_enough_evidence"] * len(inputs["volume"])
+        return [self.choosable[int(i)].option.word for i in self.index(inputs)]
+
+    def winner(self) -> Standing | None:
+        """Who wins when every input has its value; None where nothing may be chosen."""
+        at = int(self.index(self.evaluation.columns())[0])
+        return None if at < 0 else self.choosable[at]
+
+    def swings(self) -> tuple[Swing, ...]:
+        """Assumed inputs inside whose stated range the answer changes, one at a time, the others at their values."""
+        base = self.words(self.evaluation.columns())[0]
+        needed = {name for standing in self.choosable for name in standing.option.needs} | set(ALWAYS_NEEDED)
+        items = [
+            item
+            for name, item in sorted(self.evaluation.assumptions.items())
+            if name in needed and item.source.assumed and item.low != item.high
+        ]
+        probes = [(item.name, float(edge)) for item in items for edge in (item.low, item.high)]
+        inputs = self.evaluation.columns(max(1, len(probes)))
+        for column, (name, edge) in enumerate(probes):
+            inputs[name][column] = edge
+        words = self.words(inputs)
+        return tuple(Swing(*probe, word) for probe, word in zip(probes, words, strict=False) if word != base)
+
+    def probability_owning_wins(self) -> float:
+        """Share of scenarios in which the winner is owned: a student, or weights on machines of one's own hire."""
+        owned = {"own_student", "host_open_weights"}
+        words = self.words(self.evaluation.scenarios)
+        return sum(word in owned for word in words) / len(words)
+
+    def flips(self) -> tuple[Flip, ...]:
+        """What would change the answer, and how far away that is: volume both ways, price, upkeep, quality."""
+        calls = self.evaluation.case.calls
+        found = [
+            self._flip("volume", VOLUME_GRID, 1.0, "calls a month", times=calls, upwards=True),
+            self._flip("volume", VOLUME_GRID, 1.0, "calls a month", times=calls, upwards=False),
+            self._flip("rent_price_ratio", _PRICE_GRID, 1.0, "times today's price of renting"),
+        ]
+        if any(standing.option.word == "own_student" for standing in self.choosable):
+            values = self.evaluation.assumptions
+            for name, grid in (("student_upkeep_hours_per_month", _HOURS_GRID), ("student_coverage", _SHARE_GRID)):
+                found.append(self._flip(name, grid, float(values[name].value), values[name].unit))
+        return tuple(found)
+
+    def _rent(self, inputs: Inputs) -> FloatArray:
+        monthly = self.evaluation.monthly_usd(self.evaluation.options[0], inputs)
+        return monthly * DECISION_MONTHS
+
+    def _flip(
+        self,
+        name: str,
+        grid: FloatArray,
+        now: float,
+        unit: str,
+        *,
+        times: float = 1.0,
+        upwards: bool | None = None,
+    ) -> Flip:
+        """The nearest value of an input at which the answer differs from today's, upwards, downwards or either way."""
+        base = self.words(self.evaluation.columns(1, {name: now}))[0]
+        words = self.words(self.evaluation.columns(len(grid), {name: grid}))
+        off = [
+            float(value)
+            for value, word in zip(grid, words, strict=True)
+            if word != base and (upwards is None or (value > now) == upwards)
+        ]
+        label = {"volume": "calls", "rent_price_ratio": "price of renting"}.get(name, name)
+        if not off:
+            return Flip(label, now * times, None, base, unit)
+        at = self._edge(name, base, now, min(off, key=lambda value: abs(value - now)))
+        return Flip(label, now * times, at * times, self.words(self.evaluation.columns(1, {name: at}))[0], unit)
+
+    def _edge(self, name: str, base: VerdictWord, same: float, off: float) -> float:
+        """Bisect between a value with today's answer and one without; the end that answers otherwise."""
+        for _ in range(30):
+            mid = (same + off) / 2
+            if self.words(self.evaluation.columns(1, {name: mid}))[0] == base:
+                same = mid
+            else:
+                off = mid
+        return off

@@ -1,0 +1,240 @@
+"""Why, in two to four sentences; what it takes to find out; what to beware of. Facts come in, sentences go out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from freehold.economics.case import Case
+from freehold.economics.options import OwnStudent
+from freehold.economics.quality import QualityFacts
+from freehold.economics.workload import Workload
+from freehold.vocabulary import Flip, Option, Task, VerdictWord
+
+from ._answers import WORTH_SWITCHING, Answers, Swing
+from ._standing import Standing
+from .words import certificate_sentence, usd_text, word_text
+
+
+class Story(NamedTuple):
+    """Everything that a verdict's sentences draw on."""
+
+    task: Task
+    workload: Workload
+    quality: QualityFacts
+    answers: Answers
+    winner: Standing | None
+    swings: tuple[Swing, ...]
+    labels_missing: int
+    restricted: bool
+
+
+def reason(story: Story, word: VerdictWord, rows: Sequence[Option], flips: Sequence[Flip]) -> str:
+    """Two to four sentences for the person who pays the bill."""
+    sentences = [_bill(story, rows[0])]
+    student = rows[-1]
+    if story.restricted:
+        sentences.append("Its data is restricted, so nothing of it may be rented.")
+    if word == "not_enough_evidence":
+        sentences.append(_shortage(story, rows))
+    elif word == "keep_renting":
+        sentences += _staying(story, rows, flips)
+    else:
+        chosen = next(row for row in rows if story.winner is not None and row.name == story.winner.option.name)
+        sentences.append(_switching(story, chosen, rows[0]))
+        if word == "own_student":
+            sentences.append(_proof(story, student))
+        sentences += _cheaper_unknown(story, chosen, rows)
+    return " ".join(sentences)
+
+
+def to_find_out(story: Story, word: VerdictWord, rows: Sequence[Option]) -> str:
+    """The next measurement worth paying for and what it costs; "" where nothing is worth finding out."""
+    student = story.answers.standings[-1]
+    unproven = student.quality != "certified" and student.choosable
+    candidates = would_win(story.answers, story.quality)
+    if word == "not_enough_evidence" and story.swings and not story.labels_missing:
+        names = ", ".join(dict.fromkeys(swing.input for swing in story.swings))
+        given = f"State what it is for you ([economics] in freehold.toml): {names}."
+        return f"{given} {_certify(story)}" if unproven else given
+    if word == "not_enough_evidence" or (word == "own_student" and unproven):
+        return _certify(story)
+    if word == "keep_renting" and candidates:
+        return _rehearse(story, candidates[0], rows)
+    return ""
+
+
+def would_win(answers: Answers, quality: QualityFacts) -> list[Standing]:
+    """Options that nobody measured and that would win if their answers were good enough, best first.
+
+    Options whose quality was measured and is not good enough stay out.
+    """
+    found: list[tuple[float, Standing]] = []
+    columns = answers.evaluation.columns()
+    rent = float(answers.evaluation.monthly_usd(answers.evaluation.options[0], columns)[0])
+    for standing in answers.standings:
+        if standing.eligible or not standing.allowed or standing.quality == "measured":
+            continue
+        if isinstance(standing.option, OwnStudent) and quality.certificate is not None:
+            continue
+        npv = float(answers.evaluation.npv_usd(standing.option, columns)[0])
+        if npv > WORTH_SWITCHING * rent * 24:
+            found.append((npv, standing))
+    return [standing for _, standing in sorted(found, key=lambda item: -item[0])]
+
+
+def rival_flips(answers: Answers, winner: Standing | None, quality: QualityFacts) -> tuple[Flip, ...]:
+    """What measuring the best unmeasured option could change."""
+    columns = answers.evaluation.columns()
+    now = 0.0 if winner is None else float(answers.evaluation.npv_usd(winner.option, columns)[0])
+    for standing in would_win(answers, quality):
+        if float(answers.evaluation.npv_usd(standing.option, columns)[0]) > now:
+            label, unit = f"measured quality of: {standing.option.name}", "share of answers as good as today's"
+            return (Flip(label, 0.0, 1 - quality.alpha, standing.option.word, unit),)
+    return ()
+
+
+def warnings(workload: Workload, case: Case) -> tuple[str, ...]:
+    """What the reader must know before using the figures."""
+    found: list[str] = []
+    if workload.days_observed < 1:
+        seen = f"{workload.days_observed * 24:.1f} hours"
+        found.append(f"Only {seen} were observed: the monthly figures stretch them to a month and may be far off.")
+    elif workload.days_observed < 7:
+        found.append(f"Only {workload.days_observed:.1f} days were observed: no weekly rhythm is in the figures.")
+    if workload.unpriced_calls:
+        share = workload.unpriced_calls / workload.calls
+        found.append(
+            f"{workload.unpriced_calls:,} calls ({share:.0%}) have no known cost; they count as the mean of the rest."
+        )
+    if (
+        case.rent_usd is not None
+        and case.bill_usd is not None
+        and abs(case.rent_usd - case.bill_usd) > case.bill_usd / 50
+    ):
+        found.append(
+            f"Prices have changed since: the same calls cost {usd_text(case.bill_usd)} a month at the prices of their "
+            f"days and {usd_text(case.rent_usd)} at those of {case.as_of.date().isoformat()}, which are used."
+        )
+    if any(source.assumed for source in case.sources):
+        found.append("A price was found by the model's name, not by your provider: state yours if it differs.")
+    if workload.usage.estimated:
+        found.append("Some token counts are estimates: no provider stated them.")
+    if workload.failed_calls > workload.calls / 10:
+        found.append(f"{workload.failed_calls:,} of {workload.calls:,} calls failed.")
+    return tuple(found)
+
+
+def _bill(story: Story, rent: Option) -> str:
+    work = story.workload
+    case = story.answers.evaluation.case
+    times = "" if work.volume_factor == 1 else f" at {work.volume_factor:g} times the observed volume"
+    weight = "" if work.weight == 1 else f", each standing for {work.weight:g}"
+    seen = f"{work.calls:,} calls in {work.days_observed:.3g} days{weight}"
+    if case.rent_usd is None:
+        return f"The price of {case.provider}/{case.model} is not known ({seen})."
+    return f"Renting {case.provider}/{case.model} costs {usd_text(rent.monthly_usd.mid)} a month{times} ({seen})."
+
+
+def _staying(story: Story, rows: Sequence[Option], flips: Sequence[Flip]) -> list[str]:
+    student = rows[-1]
+    candidates = would_win(story.answers, story.quality)
+    standing = story.answers.standings[-1]
+    sentences: list[str] = []
+    if candidates:
+        row = next(row for row in rows if row.name == candidates[0].option.name)
+        sentences.append(
+            f"It stays rented because nobody has measured anything else on it; the cheapest candidate is to {row.name} "
+            f"({usd_text(row.monthly_usd.mid)} a month), if its answers are good enough."
+        )
+    elif not standing.eligible:
+        sentences.append(f"An owned student is no choice here: {standing.open_question}.")
+    if standing.choosable or not candidates:
+        people = student.breakdown_usd.get("people")
+        part = "" if not people else f", of which {usd_text(people)} is an engineer's time"
+        sentences.append(f"Owning would cost {usd_text(student.monthly_usd.mid)} a month{part}.")
+    up = next((flip for flip in flips if flip.input == "calls" and flip.at is not None and flip.at > flip.now), None)
+    if up is not None and up.at is not None and up.now:
+        sentences.append(
+            f"From about {up.at:,.0f} calls a month (x{up.at / up.now:,.2g}) the answer is to {word_text(up.to)}."
+        )
+    return sentences
+
+
+def _switching(story: Story, chosen: Option, rent: Option) -> str:
+    share = f", answering {chosen.owned_share:.0%} of the calls itself," if 0 < chosen.owned_share < 1 else ""
+    one_off = usd_text(chosen.one_off_usd.mid)
+    if story.restricted:
+        return f"To {chosen.name}{share} costs {usd_text(chosen.monthly_usd.mid)} a month and {one_off} once."
+    pays = "" if chosen.months_to_pay_back is None else f", paid back in {chosen.months_to_pay_back:.1f} months"
+    saved = rent.monthly_usd.mid - chosen.monthly_usd.mid
+    return (
+        f"To {chosen.name}{share} costs {usd_text(chosen.monthly_usd.mid)} a month, everything included: "
+        f"{usd_text(saved)} less, for {one_off} once{pays}."
+    )
+
+
+def _proof(story: Story, student: Option) -> str:
+    if student.quality == "certified":
+        return f"Its certificate: {certificate_sentence(story.quality.certificate)}."
+    return "That is provisional: no student of this task is certified yet, and its share of the calls is an assumption."
+
+
+def _cheaper_unknown(story: Story, chosen: Option, rows: Sequence[Option]) -> list[str]:
+    for standing in would_win(story.answers, story.quality):
+        row = next(row for row in rows if row.name == standing.option.name)
+        if row.npv_usd["24"].mid > chosen.npv_usd["24"].mid:
+            cost = usd_text(row.monthly_usd.mid)
+            return [f"To {row.name} would cost {cost}, but nobody has measured its answers: worth a rehearsal."]
+    return []
+
+
+def _shortage(story: Story, rows: Sequence[Option]) -> str:
+    if story.labels_missing:
+        student = rows[-1]
+        return (
+            f"A student might cost {usd_text(student.monthly_usd.mid)} a month, but nothing can be promised of it yet: "
+            f"about {story.labels_missing:,} more labelled calls are needed."
+        )
+    if story.winner is None:
+        return "No owned model is certified for it, so its calls can only be refused until one is."
+    swing = story.swings[0]
+    names = ", ".join(dict.fromkeys(found.input for found in story.swings))
+    return (
+        f"At the assumed inputs the answer is to {word_text(story.winner.option.word)}, but it turns to "
+        f"{word_text(swing.to)} inside the range of what nobody gave: {names}."
+    )
+
+
+def _certify(story: Story) -> str:
+    answers = story.answers
+    option = answers.standings[-1].option
+    values = answers.evaluation.assumptions
+    columns = answers.evaluation.columns()
+    name = story.task.name
+    commands = f"`freehold train {name}`, then `freehold certify {name}`"
+    if isinstance(option, OwnStudent) and (labels := float(option.labels(columns)[0])) > 0:
+        price = float(values["gold_label_usd"].value)
+        return (
+            f"About {labels:,.0f} labels by people, {usd_text(labels * price)} at {usd_text(price)} each; "
+            f"then {commands} (minutes of CPU)."
+        )
+    if story.labels_missing:
+        rent = answers.evaluation.case.rent_usd
+        per_call = float(rent or 0) / max(1.0, answers.evaluation.case.calls)
+        return (
+            f"About {story.labels_missing:,} more calls answered by the rented model: they arrive with the traffic, or "
+            f"cost about {usd_text(story.labels_missing * per_call)} to have labelled; then {commands}."
+        )
+    return f"{commands[0].upper()}{commands[1:]}: the log's own answers serve as labels; it costs minutes of CPU."
+
+
+def _rehearse(story: Story, candidate: Standing, rows: Sequence[Option]) -> str:
+    values = story.answers.evaluation.assumptions
+    labels, price = float(values["labels_to_certify"].value), float(values["gold_label_usd"].value)
+    row = next(row for row in rows if row.name == candidate.option.name)
+    saved = rows[0].monthly_usd.mid - row.monthly_usd.mid
+    return (
+        f"Compare about {labels:,.0f} answers of the cheapest candidate ({row.name}) with today's: "
+        f"{usd_text(labels * price)} at {usd_text(price)} a judgement, for {usd_text(saved)} a month at stake."
+    )

@@ -1,0 +1,167 @@
+"""The answer for one task.
+
+Order of judgement: hard constraints remove options; quality that nobody measured cannot win, except a student of a
+narrow task, provisionally; the cash decides among the rest; and if an input that nobody gave could change the answer
+inside its stated range, the answer is `not_enough_evidence` and names that input.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from freehold.economics.assumptions import assumptions
+from freehold.economics.case import Case, build_case
+from freehold.economics.evaluation import ALWAYS_NEEDED, Evaluation
+from freehold.economics.quality import QualityFacts
+from freehold.economics.workload import Workload
+from freehold.market.tokens import PriceBook
+from freehold.settings import EconomicsSettings
+from freehold.vocabulary import Assumption, DataClass, Option, Source, Task, Verdict, VerdictWord
+
+from . import _reasons
+from ._answers import Answers, Swing
+from ._standing import Standing, stand
+
+
+class Constraints(msgspec.Struct, frozen=True):
+    """What somebody declared about a task and no log shows. Hard: it removes options, it weighs nothing."""
+
+    data_class: DataClass = "ordinary"
+
+
+def decide(
+    task: Task,
+    workload: Workload,
+    quality: QualityFacts,
+    constraints: Constraints,
+    settings: EconomicsSettings,
+    as_of: datetime,
+    *,
+    prices: PriceBook | None = None,
+) -> Verdict:
+    """The verdict on `task` at the prices of `as_of`.
+
+    Same inputs, same verdict: scenarios are seeded. It judges money and evidence; it does not judge strategy, law or
+    latency needs beyond the data class.
+
+    Raises:
+        ConfigurationError: the settings name an input that does not exist, or give it a negative value.
+    """
+    prices = prices or PriceBook()
+    case = build_case(workload, prices, as_of)
+    inputs = assumptions(workload, quality, settings)
+    standings = stand(case, workload, quality, constraints.data_class, prices)
+    evaluation = Evaluation(case, [standing.option for standing in standings], inputs)
+    answers = Answers(evaluation, standings)
+    restricted = constraints.data_class == "restricted"
+    if not workload.calls or (case.rent_usd is None and not restricted):
+        return _unpriced(task, workload, case, as_of)
+    winner = answers.winner()
+    swings = answers.swings() if winner is not None else ()
+    word, shortage = _word(answers, winner, swings, workload, quality)
+    story = _reasons.Story(task, workload, quality, answers, winner, swings, shortage, restricted)
+    rows = tuple(_row(evaluation, standing) for standing in standings)
+    flips = answers.flips() + _reasons.rival_flips(answers, winner, quality)
+    return Verdict(
+        task_id=task.id,
+        task_name=task.name,
+        kind=task.kind,
+        word=word,
+        reason=_reasons.reason(story, word, rows, flips),
+        provisional=_provisional(word, winner, answers, quality),
+        to_find_out=_reasons.to_find_out(story, word, rows),
+        calls_per_month=workload.calls_per_month,
+        months_observed=workload.months_observed,
+        volume_factor=workload.volume_factor,
+        options=rows,
+        flips=flips,
+        assumptions=_used(inputs, standings),
+        probability_owning_wins=answers.probability_owning_wins(),
+        sources=_sources(workload, case, quality),
+        made_at=as_of.isoformat(),
+        warnings=_reasons.warnings(workload, case),
+    )
+
+
+def _word(
+    answers: Answers, winner: Standing | None, swings: tuple[Swing, ...], workload: Workload, quality: QualityFacts
+) -> tuple[VerdictWord, int]:
+    """The answer, and how many labelled calls are missing where that is why there is none."""
+    promise = quality.certificate
+    student = answers.standings[-1]
+    if promise is not None and not promise.certified and promise.labels_needed is not None:
+        hopeful = Answers(answers.evaluation, [*answers.standings[:-1], student._replace(eligible=True)]).winner()
+        if hopeful is not None and hopeful.option is student.option:
+            return "not_enough_evidence", promise.labels_needed
+    if winner is None or swings:
+        return "not_enough_evidence", 0
+    needed = int(answers.evaluation.assumptions["labels_to_certify"].value)
+    if winner.option.word == "own_student" and winner.quality != "certified" and workload.calls < needed:
+        return "not_enough_evidence", needed - workload.calls
+    return winner.option.word, 0
+
+
+def _provisional(word: VerdictWord, winner: Standing | None, answers: Answers, quality: QualityFacts) -> bool:
+    """True until the quality that the answer rests on is certified, or until no quality could change it."""
+    if word == "not_enough_evidence" or winner is None:
+        return True
+    if winner.option.word != "keep_renting":
+        return winner.quality != "certified"
+    return bool(_reasons.would_win(answers, quality))
+
+
+def _row(evaluation: Evaluation, standing: Standing) -> Option:
+    return msgspec.structs.replace(
+        evaluation.row(standing.option),
+        quality=standing.quality,
+        allowed=standing.allowed,
+        why_not=standing.why_not or standing.open_question,
+    )
+
+
+def _used(inputs: dict[str, Assumption], standings: tuple[Standing, ...]) -> tuple[Assumption, ...]:
+    needed = {name for standing in standings for name in standing.option.needs} | set(ALWAYS_NEEDED)
+    return tuple(item for name, item in inputs.items() if name in needed)
+
+
+def _sources(workload: Workload, case: Case, quality: QualityFacts) -> tuple[Source, ...]:
+    days = [day.day for day in workload.days]
+    span = f"{min(days)} to {max(days)}" if days else ""
+    calls = Source(f"{workload.calls:,} recorded calls over {workload.days_observed:.3g} days", span)
+    promise = quality.certificate
+    proof = () if promise is None else (Source(f"certificate {promise.id}", promise.issued_at),)
+    return (calls, *case.sources, *proof)
+
+
+def _unpriced(task: Task, workload: Workload, case: Case, as_of: datetime) -> Verdict:
+    """There is nothing to compare with: no call, or nobody knows what renting costs."""
+    name = f"{case.provider}/{case.model}"
+    reason = (
+        "No call of this task is recorded, so there is nothing to price."
+        if not workload.calls
+        else f"Nobody knows what {workload.unpriced_calls:,} of {workload.calls:,} calls cost: there is no price of "
+        f"{name}, or the calls state no token counts. Owning cannot be compared with an unknown bill."
+    )
+    return Verdict(
+        task_id=task.id,
+        task_name=task.name,
+        kind=task.kind,
+        word="not_enough_evidence",
+        reason=reason,
+        provisional=True,
+        to_find_out=f'State the price: [prices."{name}"] in freehold.toml.'
+        if workload.calls
+        else "Record calls first.",
+        calls_per_month=workload.calls_per_month,
+        months_observed=workload.months_observed,
+        volume_factor=workload.volume_factor,
+        options=(),
+        flips=(),
+        assumptions=(),
+        probability_owning_wins=0.0,
+        sources=_sources(workload, case, QualityFacts()),
+        made_at=as_of.isoformat(),
+        warnings=_reasons.warnings(workload, case),
+    )

@@ -1,0 +1,63 @@
+"""Verdicts and certificates in words a person who never saw the code understands."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from freehold.vocabulary import Certificate, Verdict, VerdictWord
+
+_WORDS: dict[VerdictWord, str] = {
+    "keep_renting": "keep renting",
+    "rent_smaller": "rent a smaller model",
+    "rent_open_weights": "rent open weights per token",
+    "host_open_weights": "host open weights",
+    "own_student": "own a student",
+    "fine_tune_hosted": "fine-tune at the provider",
+    "fine_tune_own": "fine-tune an open model",
+    "train_from_scratch": "train from scratch",
+    "not_enough_evidence": "not enough evidence",
+}
+
+
+def word_text(word: VerdictWord) -> str:
+    """The answer as it is read aloud."""
+    return _WORDS[word]
+
+
+def usd_text(usd: Decimal | float) -> str:
+    """An amount of US dollars with as many digits as mean anything: 0.0042, 3.99, 540, 22,430."""
+    amount = float(usd)
+    if abs(amount) >= 100:
+        return f"{amount:,.0f} USD"
+    if abs(amount) >= 0.01 or not amount:
+        return f"{amount:,.2f} USD"
+    return f"{amount:.2g} USD"
+
+
+def verdict_sentence(verdict: Verdict) -> str:
+    """One line for a table: the answer, and whether it is final."""
+    text = word_text(verdict.word)
+    if verdict.provisional and verdict.word != "not_enough_evidence":
+        text += " (provisional)"
+    return text
+
+
+def certificate_sentence(certificate: Certificate | None) -> str:
+    """One line for a table: the promise, what it is against, or why there is none."""
+    if certificate is None:
+        return "none asked for"
+    against = "the rented model's" if certificate.against == "teacher" else "people's"
+    if certificate.certified:
+        return (
+            f"keeps {certificate.coverage:.0%} of the calls; with {1 - certificate.delta:.0%} confidence at most "
+            f"{certificate.alpha:.1%} of those answers differ from {against} (judged on {certificate.n:,} calls)"
+        )
+    more = (
+        "more labels are not likely to help"
+        if certificate.labels_needed is None
+        else f"about {certificate.labels_needed:,} more labels might do"
+    )
+    return (
+        f"no: on {certificate.n:,} calls the best bound is {certificate.best_risk_upper:.1%} of answers that differ "
+        f"from {against}, not {certificate.alpha:.1%}; {more}"
+    )
