@@ -87,6 +87,7 @@ class Evaluation:
             breakdown_usd=breakdown,
             sources=option.sources,
             owned_share=float(option.owned_share(values)[0]),
+            notes=option.notes(self.case, values),
         )
 
     def payback_months(self, option: CostModel) -> float | None:

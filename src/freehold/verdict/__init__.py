@@ -4,5 +4,6 @@ Knows what the options cost and what is known of their quality; not how either w
 """
 
 from .decision import Constraints, decide
+from .schema import as_json
 
-__all__ = ["Constraints", "decide"]
+__all__ = ["Constraints", "as_json", "decide"]

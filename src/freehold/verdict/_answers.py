@@ -89,11 +89,12 @@ class Answers:
     def flips(self) -> tuple[Flip, ...]:
         """What would change the answer, and how far away that is: volume both ways, price, upkeep, quality."""
         calls = self.evaluation.case.calls
-        found = [
-            self._flip("volume", VOLUME_GRID, 1.0, "calls a month", times=calls, upwards=True),
-            self._flip("volume", VOLUME_GRID, 1.0, "calls a month", times=calls, upwards=False),
-            self._flip("rent_price_ratio", _PRICE_GRID, 1.0, "times today's price of renting"),
+        both = [
+            self._flip("volume", VOLUME_GRID, 1.0, "calls a month", times=calls, upwards=upwards)
+            for upwards in (True, False)
         ]
+        found = [flip for flip in both if flip.at is not None] or both[:1]
+        found.append(self._flip("rent_price_ratio", _PRICE_GRID, 1.0, "times today's price"))
         if any(standing.option.word == "own_student" for standing in self.choosable):
             values = self.evaluation.assumptions
             for name, grid in (("student_upkeep_hours_per_month", _HOURS_GRID), ("student_coverage", _SHARE_GRID)):

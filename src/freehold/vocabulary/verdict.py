@@ -27,7 +27,8 @@ class Option(msgspec.Struct, frozen=True):
     """One way to answer a task's calls, priced. `months_to_pay_back` and `crossover_calls` are None for never.
 
     `quality` says what is known of its answers: `certified`, `measured` or `unknown`. `allowed` False: a hard
-    constraint removes it (`why_not`).
+    constraint removes it (`why_not`, which otherwise holds what is not known of its quality). `npv_usd`, by months:
+    of choosing it instead of going on renting, so that renting is 0 and more is better.
     """
 
     word: VerdictWord
@@ -44,6 +45,7 @@ class Option(msgspec.Struct, frozen=True):
     breakdown_usd: dict[str, Decimal] = {}
     sources: tuple[Source, ...] = ()
     owned_share: float = 0.0
+    notes: tuple[str, ...] = ()
 
 
 class Flip(msgspec.Struct, frozen=True):

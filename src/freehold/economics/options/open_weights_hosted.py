@@ -73,6 +73,12 @@ class HostOpenWeights:
         """Unknown: measured points are for other loads."""
         return None
 
+    def notes(self, case: Case, inputs: Inputs) -> tuple[str, ...]:
+        """The fleet, and how much of it the calls use."""
+        fleet = float(self.replicas(case, inputs["volume"], inputs)[0])
+        used = float(self.utilisation(case, inputs["volume"], inputs)[0])
+        return (f"{fleet:,.0f} replicas of {self._gpus} GPU, one of them spare", f"{used:.1%} of the fleet is used")
+
     def _seconds_per_call(self, case: Case, inputs: Inputs) -> FloatArray:
         fitted = case.prompt_tokens_per_call * self._prompt_s + case.output_tokens_per_call * self._output_s
         return max(fitted, 1e-9) * inputs["token_ratio"] / np.maximum(inputs["throughput_ratio"], 0.05)

@@ -49,6 +49,10 @@ class RentOpenWeights:
         """Unknown: nobody measured it here."""
         return None
 
+    def notes(self, _case: Case, _inputs: Inputs) -> tuple[str, ...]:
+        """Nothing to add."""
+        return ()
+
     def _per_call_usd(self, case: Case, quantile: FloatArray) -> FloatArray:
         per_mtok = [
             np.interp(quantile, (0.25, 0.5, 0.75), (float(price.low), float(price.mid), float(price.high)))

@@ -45,3 +45,7 @@ class RentSmaller:
     def latency_ms(self, _case: Case, _inputs: Inputs) -> float | None:
         """Unknown: nobody measured it here."""
         return None
+
+    def notes(self, _case: Case, _inputs: Inputs) -> tuple[str, ...]:
+        """Nothing to add."""
+        return ()

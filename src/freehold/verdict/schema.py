@@ -1,0 +1,28 @@
+"""The verdict as JSON, under a versioned schema: what `--json` prints and pages are drawn from."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, cast
+
+import msgspec
+
+from freehold.vocabulary import Verdict
+
+SCHEMA = "freehold.verdict/1"
+
+
+def as_json(verdict: Verdict) -> dict[str, Any]:
+    """Every field of the verdict and `schema`; amounts are JSON numbers of US dollars, to a hundredth of a cent."""
+    fields = cast("dict[str, Any]", _plain(msgspec.to_builtins(verdict, builtin_types=(Decimal,))))
+    return {"schema": SCHEMA, **fields}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in cast("list[Any]", value)]
+    return value
