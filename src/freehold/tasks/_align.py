@@ -9,16 +9,17 @@ may hold any number of records.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from ._text import tokens
+from ._text import tokens, words
 
 NEARLY_ALL = 0.97
 _ONCE = 0.95
 _SAMPLE = 80
 _MOST_PEELS = 8
+_ENOUGH_TEXTS = 40
 _LONGEST_BASE = 4000
 
 
@@ -35,15 +36,34 @@ _SENTENCE_ENDS = ".?!\u2026\u3002\uff1f\uff01\u061f"
 Pieces = list[str | Gap]
 
 
-def align(texts: Sequence[str], answer_start: str = "") -> Pieces:
+def align(texts: Sequence[str], answer_start: str = "", answer_end: str = "") -> Pieces:
     """Cut texts into literal pieces and gaps; no two gaps and no two literals are adjacent.
 
     Args:
         texts: the same message of different calls.
-        answer_start: what all answers of these calls begin with. It is cut off the end of markers, so that examples'
-            answers stay whole.
+        answer_start: what nearly all answers of these calls begin with. Literals do not reach into it, so that the
+            answers of examples stay whole.
+        answer_end: what nearly all answers end with, likewise.
     """
-    return _joined(_Aligner(answer_start).cut(list(texts), 0))
+    found = _joined(_Aligner(answer_start).cut(list(texts), 0))
+    return _joined(_freed(found, answer_start, answer_end))
+
+
+def _freed(pieces: Pieces, start: str, end: str) -> Pieces:
+    """Give back to the gaps what answers begin and end with, where a literal has taken it."""
+    found: Pieces = []
+    last = len(pieces) - 1
+    for i, piece in enumerate(pieces):
+        if isinstance(piece, Gap):
+            found.append(piece)
+            continue
+        cut = piece
+        if i > 0:
+            cut = cut[next((k for k in range(len(end), 0, -1) if cut.startswith(end[-k:])), 0) :]
+        if i < last:
+            cut = cut[: len(cut) - next((k for k in range(len(start), 0, -1) if cut.endswith(start[:k])), 0)]
+        found.append(cut if cut or i in (0, last) else piece)
+    return found
 
 
 class _Aligner:
@@ -64,7 +84,11 @@ class _Aligner:
         if not any(texts):
             return []
         runs = _shared_runs(texts)
-        once = [(run, held) for run in runs if len(held := _holding_once(run, texts)) >= _ONCE * len(texts)]
+        once = [
+            (run, held)
+            for run in runs
+            if _credible(run, len(texts)) and len(held := _holding_once(run, texts)) >= _ONCE * len(texts)
+        ]
         if once:
             run, held = max(once, key=lambda pair: len(pair[0]))
             parts = [text.split(run, 1) for text in held]
@@ -119,8 +143,23 @@ def _structural(run: str) -> bool:
     return len(body) >= 2 and any(c.isalpha() for c in body) and ("\n" in run or any(c in ":#<>|=[]{}" for c in body))
 
 
+def _credible(run: str, n: int) -> bool:
+    """Whether a run that so many texts hold is hardly chance: in few texts, a common word or two may well be."""
+    return n >= _ENOUGH_TEXTS or _structural(run) or len(words(run)) >= 4
+
+
 def _holding_once(run: str, texts: list[str]) -> list[str]:
     return [text for text in texts if text.count(run) == 1]
+
+
+def common_start(texts: list[str]) -> str:
+    """What nearly all texts begin with, cut at a token's end."""
+    return _common_start(texts)[0]
+
+
+def common_end(texts: list[str]) -> str:
+    """What nearly all texts end with, cut at a token's start."""
+    return _common_end(texts)[0]
 
 
 def _common_start(texts: list[str]) -> tuple[str, list[str]]:
@@ -163,8 +202,8 @@ def _common_end(texts: list[str]) -> tuple[str, list[str]]:
 def _shared_runs(texts: list[str]) -> list[str]:
     """Runs of two tokens or more, as long as they can be, that nearly all texts hold."""
     sample = texts[:_SAMPLE]
-    least = NEARLY_ALL * len(sample)
-    if not sample or sum(1 for text in sample if text) < least:
+    spare = int((1 - NEARLY_ALL) * len(sample))
+    if not sample or sum(1 for text in sample if not text) > spare:
         return []
     base = tokens(min((t for t in sample if t), key=len)[:_LONGEST_BASE])
     known: dict[str, bool] = {}
@@ -172,7 +211,7 @@ def _shared_runs(texts: list[str]) -> list[str]:
     def shared(run: str) -> bool:
         found = known.get(run)
         if found is None:
-            found = known[run] = sum(run in text for text in sample) >= least
+            found = known[run] = _nearly_all_hold(run, sample, spare)
         return found
 
     runs: list[str] = []
@@ -189,9 +228,18 @@ def _shared_runs(texts: list[str]) -> list[str]:
     return list(dict.fromkeys(runs))
 
 
-def _furthest(base: list[str], start: int, shared: object) -> int:
+def _nearly_all_hold(run: str, texts: list[str], spare: int) -> bool:
+    missing = 0
+    for text in texts:
+        if run not in text:
+            missing += 1
+            if missing > spare:
+                return False
+    return True
+
+
+def _furthest(base: list[str], start: int, shared: Callable[[str], bool]) -> int:
     """The end of the longest shared run from `start`: doubling steps, then halving, since every part of a shared run is."""
-    assert callable(shared)
     good, step = start + 2, 1
     while good + step <= len(base) and shared("".join(base[start : good + step])):
         good += step

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -13,7 +14,7 @@ from freehold.vocabulary import Task, Template
 from ._answers import Answers, Parsed, alike
 from ._families import Family, Shingled, families, shingle
 from ._heads import Head, prompt_texts
-from ._templates import drafts, finish
+from ._templates import Draft, drafts, finish, fitted
 from .matching import constant_text
 
 _KEPT_ANSWERS = 1000
@@ -58,6 +59,10 @@ class Cluster(msgspec.Struct):
         """Three-word runs of all its templates' constant text."""
         return {run for template in self.templates for run in constant_text(template)}
 
+    def evidence(self) -> _Evidence:
+        """What decides whether it is the same task as another."""
+        return _Evidence(self.runs, Answers(self.answers), self.times)
+
     def why(self, templates: Sequence[Template], n: int, exact: float) -> str:
         """What its calls have in common, in words."""
         literal = max(sum(len(p) for m in t.messages for p in m.pieces if isinstance(p, str)) for t in templates)
@@ -83,7 +88,9 @@ def clustered(members: list[Head], tools: str, schema: str, smallest: int) -> li
             [[members[i] for i in family.members] for family in group], tools, schema, smallest, every
         )
         if templates:
-            clusters.append(Cluster(tools, schema, templates))
+            own = [members[i] for family in group for i in family.members]
+            known = [head.answer for head in own if head.answer is not None][:_KEPT_ANSWERS]
+            clusters.append(Cluster(tools, schema, templates, known, [h.started_at_us for h in own], len(own)))
     return clusters
 
 
@@ -99,9 +106,21 @@ def _templates(
         own = sum(d.literal_chars * len(d.members) for d in alone) / max(1, sum(len(d.members) for d in alone))
         joint = sum(d.literal_chars * len(d.members) for d in together) / max(1, sum(len(d.members) for d in together))
         if joint < _JOINT * own:
-            together = alone + [d for part in parts[1:] for d in drafts(part, least)]
+            together = _one_by_one(alone, parts[1:], least)
     found = [finish(draft, tools, schema, every) for draft in together if _telling(draft.literal_chars, tools, schema)]
     return list({template.id: template for template in found}.values())
+
+
+def _one_by_one(found: list[Draft], parts: list[list[Head]], least: int) -> list[Draft]:
+    """Drafts of further families, each only of the calls that no draft before it fits."""
+    found = list(found)
+    for part in parts:
+        left = part
+        for draft in found:
+            fitting = {head.id for head in fitted(draft, left)}
+            left = [head for head in left if head.id not in fitting]
+        found += drafts(left, least)
+    return found
 
 
 def _telling(literal_chars: int, tools: str, schema: str) -> bool:
@@ -110,39 +129,50 @@ def _telling(literal_chars: int, tools: str, schema: str) -> bool:
 
 def _grouped(found: list[Family], prompts: Shingled, members: list[Head]) -> list[list[Family]]:
     """Families that are one task, judged by the words they share and by their answers."""
-    total = sum(len(family.members) for family in found)
-    spread: Counter[int] = Counter()
-    for family in found:
-        for run in family.constant.tolist():
-            spread[run] += len(family.members)
-    groups: list[list[Family]] = []
+    weight = _weights((family.constant.tolist(), len(family.members)) for family in found)
+    groups: list[tuple[_Evidence, list[Family]]] = []
     for family in sorted(found, key=lambda f: (-len(f.members), int(f.members[0]))):
-        home = next((g for g in groups if _one_task(g[0], family, spread, total, prompts, members)), None)
+        answers = Answers([prompts.answers[i] for i in family.members])
+        times = [members[i].started_at_us for i in family.members]
+        seen = _Evidence(set(family.constant.tolist()), answers, times)
+        home = next((group for evidence, group in groups if _one_task(evidence, seen, weight)), None)
         if home is None:
-            groups.append([family])
+            groups.append((seen, [family]))
         else:
             home.append(family)
-    return groups
+    return [group for _, group in groups]
 
 
-def _one_task(a: Family, b: Family, spread: Counter[int], total: int, prompts: Shingled, members: list[Head]) -> bool:
-    left, right = set(a.constant.tolist()), set(b.constant.tolist())
+class _Evidence(msgspec.Struct):
+    """What decides whether two sets of calls are one task."""
 
-    def weight(runs: set[int]) -> float:
-        return sum(math.log(1 + total / spread[run]) - 0.65 for run in runs)
+    runs: set[Any]
+    answers: Answers
+    times: list[int]
 
-    shared = weight(left & right)
-    smaller = min(weight(left), weight(right))
-    if smaller <= 0 or shared < _SHARED * smaller:
+
+def _one_task(a: _Evidence, b: _Evidence, weight: Callable[[Any], float]) -> bool:
+    """Whether most of the smaller one's constant text is the other's too, and nothing speaks against it."""
+
+    def total(runs: set[Any]) -> float:
+        return sum(weight(run) for run in runs)
+
+    smaller = min(total(a.runs), total(b.runs))
+    if smaller <= 0 or total(a.runs & b.runs) < _SHARED * smaller or not alike(a.answers, b.answers):
         return False
-    ours = Answers([prompts.answers[i] for i in a.members])
-    theirs = Answers([prompts.answers[i] for i in b.members])
-    if not alike(ours, theirs):
-        return False
-    own = min(weight(left - right), weight(right - left))
-    if own < _OWN_WORDING or _closed_alike(ours, theirs):
-        return True
-    return _succeeds([members[i].started_at_us for i in a.members], [members[i].started_at_us for i in b.members])
+    own = min(total(a.runs - b.runs), total(b.runs - a.runs))
+    return own < _OWN_WORDING or _closed_alike(a.answers, b.answers) or _succeeds(a.times, b.times)
+
+
+def _weights(sets: Iterable[tuple[Iterable[Any], int]]) -> Callable[[Any], float]:
+    """How telling a run is: the fewer of the calls hold it, the more; of all calls hardly at all."""
+    spread: Counter[Any] = Counter()
+    total = 0
+    for runs, n in sets:
+        total += n
+        for run in runs:
+            spread[run] += n
+    return lambda run: math.log(1 + total / spread[run]) - 0.65 if spread[run] else 0.0
 
 
 def _closed_alike(a: Answers, b: Answers) -> bool:
@@ -158,17 +188,17 @@ def _succeeds(a: list[int], b: list[int]) -> bool:
 
 def merged(known: list[Cluster], found: list[Cluster]) -> list[Cluster]:
     """Join new clusters with known ones where they are one task (a later version, a rarer layout)."""
+    weights = {
+        shape: _weights((c.runs, max(1, c.n)) for c in [*known, *found] if (c.tools, c.schema) == shape)
+        for shape in {(c.tools, c.schema) for c in found}
+    }
     clusters = list(known)
     for new in found:
-        ours = new.runs
-        home = None
-        for cluster in clusters:
-            if (cluster.tools, cluster.schema) != (new.tools, new.schema):
-                continue
-            theirs = cluster.runs
-            if ours and theirs and len(ours & theirs) >= 0.6 * min(len(ours), len(theirs)):
-                home = cluster
-                break
+        shape = (new.tools, new.schema)
+        ours = new.evidence()
+        home = next(
+            (c for c in known if (c.tools, c.schema) == shape and _one_task(c.evidence(), ours, weights[shape])), None
+        )
         if home is None:
             clusters.append(new)
         else:

@@ -13,6 +13,7 @@ from freehold.errors import BadRequest
 from freehold.vocabulary import Call
 from freehold.wire.openai import answer_text, decode_request
 
+from ._align import common_end, common_start
 from ._answers import Parsed, parse
 from ._request import View, view
 
@@ -55,9 +56,12 @@ def prompt_texts(seen: View) -> list[str]:
     return list(seen.texts[: count + 1])
 
 
-def answer_start(answers: Sequence[Parsed]) -> str:
-    """What all answers begin with."""
-    return os.path.commonprefix([answer.text for answer in answers[:500]])
+def answer_edges(answers: Sequence[Parsed]) -> tuple[str, str]:
+    """What nearly all answers begin and end with: of JSON the braces and the first key, of most others nothing."""
+    texts = [answer.text for answer in answers]
+    if len(set(texts)) < 2:
+        return "", ""
+    return common_start(texts), common_end(texts)
 
 
 def patterned_messages(members: Sequence[Head]) -> tuple[int, bool]:

@@ -66,31 +66,47 @@ def examine(
     )
 
 
-def judge(verdicts: Sequence[Verdict], linked: Sequence[bool]) -> list[bool]:
+def judge(verdicts: Sequence[Verdict], linked: Sequence[bool], captions: Sequence[str]) -> list[bool]:
     """Say for each varying part of a prompt whether it is input.
 
     Args:
         verdicts: what the data say of each part, in order.
         linked: whether a part is in one stretch with the next one.
+        captions: what stands before each part on its line.
     """
-    stretch = _example_stretches(verdicts, linked)
+    stretch = _example_stretches(verdicts, linked, captions)
     if not any(v.strength > 0 for v in verdicts):
         kept = [not (v.few_values or stretch[i]) for i, v in enumerate(verdicts)]
         return kept if any(kept) else [True] * len(verdicts)
     return [v.strength > 0 or not (v.few_values or v.identifier or stretch[i]) for i, v in enumerate(verdicts)]
 
 
-def _example_stretches(verdicts: Sequence[Verdict], linked: Sequence[bool]) -> list[bool]:
-    """Parts that tell nothing and stand in one stretch with a part that tells nothing and holds answers."""
+def _example_stretches(verdicts: Sequence[Verdict], linked: Sequence[bool], captions: Sequence[str]) -> list[bool]:
+    """Parts that tell nothing and stand in one stretch with a part that is an example's.
+
+    A part that tells nothing is an example's when it holds answers, or when it has the caption of a part that does
+    tell the answer: the same field of another record.
+    """
+    telling = {caption for caption, v in zip(captions, verdicts, strict=True) if v.strength > 0 and caption}
     found = [False] * len(verdicts)
     start = 0
     while start < len(verdicts):
         end = start
         while end < len(verdicts) and verdicts[end].strength <= 0 and (end == start or linked[end - 1]):
             end += 1
-        if any(v.holds_answers for v in verdicts[start:end]):
+        if any(verdicts[i].holds_answers or captions[i] in telling for i in range(start, end)):
             found[start:end] = [True] * (end - start)
         start = max(end, start + 1)
+    return found
+
+
+def captions_of(pieces: Pieces) -> list[str]:
+    """For each gap of a message, the last line of the literal before it, if it has any words."""
+    found: list[str] = []
+    for i, piece in enumerate(pieces):
+        if isinstance(piece, Gap):
+            before = pieces[i - 1] if i else ""
+            found.append(before.rstrip().rsplit("\n", 1)[-1].strip() if isinstance(before, str) else "")
     return found
 
 

@@ -13,14 +13,15 @@ from freehold.vocabulary import MessagePattern, Slot, Template
 
 from ._align import Gap, Pieces, align
 from ._dates import absorb_dates, mask_dates
-from ._heads import Head, answer_start, patterned_messages, spread
-from ._inputs import Verdict, examine, judge, lines_around, links
+from ._heads import Head, answer_edges, patterned_messages, spread
+from ._inputs import Verdict, examine, judge, captions_of, lines_around, links
 from .matching import slot_texts
 
 _ALIGNED = 400
 _EXAMINED = 1500
 _DEEPEST = 5
 _EMPTY = 0.04
+_MISFIT = 0.5
 _MOST_VERSIONS = 4
 _HANDOVER = 0.98
 
@@ -50,6 +51,7 @@ def drafts(members: list[Head], smallest: int, depth: int = 0) -> list[Draft]:
         kept = {id(head) for head in fitting}
         rest = [head for head in members if id(head) not in kept]
         misfits = drafts(rest, smallest, depth + 1) if 0 < len(rest) < len(members) else []
+        misfits = [other for other in misfits if other.literal_chars >= _MISFIT * draft.literal_chars]
     if not fitting:
         return misfits
     parts = _parts(draft, fitting, values) if depth < _DEEPEST else None
@@ -62,8 +64,8 @@ def drafts(members: list[Head], smallest: int, depth: int = 0) -> list[Draft]:
 def _aligned(members: list[Head]) -> Draft:
     count, open_ended = patterned_messages(members)
     sample = spread(members, _ALIGNED)
-    start = answer_start([head.answer for head in sample if head.answer is not None])
-    patterns = [align([head.view.texts[i] for head in sample], start) for i in range(count)]
+    start, end = answer_edges([head.answer for head in sample if head.answer is not None])
+    patterns = [align([head.view.texts[i] for head in sample], start, end) for i in range(count)]
     while open_ended and patterns and not any(isinstance(piece, str) for piece in patterns[-1]):
         patterns.pop()
     roles = members[0].view.roles[: len(patterns)]
@@ -89,6 +91,11 @@ def _fitting(draft: Draft, members: list[Head]) -> tuple[list[Head], list[list[s
             fitting.append(head)
             values.append(found)
     return fitting, values
+
+
+def fitted(draft: Draft, members: list[Head]) -> list[Head]:
+    """The calls that fit a draft."""
+    return _fitting(draft, members)[0]
 
 
 def _pattern(role: str, pieces: Pieces) -> MessagePattern:
@@ -140,7 +147,9 @@ def finish(draft: Draft, tools: str, schema: str, every_answer: frozenset[str]) 
     answers = [head.answer for head in fitting if head.answer is not None]
     gaps: list[Verdict] = []
     linked: list[bool] = []
+    captions: list[str] = []
     for pieces in draft.patterns:
+        captions += captions_of(pieces)
         count = sum(isinstance(piece, Gap) for piece in pieces)
         rows = [row[len(gaps) : len(gaps) + count] for row in values]
         lines = [lines_around(pieces, row) for row in rows]
@@ -148,7 +157,7 @@ def finish(draft: Draft, tools: str, schema: str, every_answer: frozenset[str]) 
             verdict = examine([r[g] for r in rows], [r[g] for r in lines], answers, every_answer)
             gaps.append(verdict)
         linked += links(pieces)
-    inputs = judge(gaps, linked)
+    inputs = judge(gaps, linked, captions)
     taken: Counter[str] = Counter()
     messages: list[MessagePattern] = []
     at = 0
@@ -175,7 +184,7 @@ def _slotted(
             end += 1
         piece = pieces[places[g]]
         assert isinstance(piece, Gap)
-        whole = any(v.holds_answers for v in gaps[g:end]) if not inputs[g] else piece.greedy
+        whole = end > g + 1 or gaps[g].holds_answers if not inputs[g] else piece.greedy
         if not whole:
             end = g + 1
         before = pieces[places[g] - 1] if places[g] else ""
