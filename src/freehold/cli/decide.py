@@ -7,8 +7,11 @@ from typing import Annotated
 
 import typer
 
+from freehold.vocabulary import Verdict
+
 from ._arguments import Json, Volume, factor
 from ._output import count, emit, percent, say, table, talk, usd, working
+from ._pages import verdict_page
 
 
 def register(app: typer.Typer) -> None:
@@ -16,6 +19,13 @@ def register(app: typer.Typer) -> None:
     app.command("verdict")(verdict)
     app.command("report")(report)
     app.command("backtest")(backtest)
+
+
+def _rent(verdict: Verdict) -> str:
+    from freehold.services import deciding
+
+    rent = deciding.rent_usd(verdict)
+    return usd(rent.mid if rent else None)
 
 
 def verdict(
@@ -27,7 +37,8 @@ def verdict(
 
     Example: freehold verdict sort_messages --volume x100
     """
-    from freehold.services import Home, deciding, wording
+    from freehold.services import Home, deciding
+    from freehold.verdict import words
 
     with Home.open() as home, working("running the numbers"):
         verdicts = deciding.verdicts(home, task_name=task, volume=factor(volume))
@@ -35,12 +46,9 @@ def verdict(
         emit({"schema": "freehold.verdict/1", "tasks": verdicts})
         return
     if task:
-        say(wording.verdict_page(verdicts[0]))
+        verdict_page(verdicts[0])
         return
-    rows = [
-        [v.task_name, count(v.calls_per_month), usd(deciding.rent_usd(v)), wording.verdict_word(v), v.reason]
-        for v in verdicts
-    ]
+    rows = [[v.task_name, count(v.calls_per_month), _rent(v), words.verdict_sentence(v), v.reason] for v in verdicts]
     table("", "Task|>Calls a month|>Rent a month|Verdict|Why", rows)
     talk("[dim]next:[/dim] freehold verdict TASK for every option, freehold report for the page")
 
@@ -75,8 +83,10 @@ def backtest(
     Example: freehold backtest calls.jsonl --later later.jsonl
     """
     from freehold.services import backtesting, wording
+    from freehold.services.certifying import parse_against
+    from freehold.verdict import words
 
-    options = backtesting.BacktestOptions(share, alpha, delta, backtesting.parse_against(against), factor(volume))
+    options = backtesting.BacktestOptions(share, alpha, delta, parse_against(against), factor(volume))
     with working("learning on the earlier part") as status:
         result = backtesting.backtest(log, later, options, progress=status.update)
     if json:
@@ -89,13 +99,13 @@ def backtest(
             count(t.calls_after),
             wording.promise_short(t.certificate),
             percent(t.after.coverage if t.after else None),
-            wording.realised_short(t.after),
+            wording.realised(t.after),
             usd(t.after.saved_usd) if t.after else "-",
-            wording.word(t.verdict),
+            words.word_text(t.verdict),
         ]
         for t in result.tasks
     ]
     columns = "Task|>Calls before|>after|Promised|>Kept|Realised risk|>Saved|Verdict"
-    table("", columns, rows, caption=result.caption)
-    for line in result.in_words():
+    table("", columns, rows)
+    for line in wording.backtest(result):
         say(line)

@@ -100,14 +100,14 @@ def contract(
 
     Example: freehold contract sort_messages --sign "Rosa"
     """
-    from freehold.services import Home, contracting
+    from freehold.services import Home, contracting, wording
 
     with Home.open() as home:
         found = contracting.contract(home, home.task(task), sign=sign)
     if json:
         emit({"schema": "freehold.contract/1", "task": task, "contract": found})
         return
-    say(contracting.in_words(found))
+    say(wording.contract(found))
 
 
 def gold(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,13 @@ from freehold.registry.store import Registry
 from freehold.settings import Loaded, Settings, TaskSettings
 from freehold.tasks.matching import TaskMatcher
 from freehold.vocabulary import Call, Match, Task
+
+Progress = Callable[[str], None]
+"""Told, in words, what is being done now."""
+
+
+def silent(_what: str) -> None:
+    """Progress for those who do not ask."""
 
 
 class Home:
@@ -74,12 +81,22 @@ class Home:
 
     def recognised(self, *, task_id: str | None = None) -> Iterator[tuple[Call, Match | None]]:
         """Every call with what it is recognised as; with `task_id`, that task's calls alone."""
-        matcher = TaskMatcher(self.registry.tasks())
-        for call in self.calls():
-            match = matcher.match(call.request, declared=call.task)
+        for call, match in self.recognise(self.calls()):
             if task_id is None or (match is not None and match.task_id == task_id):
                 yield call, match
+
+    def recognise(self, calls: Iterable[Call]) -> Iterator[tuple[Call, Match | None]]:
+        """Any calls, with what they are recognised as among this home's tasks."""
+        matcher = TaskMatcher(self.registry.tasks())
+        for call in calls:
+            yield call, matcher.match(call.request, declared=call.task)
 
     def task_settings(self, task: Task) -> TaskSettings:
         """What a person declared about the task, under any name it has or had."""
         return self.registry.task_settings(task.id)
+
+    def count(self) -> int:
+        """How many calls this home may see."""
+        if self.until_us is None:
+            return self.ledger.count()
+        return sum(1 for _ in self.calls(bodies=False))

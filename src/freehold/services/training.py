@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -18,14 +17,15 @@ from freehold.tasks import contracts
 from freehold.vocabulary import Contract, Example, LearningPoint, Manifest, Task, Tried
 
 from .examples import Gathered, Split, covered_versions, gather, split
-from .home import Home
+from .home import Home, Progress, silent
 
 MIN_EXAMPLES = 30
 """Fewer calls than this are not worth a training run: nothing could be held out to judge it."""
 HELD_OUT_FROM = "held_out_from_us"
 """The manifest's parameter that says where the calls begin that the student never saw."""
 
-Progress = Callable[[str], None]
+KEEPABLE = "keepable"
+"""The manifest's parameter that says what share of calls the student could keep, as estimated in training."""
 
 
 class TrainingReport(msgspec.Struct, frozen=True):
@@ -61,7 +61,7 @@ def train(
     Raises:
         MissingPrerequisite: too few usable calls; the message says how many there are and how many are needed.
     """
-    say = progress or (lambda _: None)
+    say = progress or silent
     say(f"{task.name}: gathering examples")
     gathered = gather(home.recognised(task_id=task.id))
     divided = split(gathered.examples)
@@ -119,7 +119,7 @@ def _write(
         dataset_digest="",
         n_train=trained.n_train,
         scope_threshold=trained.scope_threshold,
-        parameters=trained.parameters | {HELD_OUT_FROM: divided.from_us},
+        parameters=trained.parameters | {HELD_OUT_FROM: divided.from_us, KEEPABLE: trained.keepable},
         seed=seed,
         teacher=gathered.teacher,
         code_version=freehold.__version__,

@@ -1,0 +1,52 @@
+"""Results that fill a screen: one task's verdict."""
+
+from __future__ import annotations
+
+from freehold.verdict import words
+from freehold.vocabulary import Flip, Option, Verdict
+
+from ._output import count, say, table, usd
+
+
+def verdict_page(verdict: Verdict) -> None:
+    """Print a verdict: the answer and why, every option, what would flip it, and what it assumes."""
+    say(f"[bold]{verdict.task_name}[/bold]: [bold]{words.verdict_sentence(verdict)}[/bold]")
+    say(verdict.reason)
+    for warning in verdict.warnings:
+        say(f"[yellow]{warning}[/yellow]")
+    if verdict.to_find_out:
+        say(f"[dim]{verdict.to_find_out}[/dim]")
+    rows = [_option(option) for option in verdict.options]
+    table("", "Option|>A month|>P10 to P90|>One-off|>Pays back|>Pays from|Quality|Note", rows)
+    say("[bold]What would change the answer[/bold]")
+    for flip in verdict.flips:
+        say(f"  {flip_text(flip)}")
+    if not verdict.flips:
+        say("  nothing inside the ranges examined")
+    assumed = [[a.name, f"{a.value:f}", f"{a.low:f} to {a.high:f}", a.unit, a.source.name] for a in verdict.assumptions]
+    table("What nobody measured", "Input|>Value|>Range|Unit|Source", assumed)
+    say("[bold]Sources[/bold]")
+    for source in verdict.sources:
+        say(f"  {source.name}{f' ({source.date})' if source.date else ''}")
+
+
+def _option(option: Option) -> list[str]:
+    price = option.monthly_usd
+    return [
+        option.name,
+        usd(price.mid),
+        f"{usd(price.low)} to {usd(price.high)}",
+        usd(option.one_off_usd.mid),
+        "never" if option.months_to_pay_back is None else f"{option.months_to_pay_back:.1f} months",
+        "never" if option.crossover_calls_per_month is None else f"{count(option.crossover_calls_per_month)} calls",
+        option.quality,
+        option.why_not,
+    ]
+
+
+def flip_text(flip: Flip) -> str:
+    """One thing that would change the answer."""
+    unit = f" {flip.unit}" if flip.unit else ""
+    if flip.at is None:
+        return f"{flip.input}: nothing inside the range examined"
+    return f"{flip.input} from {flip.now:,.4g} to {flip.at:,.4g}{unit}: {words.word_text(flip.to)}"

@@ -1,0 +1,114 @@
+"""The verdicts: every task's traffic, prices and evidence, put before the decision."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from freehold.economics.quality import QualityFacts
+from freehold.economics.workload import WorkloadBuilder
+from freehold.errors import MissingPrerequisite
+from freehold.market.tokens import PriceBook
+from freehold.verdict import Constraints, decide
+from freehold.vocabulary import Certificate, Range, Task, Verdict
+
+from .certifying import first
+from .discovering import list_tasks
+from .home import Home
+from .training import KEEPABLE
+
+
+def verdicts(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: datetime | None = None) -> list[Verdict]:
+    """The verdict on one task, or on all of them, largest first.
+
+    Args:
+        home: whose calls.
+        task_name: a task's name or id; "" for all.
+        volume: as if there were this many times the calls.
+        as_of: the day whose prices count; today by default.
+
+    Raises:
+        MissingPrerequisite: no calls have been recorded yet.
+        NotFound: there is no such task.
+    """
+    list_tasks(home)  # finds tasks where calls have come since the last time
+    tasks = [home.task(task_name)] if task_name else list(home.registry.tasks())
+    builders, golds, window_us = _gather(home, tasks)
+    if window_us is None:
+        raise MissingPrerequisite("no calls have been recorded yet", hint="freehold import LOG, or freehold up")
+    prices = price_book(home)
+    made: list[tuple[int, Verdict]] = []
+    for task in tasks:
+        declared = home.task_settings(task)
+        weight = first(declared.sample_weight, home.settings.workload.sample_weight)
+        workload = builders[task.id].build(window_us, weight=weight, volume_factor=volume)
+        facts = quality(home, task, golds[task.id])
+        constraints = Constraints(declared.data_class)
+        verdict = decide(
+            task, workload, facts, constraints, home.settings.economics, as_of or datetime.now(UTC), prices=prices
+        )
+        home.registry.save_verdict(verdict)
+        made.append((workload.calls, verdict))
+    made.sort(key=lambda pair: (-pair[0], pair[1].task_name))
+    return [verdict for _, verdict in made]
+
+
+def _gather(home: Home, tasks: list[Task]) -> tuple[dict[str, WorkloadBuilder], dict[str, int], tuple[int, int] | None]:
+    """One pass over the calls: each task's workload, its gold labels, and from when to when the log was kept."""
+    prices = price_book(home)
+    builders = {task.id: WorkloadBuilder(prices) for task in tasks}
+    golds = dict.fromkeys(builders, 0)
+    window_us: tuple[int, int] | None = None
+    for call, match in home.recognised():
+        at = call.started_at_us
+        window_us = (at, at) if window_us is None else (min(window_us[0], at), max(window_us[1], at))
+        if match is not None and match.task_id in builders:
+            builders[match.task_id].add(call)
+            golds[match.task_id] += call.gold is not None
+    return builders, golds, window_us
+
+
+def price_book(home: Home) -> PriceBook:
+    """Prices as this home pays them."""
+    urls = {name: provider.base_url for name, provider in home.settings.providers.items()}
+    return PriceBook(home.settings.prices, urls)
+
+
+def quality(home: Home, task: Task, n_gold: int) -> QualityFacts:
+    """What is known of how good an owned model of the task would be."""
+    declared, default = home.task_settings(task), home.settings.certificate
+    student = home.registry.latest_student(task.id)
+    keepable = student.manifest.parameters.get(KEEPABLE) if student is not None else None
+    return QualityFacts(
+        kind=task.kind,
+        certificate=standing_certificate(home, task),
+        coverage_measured=float(keepable) if keepable is not None else None,
+        gold_labels=n_gold,
+        alpha=first(declared.alpha, default.alpha),
+        delta=first(declared.delta, default.delta),
+        against=declared.against or default.against,
+        audit_share=first(declared.audit_share, default.audit_share),
+    )
+
+
+def standing_certificate(home: Home, task: Task) -> Certificate | None:
+    """The certificate that the task's present stage rests on, else the best of its newest student."""
+    stage = home.registry.stage(task.id)
+    student = home.registry.latest_student(task.id)
+    if student is None:
+        return None
+    held = [h.certificate for h in home.registry.certificates(task.id, student.id) if not h.void_reason]
+    serving = next((c for c in held if c.id == stage.certificate_id), None)
+    certified = [c for c in held if c.certified]
+    return serving or (certified or held or [None])[-1]
+
+
+def rent_usd(verdict: Verdict) -> Range | None:
+    """What the verdict's task costs a month as it is rented today; None where no price is known."""
+    rent = next((option for option in verdict.options if option.word == "keep_renting"), None)
+    return rent.monthly_usd if rent is not None else None
+
+
+def hybrid_usd(verdict: Verdict) -> Range | None:
+    """What it would cost a month with an owned student and escalation; None where that is no option."""
+    own = next((option for option in verdict.options if option.word == "own_student" and option.allowed), None)
+    return own.monthly_usd if own is not None else None

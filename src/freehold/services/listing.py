@@ -1,0 +1,63 @@
+"""The recorded calls as a person or a script reads them: one row each, with its task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from .home import Home
+
+
+class CallRow(msgspec.Struct, frozen=True):
+    """One call without its bodies. `task` is a name, "" where the call recurs in none; costs are not known here."""
+
+    id: str
+    task: str
+    task_id: str
+    version: str
+    recognised: str
+    started_at: str
+    provider: str
+    model: str
+    served_by: str
+    outcome: str
+    status: int
+    latency_ms: float
+    confidence: float | None
+    has_gold: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row as plain values."""
+        return msgspec.to_builtins(self)
+
+
+def calls(home: Home, *, task_name: str = "", limit: int = 0) -> Iterator[CallRow]:
+    """Every recorded call, oldest first; with `task_name`, that task's alone; with `limit`, at most so many.
+
+    Raises:
+        NotFound: there is no such task.
+    """
+    wanted = home.task(task_name).id if task_name else None
+    names = {task.id: task.name for task in home.registry.tasks()}
+    pairs = home.recognised(task_id=wanted)
+    for call, match in islice(pairs, limit) if limit else pairs:
+        yield CallRow(
+            id=call.id,
+            task=names.get(match.task_id, "") if match else "",
+            task_id=match.task_id if match else "",
+            version=match.template_id if match else "",
+            recognised=match.how if match else "",
+            started_at=datetime.fromtimestamp(call.started_at_us / 1e6, UTC).isoformat(timespec="milliseconds"),
+            provider=call.provider,
+            model=call.model,
+            served_by=call.owner,
+            outcome=call.outcome,
+            status=call.status,
+            latency_ms=call.latency_ms,
+            confidence=next((leg.confidence for leg in call.legs if leg.confidence is not None), None),
+            has_gold=call.gold is not None,
+        )

@@ -1,0 +1,79 @@
+"""Training and certifying many tasks at once, each in a process of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+
+import msgspec
+
+from freehold.errors import FreeholdError
+from freehold.settings import Loaded
+from freehold.vocabulary import Against, Certificate, Task
+
+from .certifying import certify
+from .home import Home
+from .training import TrainingReport, train
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What to ask of a task's student. None: what the settings say."""
+
+    task_id: str
+    against: Against | None = None
+    alpha: float | None = None
+    delta: float | None = None
+
+
+class Owned(msgspec.Struct, frozen=True):
+    """What owning a task came to: its training, its certificate, or why there is neither."""
+
+    task_id: str
+    training: TrainingReport | None = None
+    certificate: Certificate | None = None
+    why_not: str = ""
+
+
+def own_all(home: Home, wanted: Sequence[Wanted], *, each: Callable[[Owned], None] | None = None) -> dict[str, Owned]:
+    """Train and certify the tasks, as many at a time as there are cores; `each` is told of one when it is done.
+
+    A task that cannot be owned is not an error here: `why_not` says what is missing.
+    """
+    results: dict[str, Owned] = {}
+    for owned in _run(home, wanted):
+        results[owned.task_id] = owned
+        if each is not None:
+            each(owned)
+    return results
+
+
+def _run(home: Home, wanted: Sequence[Wanted]) -> Iterator[Owned]:
+    workers = min(len(wanted), os.cpu_count() or 1)
+    loaded = Loaded(home.settings, home.path, {})
+    if workers <= 1:
+        for one in wanted:
+            yield _own(loaded, home.until_us, one)
+        return
+    spawn = multiprocessing.get_context("spawn")  # a forked copy of open databases is nobody's friend
+    with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
+        futures = [pool.submit(_own, loaded, home.until_us, one) for one in wanted]
+        for future in as_completed(futures):
+            yield future.result()
+
+
+def _own(loaded: Loaded, until_us: int | None, wanted: Wanted) -> Owned:
+    with Home(loaded, until_us=until_us) as home:
+        task = home.task(wanted.task_id)
+        try:
+            trained = train(home, task)
+        except FreeholdError as error:
+            return Owned(task.id, why_not=error.message)
+        promised = certify(home, task, alpha=wanted.alpha, delta=wanted.delta, against=wanted.against or "")
+        return Owned(task.id, trained, promised)
+
+
+def largest_first(tasks: Sequence[Task]) -> list[Task]:
+    """Tasks in the order in which to train them, so that the longest work does not come last."""
+    return sorted(tasks, key=lambda task: (-task.n_calls, task.id))
