@@ -50,22 +50,26 @@ def allowed_errors(kept: Counts, rate: float, level: float) -> Counts:
 
 def crossing(kept: Counts, allowed: Counts, rate: float) -> float:
     """P(the count of errors is at or below its allowance at any of the sizes), each answer wrong with `rate`."""
-    states = int(allowed.max()) + 1
-    if states <= 0:
-        return 0.0
+    most = int(allowed.max())
     steps = np.diff(kept, prepend=0)
-    alive = np.array([1.0])
-    total = 0.0
-    errors = np.arange(states)
-    for step, most in zip(steps, allowed, strict=True):
+    first, alive, total = 0, np.array([1.0]), 0.0  # alive[i]: P(first + i errors so far, and never crossed)
+    for step, allowance in zip(steps.tolist(), allowed.tolist(), strict=True):
+        least, chances = _pmf(step, rate)
+        first, alive = first + least, np.convolve(alive, chances)
         # Counts beyond the largest allowance can never cross again, for errors only grow: they are dropped.
-        alive = np.convolve(alive, _pmf(errors, int(step), rate))[:states]
-        total += float(alive[: most + 1].sum())
-        alive[: most + 1] = 0.0
+        alive = alive[: max(0, most + 1 - first)]
+        crossed = max(0, allowance + 1 - first)
+        total += float(alive[:crossed].sum())
+        first, alive = first + crossed, alive[crossed:]
+        if not len(alive):
+            break
     return total
 
 
-def _pmf(errors: Counts, trials: int, rate: float) -> NDArray[np.float64]:
-    possible = errors[errors <= trials]
-    log_choose = -special.betaln(trials - possible + 1, possible + 1) - np.log1p(trials)
-    return np.exp(log_choose + possible * np.log(rate) + (trials - possible) * np.log1p(-rate))
+def _pmf(trials: int, rate: float) -> tuple[int, NDArray[np.float64]]:
+    """The binomial probabilities within ten standard deviations, and the count the first of them belongs to."""
+    reach = 10 * np.sqrt(trials * rate * (1 - rate)) + 20
+    least = max(0, int(trials * rate - reach))
+    errors = np.arange(least, min(trials, int(trials * rate + reach)) + 1)
+    log_choose = -special.betaln(trials - errors + 1, errors + 1) - np.log1p(trials)
+    return least, np.exp(log_choose + errors * np.log(rate) + (trials - errors) * np.log1p(-rate))

@@ -30,6 +30,7 @@ from . import _walk, intervals
 _THRESHOLDS = 40  # more gain under one point of coverage (design/evidence.md)
 _REGION = 20  # the fewest answers whose error share is taken for an observation when labels_needed looks ahead
 _JOINT = 4  # about what delta is divided by in the first joint test of forty thresholds
+_TOO_MANY = 1000  # times the fewest clean answers: whoever needs more labels than that is told that none will do
 _POWER_Z = 0.84  # labels_needed aims at four certificates in five
 
 Booleans = NDArray[np.bool_]
@@ -296,7 +297,8 @@ def _labels_needed(rows: _Rows, alpha: float, delta: float) -> int | None:
     level_z = special.ndtri(1 - delta / _JOINT)
     sides = level_z * np.sqrt(alpha * (1 - alpha)) + _POWER_Z * np.sqrt(risk * (1 - risk))
     answers = np.maximum((sides / (alpha - risk)) ** 2, fewest)
-    return max(1, int(np.ceil((answers / (kept / n)).min())) - n)
+    needed = max(1, int(np.ceil((answers / (kept / n)).min())) - n)
+    return needed if needed <= _TOO_MANY * fewest else None
 
 
 def _reason(numbers: Numbers) -> str:
