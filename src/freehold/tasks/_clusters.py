@@ -17,7 +17,10 @@ from ._heads import Head, prompt_texts
 from ._templates import Draft, drafts, finish, fitted
 from .matching import constant_text
 
-_KEPT_ANSWERS = 1000
+_KEPT = 4000
+_COMPARED = 1000
+_WELL_MINED = 400
+_FIT = 0.7
 _SHARED = 0.5
 _OWN_WORDING = 8.0
 _JOINT = 0.8
@@ -26,14 +29,14 @@ Run = tuple[str, ...]
 
 
 class Cluster(msgspec.Struct):
-    """A task in the making."""
+    """A task in the making. `heads` is an even sample of its calls; `seen` counts all that were offered."""
 
     tools: str
     schema: str
     templates: list[Template]
-    answers: list[Parsed] = []
-    times: list[int] = []
-    n: int = 0
+    heads: list[Head] = []
+    seen: int = 0
+    mined_from: int = 0
     task_id: str = ""
 
     @classmethod
@@ -44,15 +47,19 @@ class Cluster(msgspec.Struct):
         return cls(tools, schema, list(task.templates), task_id=task.id)
 
     def take(self, head: Head) -> None:
-        """Count a call, and keep its answer while few are kept."""
-        self.n += 1
-        if head.answer is not None and len(self.answers) < _KEPT_ANSWERS:
-            self.answers.append(head.answer)
-        self.times.append(head.started_at_us)
+        """Count a call, and keep it in the sample: every call at first, then every second, every fourth, …."""
+        stride = 1
+        while self.seen // stride >= _KEPT:
+            stride *= 2
+        if self.seen % stride == 0:
+            if len(self.heads) >= _KEPT:
+                self.heads = self.heads[::2]
+            self.heads.append(head)
+        self.seen += 1
 
     def draft_task(self, task_id: str) -> Task:
         """A task to match calls with."""
-        return Task(task_id, task_id, "unknown", tuple(self.templates), self.n, 0.0, "")
+        return Task(task_id, task_id, "unknown", tuple(self.templates), self.seen, 0.0, "")
 
     @property
     def runs(self) -> set[Run]:
@@ -61,7 +68,17 @@ class Cluster(msgspec.Struct):
 
     def evidence(self) -> _Evidence:
         """What decides whether it is the same task as another."""
-        return _Evidence(self.runs, Answers(self.answers), self.times)
+        answers = [head.answer for head in self.heads[:_COMPARED] if head.answer is not None]
+        return _Evidence(self.runs, Answers(answers), [head.started_at_us for head in self.heads])
+
+    def refine(self, smallest: int) -> None:
+        """Align again over all calls kept, where the templates came from few of them."""
+        if self.task_id or self.mined_from >= _WELL_MINED or len(self.heads) < 1.5 * self.mined_from:
+            return
+        every = frozenset(h.answer.text.strip() for h in self.heads if h.answer is not None and h.answer.text.strip())
+        better = _templates([self.heads], self.tools, self.schema, smallest, every)
+        if better:
+            self.templates = better
 
     def why(self, templates: Sequence[Template], n: int, exact: float) -> str:
         """What its calls have in common, in words."""
@@ -80,17 +97,15 @@ def clustered(members: list[Head], tools: str, schema: str, smallest: int) -> li
     answers = [head.answer if head.answer is not None else Parsed("", "text") for head in members]
     prompts = shingle([prompt_texts(head.view) for head in members], answers)
     found = [family for family in families(prompts, smallest) if len(family.members) >= smallest]
-    groups = _grouped(found, prompts, members)
+    least = max(5, smallest // 2)
+    groups = _grouped(found, prompts, members, least)
     every = frozenset(answer.text.strip() for answer in answers if answer.text.strip())
     clusters: list[Cluster] = []
     for group in groups:
-        templates = _templates(
-            [[members[i] for i in family.members] for family in group], tools, schema, smallest, every
-        )
+        templates = _templates(group, tools, schema, smallest, every)
         if templates:
-            own = [members[i] for family in group for i in family.members]
-            known = [head.answer for head in own if head.answer is not None][:_KEPT_ANSWERS]
-            clusters.append(Cluster(tools, schema, templates, known, [h.started_at_us for h in own], len(own)))
+            own = [head for part in group for head in part]
+            clusters.append(Cluster(tools, schema, templates, own, 0, len(own)))
     return clusters
 
 
@@ -127,20 +142,38 @@ def _telling(literal_chars: int, tools: str, schema: str) -> bool:
     return literal_chars >= 8 or bool(tools) or bool(schema)
 
 
-def _grouped(found: list[Family], prompts: Shingled, members: list[Head]) -> list[list[Family]]:
-    """Families that are one task, judged by the words they share and by their answers."""
+class _Group(msgspec.Struct):
+    """Families that are one task. `drafts` are its first family's."""
+
+    evidence: _Evidence
+    parts: list[list[Head]]
+    drafts: list[Draft]
+
+    def fits(self, part: list[Head], answers: Answers) -> bool:
+        """Whether a family's calls are in truth calls of this task whose input recurs: its templates fit them."""
+        if not alike(self.evidence.answers, answers):
+            return False
+        fitting = {
+            head.id for draft in self.drafts if _telling(draft.literal_chars, "", "") for head in fitted(draft, part)
+        }
+        return len(fitting) >= _FIT * len(part)
+
+
+def _grouped(found: list[Family], prompts: Shingled, members: list[Head], least: int) -> list[list[list[Head]]]:
+    """Families that are one task, judged by the words they share, by their templates and by their answers."""
     weight = _weights((family.constant.tolist(), len(family.members)) for family in found)
-    groups: list[tuple[_Evidence, list[Family]]] = []
+    groups: list[_Group] = []
     for family in sorted(found, key=lambda f: (-len(f.members), int(f.members[0]))):
+        part = [members[i] for i in family.members]
         answers = Answers([prompts.answers[i] for i in family.members])
-        times = [members[i].started_at_us for i in family.members]
-        seen = _Evidence(set(family.constant.tolist()), answers, times)
-        home = next((group for evidence, group in groups if _one_task(evidence, seen, weight)), None)
+        seen = _Evidence(set(family.constant.tolist()), answers, [head.started_at_us for head in part])
+        home = next((g for g in groups if _one_task(g.evidence, seen, weight)), None)
+        home = home or next((g for g in groups if g.fits(part, answers)), None)
         if home is None:
-            groups.append((seen, [family]))
+            groups.append(_Group(seen, [part], drafts(part, least)))
         else:
-            home.append(family)
-    return [group for _, group in groups]
+            home.parts.append(part)
+    return [group.parts for group in groups]
 
 
 class _Evidence(msgspec.Struct):
@@ -189,7 +222,9 @@ def _succeeds(a: list[int], b: list[int]) -> bool:
 def merged(known: list[Cluster], found: list[Cluster]) -> list[Cluster]:
     """Join new clusters with known ones where they are one task (a later version, a rarer layout)."""
     weights = {
-        shape: _weights((c.runs, max(1, c.n)) for c in [*known, *found] if (c.tools, c.schema) == shape)
+        shape: _weights(
+            (c.runs, max(1, c.seen, len(c.heads))) for c in [*known, *found] if (c.tools, c.schema) == shape
+        )
         for shape in {(c.tools, c.schema) for c in found}
     }
     clusters = list(known)

@@ -65,6 +65,8 @@ def discover(calls: Iterable[Call], *, previous: Sequence[Task] = (), smallest: 
         remaining = _unmatched(remaining, clusters)
         if len(remaining) < smallest or before - len(remaining) < smallest:
             break
+    for cluster in clusters:
+        cluster.refine(smallest)
     return _finished(seen, clusters, previous)
 
 
