@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 import msgspec
@@ -12,7 +12,7 @@ from freehold.market.tokens import PriceBook
 from freehold.vocabulary import ZERO, Source
 
 from ._numbers import FloatArray
-from .workload import WINDOW_S, Workload
+from .workload import WINDOW_S, DayUsage, Workload
 
 MONTH_HOURS = 30.44 * 24
 _SMOOTHING_WINDOWS = 3
@@ -55,12 +55,9 @@ def build_case(workload: Workload, prices: PriceBook, as_of: datetime) -> Case:
     sources: dict[Source, None] = {}
     today, counted = ZERO, 0
     for day in workload.days:
-        rates = prices.rates(day.provider, day.model, as_of, day.band_tokens + 1 if day.band_tokens else 0)
-        stated = day.calls - day.unpriced_calls
-        usd = None if rates is None else rates.usd(day.usage, stated)
-        if rates is not None and usd is not None:
-            sources[rates.source] = None
-            today, counted = today + usd, counted + stated
+        usd = _at_todays_price(day, prices, as_of, sources)
+        if usd is not None:
+            today, counted = today + usd, counted + day.calls - day.unpriced_calls
     priced = workload.calls - workload.unpriced_calls
     usage = workload.usage
     weight = workload.weight * workload.volume_factor
@@ -77,6 +74,29 @@ def build_case(workload: Workload, prices: PriceBook, as_of: datetime) -> Case:
         as_of=as_of,
         sources=tuple(sources),
     )
+
+
+def _at_todays_price(
+    day: DayUsage, prices: PriceBook, as_of: datetime, sources: dict[Source, None]
+) -> Decimal | None:
+    """What a day's known calls would cost at the prices of `as_of`.
+
+    The day's exact spend, times the change of price since, judged at one hour of both days: a price list that knows
+    cheap hours keeps them.
+    """
+    then = datetime.combine(date.fromisoformat(day.day), as_of.timetz())
+    prompt_tokens = day.band_tokens + 1 if day.band_tokens else 0
+    stated = day.calls - day.unpriced_calls
+    amounts: list[Decimal] = []
+    for moment in (then, as_of):
+        rates = prices.rates(day.provider, day.model, moment, prompt_tokens)
+        usd = None if rates is None else rates.usd(day.usage, stated)
+        if rates is None or usd is None:
+            return None
+        amounts.append(usd)
+    sources[rates.source] = None
+    before, now = amounts
+    return day.usd if before == now or not before else day.usd * now / before
 
 
 def _whole(workload: Workload, usd: Decimal, counted: int) -> Decimal | None:

@@ -164,6 +164,7 @@ class WorkloadBuilder:
         *,
         weight: float = 1.0,
         volume_factor: float = 1.0,
+        monthly_growth: float | None = None,
     ) -> Workload:
         """The workload of the calls so far.
 
@@ -172,6 +173,7 @@ class WorkloadBuilder:
                 first and last call.
             weight: real calls per recorded call.
             volume_factor: multiple of the volume to look at.
+            monthly_growth: growth of calls a month that somebody declared, 0.02 for two per cent.
         """
         first_us, last_us = window_us or (self._first_us or 0, self._last_us)
         first_us, last_us = min(first_us, self._first_us or first_us), max(last_us, self._last_us)
@@ -187,6 +189,7 @@ class WorkloadBuilder:
             weight=weight,
             volume_factor=volume_factor,
             failed_calls=self._failed,
+            monthly_growth=monthly_growth,
             sources=tuple(sources),
         )
 
