@@ -133,8 +133,8 @@ class Rental:
         if self._assembler is not None:
             if data:
                 self._assembler.feed(data)
-            if done:
-                self._stream_over(data)
+            if done or (b"[DONE]" in data and self._assembler.broken):
+                self._stream_over(data, ended=done)
             elif data:
                 self._audience.streaming(self._headers, data, first=not self._streaming_began)
                 self._streaming_began = True
@@ -151,7 +151,8 @@ class Rental:
     def on_failed(self, error: FreeholdError) -> None:
         """No (further) answer will come."""
         if self._assembler is not None and self._streaming_began:
-            self._broken(error, b"")
+            # An event that was cut must end, or the error after it would be read as its last line.
+            self._broken(error, b"\n\n" if self._assembler.in_event else b"")
             return
         self._over(error)
 
@@ -196,14 +197,19 @@ class Rental:
         result = Rented("error", self._name, self._status, self._headers, body, None, self._ttft_ms, streamed=False)
         self._tell(result, body)
 
-    def _stream_over(self, tail: bytes) -> None:
-        """A stream that ended by itself: complete, or cut."""
+    def _stream_over(self, tail: bytes, *, ended: bool) -> None:
+        """A stream that ended by itself, complete or cut, or that says it is complete and is not."""
         assert self._assembler is not None
+        if not ended and self._handle is not None:
+            self._handle.cancel()
+        in_event = self._assembler.in_event
         came = self._assembler.finish()
         if came.fault:
             if not self._streaming_began and (self._fallback() is not None or not tail):
                 self._over(UpstreamFailed(f"{self._name}: {came.fault}"))
             else:
+                if not came.error_sent:
+                    tail = _without_done(tail) + (b"\n\n" if in_event else b"")
                 self._broken(UpstreamFailed(f"{self._name}: {came.fault}"), tail)
             return
         self._leg("ok", usage=came.usage)
@@ -272,6 +278,12 @@ class Rental:
                 error=error,
             )
         )
+
+
+def _without_done(tail: bytes) -> bytes:
+    """The bytes up to the event that would say that the stream is complete."""
+    done = tail.rfind(b"[DONE]")
+    return tail if done < 0 else tail[: tail.rfind(b"\n", 0, done) + 1]
 
 
 def _unpacked(body: bytes, headers: Headers) -> bytes:

@@ -20,7 +20,9 @@ from freehold.wire.openai import error_envelope
 MAX_HEAD_BYTES = 64 * 1024
 """Request line and headers together; more is refused with 431."""
 
+_HEAD_TOO_LARGE = f"the request's headers are longer than {MAX_HEAD_BYTES} bytes"
 _PIPELINE = 16
+_LINGER_S = 2.0
 _WRITE_HIGH = 256 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STATUS_LINES = {s.value: b"HTTP/1.1 %d %s\r\n" % (s.value, s.phrase.encode()) for s in http.HTTPStatus}
@@ -170,9 +172,10 @@ Handler = Callable[[Exchange], None]
 class ServerConnection(asyncio.Protocol):
     """One client connection. At most 16 pipelined requests wait; a body grows to `max_body_bytes` and no further."""
 
-    __slots__ = ("_body", "_body_bytes", "_connections", "_current", "_expects", "_handler", "_head_bytes", "_headers",
-                 "_in_body", "_in_head", "_loop", "_max_body", "_parser", "_queue", "_since", "_transport", "_url",
-                 "_writing_paused", "closing", "http_1_0", "keep_alive")  # fmt: skip
+    __slots__ = ("_body", "_body_bytes", "_connections", "_current", "_expects", "_field_bytes", "_handler",
+                 "_head_bytes", "_headers", "_in_body", "_in_head", "_loop", "_max_body", "_parser", "_queue",
+                 "_refused", "_since", "_transport", "_url", "_writing_paused", "closing", "http_1_0",
+                 "keep_alive")  # fmt: skip
 
     def __init__(self, handler: Handler, connections: set[ServerConnection], max_body_bytes: int) -> None:
         self._handler = handler
@@ -184,7 +187,7 @@ class ServerConnection(asyncio.Protocol):
         self._queue: deque[tuple[Exchange, bool, bool]] = deque()
         self._current: Exchange | None = None
         self._in_head = self._in_body = self._expects = self._writing_paused = False
-        self._head_bytes = self._body_bytes = 0
+        self._head_bytes = self._body_bytes = self._field_bytes = 0
         self._url = b""
         self._headers: Headers = []
         self._body: list[bytes] = []
@@ -192,6 +195,7 @@ class ServerConnection(asyncio.Protocol):
         self.keep_alive = True
         self.http_1_0 = False
         self.closing = False
+        self._refused = False
 
     @property
     def busy(self) -> bool:
@@ -207,7 +211,7 @@ class ServerConnection(asyncio.Protocol):
         self._connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        if self.closing:
+        if self._refused or self.closing:
             return
         self._since = self._loop.time()
         if not self._in_body:
@@ -223,7 +227,7 @@ class ServerConnection(asyncio.Protocol):
             self._refuse(BadRequest("the request is not valid HTTP/1.1"))
         else:
             if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(HeadTooLarge(f"the request's headers are longer than {MAX_HEAD_BYTES} bytes"))
+                self._refuse(HeadTooLarge(_HEAD_TOO_LARGE))
 
     def eof_received(self) -> bool:
         return False
@@ -252,7 +256,8 @@ class ServerConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._in_head, self._in_body, self._expects = True, False, False
-        self._url, self._headers, self._body, self._body_bytes = b"", [], [], 0
+        self._url, self._headers, self._body = b"", [], []
+        self._body_bytes = self._field_bytes = 0
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -260,6 +265,9 @@ class ServerConnection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
         self._headers.append((name, value))
+        self._field_bytes += len(name) + len(value)
+        if self._field_bytes > MAX_HEAD_BYTES:
+            raise HeadTooLarge(_HEAD_TOO_LARGE)
         if name == b"expect" and value.lower() == b"100-continue":
             self._expects = True
         elif name == b"content-length" and value.isdigit() and int(value) > self._max_body:
@@ -301,7 +309,9 @@ class ServerConnection(asyncio.Protocol):
         """The current exchange is finished: close, or go on with the next request that waits."""
         self._current = None
         self._since = self._loop.time()
-        if not self.keep_alive:
+        if self._refused:
+            self._linger()
+        elif not self.keep_alive:
             self.close()
         elif self._queue:
             # Not now: a handler that answers at once would otherwise nest one frame per pipelined request.
@@ -312,6 +322,13 @@ class ServerConnection(asyncio.Protocol):
         self.closing = True
         self._transport.close()
 
+    def _linger(self) -> None:
+        # Closing with bytes unread resets the connection, and a reset can overtake the answer. So end our side, and
+        # let the rest of the request come to nothing until the client closes or `expire` does.
+        self.closing = True
+        self._transport.resume_reading()
+        self._transport.write_eof()
+
     def drain(self) -> None:
         """Close as soon as nothing is being answered."""
         self.keep_alive = False
@@ -321,7 +338,10 @@ class ServerConnection(asyncio.Protocol):
     def expire(self, now: float, timeouts: Timeouts, stall_s: float) -> None:
         """Close where the client takes longer than it may: to send, to come back, or to read for `stall_s`."""
         waited = now - self._since
-        if self._writing_paused:
+        if self.closing:
+            if waited > _LINGER_S:
+                self._transport.abort()
+        elif self._writing_paused:
             if waited > stall_s:
                 self._transport.abort()
         elif self._current is not None:
@@ -355,6 +375,7 @@ class ServerConnection(asyncio.Protocol):
     def _refuse(self, error: FreeholdError) -> None:
         self._in_head = self._in_body = False
         self.keep_alive = False
+        self._refused = True
         if self._current is not None:
             self._transport.pause_reading()  # the answers before it are still owed
             self._queue.clear()

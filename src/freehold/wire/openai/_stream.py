@@ -137,6 +137,18 @@ class StreamAssembler:
         if self._pending_bytes >= _BATCH_BYTES:
             self._read()
 
+    @property
+    def broken(self) -> bool:
+        """Whether what has come so far can no longer become a complete answer (reads all that was kept)."""
+        self._read()
+        return bool(self._fault)
+
+    @property
+    def in_event(self) -> bool:
+        """Whether the last bytes belong to an event that has not ended."""
+        self._read()
+        return self._parser.unfinished
+
     def finish(self) -> Assembled:
         """Say what the stream came to. Call once, when no more bytes will come."""
         self._pending.append(b"\n\n")  # a server may forget the blank line after [DONE]; a cut event fails as JSON

@@ -1,0 +1,215 @@
+"""Nothing is changed on the way: bodies byte for byte, unknown fields, headers but for host and keys."""
+
+import gzip
+import json
+import random
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from tests.support.gateway import connect, read_response, renting_from, request_bytes, running, settings
+from tests.support.upstream import (
+    LAST_CHUNK,
+    STREAM_HEAD,
+    Upstream,
+    chat,
+    chunk,
+    http,
+    send,
+    stream,
+)
+
+BODY = b'{ "model" : "m",\n "messages":[{"role":"user","content":"\\u00fc"}], "unknown":{"deep":[1.50,null]}, "n":1 }'
+
+
+@pytest.fixture(scope="module")
+def up():
+    with Upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture(scope="module")
+def gateway(up, tmp_path_factory):
+    with running(renting_from(up.url), tmp_path_factory.mktemp("home")) as one:
+        yield one
+
+
+def ask(port, body=BODY, headers="", sock=None):
+    own = sock is None
+    sock = sock or connect(port)
+    sock.sendall(request_bytes(body, headers=headers))
+    try:
+        return read_response(sock)
+    finally:
+        if own:
+            sock.close()
+
+
+def test_request_and_answer_are_the_same_bytes(gateway, up):
+    odd = chat("x", unknown={"b": 1.50, "a": [None]}) + b"\n  "
+    up.play(send(http(200, odd, {"x-request-id": "r1", "X-Odd": "v", "x-freehold-served-by": "somebody"})))
+    before = len(gateway.ledger.calls)
+    status, headers, body = ask(gateway.port, headers="openai-organization: o\r\nauthorization: Bearer mine\r\n")
+    assert (status, body) == (200, odd)
+    assert headers["x-request-id"] == "r1"
+    assert headers["x-odd"] == "v"
+    assert headers["x-freehold-served-by"] == "rented"
+    received = up.requests[-1]
+    assert received.body == BODY
+    assert received.headers["authorization"] == "Bearer mine"
+    assert received.headers["openai-organization"] == "o"
+    assert received.headers["accept-encoding"] == "identity"
+    assert received.headers["host"] == f"127.0.0.1:{up.port}"
+    call = gateway.ledger.wait(before + 1)[-1]
+    assert (call.request, call.response, call.outcome, call.owner) == (BODY, odd, "ok", "rented")
+    assert call.usage.prompt_tokens == 11
+    assert [(leg.purpose, leg.provider, leg.model, leg.status) for leg in call.legs] == [("serve", "up", "up-1", 200)]
+
+
+@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 2**32), st.integers(1, 8))
+def test_a_stream_split_anywhere_arrives_as_it_was_sent(gateway, up, seed, pieces):
+    rng = random.Random(seed)
+    written = stream("Grüße ", "日本", "🙂", "x" * 50)
+    events = b"".join(part.partition(b"\r\n")[2] for part in _chunks(written.removeprefix(STREAM_HEAD)))
+    cuts = sorted(rng.sample(range(1, len(written)), pieces))
+    parts = [written[a:b] for a, b in zip([0, *cuts], [*cuts, len(written)], strict=True)]
+    up.play(*(send(part) for part in parts))
+    before = len(gateway.ledger.calls)
+    status, headers, body = ask(gateway.port, b'{"model":"m","messages":[],"stream":true}')
+    assert (status, body) == (200, events)
+    assert headers["content-type"] == "text/event-stream"
+    call = gateway.ledger.wait(before + 1)[-1]
+    assert call.outcome == "ok"
+    assert json.loads(call.response)["choices"][0]["message"]["content"] == "Grüße 日本🙂" + "x" * 50
+    assert call.usage.output_tokens == 7
+
+
+def _chunks(body):
+    while body:
+        size, _, rest = body.partition(b"\r\n")
+        length = int(size, 16)
+        if length:
+            yield size + b"\r\n" + rest[:length]
+        body = rest[length + 2 :]
+
+
+def test_the_providers_own_key_replaces_the_clients(up, tmp_path):
+    provider = {"kind": "openai", "base_url": up.url, "api_key_env": "UP_KEY"}
+    with running(settings(providers={"up": provider}), tmp_path, environ={"UP_KEY": "sk-real"}) as gateway:
+        ask(gateway.port, headers="authorization: Bearer mine\r\napi-key: mine\r\n")
+    assert up.requests[-1].headers["authorization"] == "Bearer sk-real"
+    assert "api-key" not in up.requests[-1].headers
+
+
+def test_an_answer_compressed_unasked_is_passed_on_and_recorded_readable(gateway, up):
+    packed = gzip.compress(chat("packed"))
+    up.play(send(http(200, packed, {"content-encoding": "gzip"})))
+    before = len(gateway.ledger.calls)
+    _, headers, body = ask(gateway.port)
+    assert (headers["content-encoding"], body) == ("gzip", packed)
+    assert gateway.ledger.wait(before + 1)[-1].response == chat("packed")
+
+
+def test_a_chunked_request_and_keep_alive_and_pipelining(gateway, up):
+    with connect(gateway.port) as sock:
+        half = len(BODY) // 2
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+        sock.sendall(head + chunk(BODY[:half]) + chunk(BODY[half:]) + LAST_CHUNK)
+        assert read_response(sock)[0] == 200
+        assert up.requests[-1].body == BODY
+        for name in ("one", "two", "three"):
+            up.play(send(http(200, chat(name))))
+        sock.sendall(request_bytes(BODY) * 3)
+        file = sock.makefile("rb")
+        names = []
+        for _ in range(3):
+            while (line := file.readline()) != b"\r\n":
+                if line.lower().startswith(b"content-length"):
+                    length = int(line.split(b":")[1])
+            names.append(json.loads(file.read(length))["choices"][0]["message"]["content"])
+        assert names == ["one", "two", "three"]
+
+
+def test_expect_continue_and_http_1_0(gateway, up):
+    with connect(gateway.port) as sock:
+        whole = request_bytes(BODY, headers="expect: 100-continue\r\n")
+        head, _, body = whole.partition(b"\r\n\r\n")
+        sock.sendall(head + b"\r\n\r\n")
+        assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        sock.sendall(body)
+        assert read_response(sock)[0] == 200
+    up.play(send(stream("a")))
+    with connect(gateway.port) as sock:
+        streamed = request_bytes(b'{"messages":[],"stream":true}').replace(b"HTTP/1.1", b"HTTP/1.0")
+        sock.sendall(streamed)
+        answer = b"".join(iter(lambda: sock.recv(65536), b""))
+    assert b"transfer-encoding" not in answer
+    assert answer.endswith(b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize(
+    ("raw", "status", "code"),
+    [
+        (request_bytes(b"{"), 400, "bad_request"),
+        (request_bytes(b'{"messages":[1]}'), 400, "bad_request"),
+        (request_bytes(b"\xff\xfe"), 400, "bad_request"),
+        (request_bytes(b'{"messages":' + b"[" * 100_000), 400, "bad_request"),
+        (request_bytes(b"{}", path="/v1/nope"), 404, "not_found"),
+        (request_bytes(b"", method="GET"), 405, "method_not_allowed"),
+        (request_bytes(b"{}", path="/v1/feedback"), 400, "bad_request"),
+        (request_bytes(b"", headers="x: " + "y" * 70_000 + "\r\n"), 431, "head_too_large"),
+        (b"nonsense\r\n\r\n", 400, "bad_request"),
+        (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999\r\n\r\n", 413, "body_too_large"),
+    ],
+)
+def test_what_cannot_be_answered_gets_openais_envelope(gateway, raw, status, code):
+    with connect(gateway.port) as sock:
+        sock.sendall(raw)
+        got, _, body = read_response(sock)
+    assert got == status
+    assert json.loads(body)["error"]["code"] == code
+    assert set(json.loads(body)["error"]) == {"message", "type", "param", "code"}
+
+
+def test_a_body_that_grows_too_long_is_refused(up, tmp_path):
+    with running(renting_from(up.url, max_body_bytes=1000), tmp_path) as gateway, connect(gateway.port) as sock:
+        sock.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+        sock.sendall(chunk(b"x" * 600) + chunk(b"x" * 600))
+        assert read_response(sock)[0] == 413
+
+
+def test_without_a_provider_the_gateway_starts_and_says_what_to_set(tmp_path):
+    with running(settings(), tmp_path) as gateway:
+        status, headers, body = ask(gateway.port)
+        assert status == 503
+        assert headers["x-should-retry"] == "false"
+        error = json.loads(body)["error"]
+        assert error["code"] == "missing_prerequisite"
+        assert "[providers.NAME]" in error["message"]
+        with connect(gateway.port) as sock:
+            sock.sendall(request_bytes(b"", path="/health/ready", method="GET"))
+            status, _, body = read_response(sock)
+        assert status == 503
+        assert "provider" in json.loads(body)["missing"][0]
+
+
+def test_without_its_key_a_provider_is_not_asked(up, tmp_path):
+    provider = {"kind": "openai", "base_url": up.url, "api_key_env": "ABSENT_KEY"}
+    with running(settings(providers={"up": provider}), tmp_path) as gateway:
+        before = len(up.requests)
+        status, _, body = ask(gateway.port)
+        assert status == 503
+        assert "ABSENT_KEY" in json.loads(body)["error"]["message"]
+        assert len(up.requests) == before
+
+
+def test_metrics_and_liveness(gateway):
+    ask(gateway.port)
+    for path, expected in (("/health/live", b"live"), ("/metrics", b'freehold_calls_total{task="",owner="rented"')):
+        with connect(gateway.port) as sock:
+            sock.sendall(request_bytes(b"", path=path, method="GET"))
+            status, _, body = read_response(sock)
+        assert status == 200
+        assert expected in body
