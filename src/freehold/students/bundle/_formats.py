@@ -134,7 +134,7 @@ def _safetensors(content: bytes) -> str:
         size = _DTYPE_BYTES.get(tensor.dtype, -1)
         for dimension in tensor.shape:
             size *= dimension
-        if size < 0 or tensor.data_offsets != (end, end + size):
+        if size < 0 or min(tensor.shape, default=0) < 0 or tensor.data_offsets != (end, end + size):
             return "a safetensors file whose header does not fit its data"
         end += size
     return "" if end == len(content) - 8 - length else "a safetensors file of another length than its header says"
