@@ -1,0 +1,144 @@
+"""From examples to numbers: vocabulary, weighted features, latent space and similarities between training rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.utils.extmath import randomized_svd
+
+from ._grams import grams
+
+F32 = NDArray[np.float32]
+Sparse = Any
+"""A SciPy sparse matrix in CSR form, whose stubs do not know what its methods return."""
+
+N_LATENT = 100
+"""Dimensions of the latent space. 50 to 200 differ by less than 0.3 points of accuracy on Banking77."""
+NEAR_WEIGHT, LATENT_WEIGHT = 0.5, 0.5
+"""Weights of the two similarities in the exponent of the kernel."""
+MAX_POSTINGS = 30_000
+"""Mean number of index entries that an answer may touch: bounds the time of an answer."""
+RARE_SHARE = 0.1
+BLOCK = 1_000
+
+
+class Rows:
+    """Training rows as features, with everything that the similarities need.
+
+    Columns: words, then pairs, then character n-grams, each block sorted. `counts_*` keep the raw counts of words and
+    character n-grams, those too rare for the vocabulary included, so that what a held-out row brings anew is known.
+    """
+
+    def __init__(self, inputs: Sequence[tuple[str, ...]], seed: int) -> None:
+        n = len(inputs)
+        self.min_df = 2 if n >= 1_000 else 1
+        texts = [grams(one) for one in inputs]
+        self.words, word_counts, self.raw_words = _count([words for words, _, _ in texts], self.min_df)
+        self.pairs, pair_counts, _ = _count([pairs for _, pairs, _ in texts], self.min_df)
+        self.chars, char_counts, self.raw_chars = _count([chars for _, _, chars in texts], self.min_df)
+        del texts
+        lexical: Sparse = sparse.hstack([word_counts, pair_counts]).tocsr()
+        df = np.concatenate([lexical.getnnz(axis=0), char_counts.getnnz(axis=0)])
+        self.idf = (np.log((1 + n) / (1 + df)) + 1).astype(np.float32)
+        self.unseen_idf = float(np.log(1 + n) + 1)
+        split = lexical.shape[1]
+        self.features: Sparse = sparse.hstack(
+            [_weighted(lexical, self.idf[:split]), _weighted(char_counts, self.idf[split:])]
+        ).tocsr()
+        self.latent = _latent(self.features, seed)
+        self.rows_latent = _unit_rows(np.asarray(self.features @ self.latent, np.float32))
+        self.rare = _unit_sparse(self.features @ sparse.diags_array(_tells_apart(df, n)))
+
+    def similarity(self) -> F32:
+        """[n, n]: the weighted mean of the two cosines, by blocks of rows."""
+        n = self.rare.shape[0]
+        out = np.empty((n, n), np.float32)
+        transposed = self.rare.T.tocsr()
+        both = NEAR_WEIGHT + LATENT_WEIGHT
+        for start in range(0, n, BLOCK):
+            rows = slice(start, start + BLOCK)
+            near = (self.rare[rows] @ transposed).toarray()
+            out[rows] = (NEAR_WEIGHT * near + LATENT_WEIGHT * (self.rows_latent[rows] @ self.rows_latent.T)) / both
+        return out
+
+    def unseen(self, rows: NDArray[np.int64], without: NDArray[np.int64] | None = None) -> F32:
+        """[m, 2]: the share of each row's words and n-grams, by weight, that no other row brings.
+
+        `without`: rows that do not count as others; None: each row is left out by itself.
+        """
+        columns = [self._unseen_share(raw, rows, without) for raw in (self.raw_words, self.raw_chars)]
+        return np.stack(columns, axis=1).astype(np.float32)
+
+    def _unseen_share(
+        self, raw: Sparse, rows: NDArray[np.int64], without: NDArray[np.int64] | None
+    ) -> NDArray[np.float64]:
+        n = raw.shape[0]
+        total = raw.getnnz(axis=0)
+        taken = np.ones_like(total) if without is None else raw[without].getnnz(axis=0)
+        part = raw[rows].tocoo()
+        others = total[part.col] - taken[part.col]
+        known = others >= self.min_df
+        weight = np.where(known, part.data * (np.log((1 + n) / (1.0 + others)) + 1), part.data * self.unseen_idf)
+        missing = np.bincount(part.row, np.where(known, 0.0, weight), len(rows))
+        return missing / np.maximum(np.bincount(part.row, weight, len(rows)), 1e-9)
+
+
+def _count(rows: list[list[str]], min_df: int) -> tuple[list[str], Sparse, Sparse]:
+    """The sorted grams that occur in at least `min_df` rows, their counts by row, and the counts of all grams."""
+    ids: dict[str, int] = {}
+    indptr, indices, data = [0], list[int](), list[int]()
+    for row in rows:
+        for gram, count in Counter(row).items():
+            indices.append(ids.setdefault(gram, len(ids)))
+            data.append(count)
+        indptr.append(len(indices))
+    shape = (len(rows), max(len(ids), 1))
+    raw: Sparse = sparse.csr_matrix((np.array(data, np.float32), np.array(indices, np.int64), indptr), shape=shape)
+    df = raw.getnnz(axis=0)
+    kept = sorted(gram for gram, i in ids.items() if df[i] >= min_df)
+    return kept, raw[:, [ids[gram] for gram in kept]].tocsr(), raw
+
+
+def _weighted(counts: Sparse, idf: F32) -> Sparse:
+    weighted = counts.copy()
+    weighted.data = ((1 + np.log(counts.data)) * idf[counts.indices]).astype(np.float32)
+    return _unit_sparse(weighted)
+
+
+def _unit_sparse(rows: Sparse) -> Sparse:
+    rows = sparse.csr_matrix(rows)
+    rows.eliminate_zeros()
+    norm = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel())
+    rows.data = (rows.data / np.repeat(np.where(norm > 0, norm, 1), np.diff(rows.indptr))).astype(np.float32)
+    return rows
+
+
+def _unit_rows(rows: F32) -> F32:
+    norm = np.linalg.norm(rows, axis=1, keepdims=True)
+    return (rows / np.where(norm > 0, norm, 1)).astype(np.float32)
+
+
+def _latent(features: Sparse, seed: int) -> F32:
+    """Latent semantic analysis (Deerwester 1990): the first right singular vectors, by a randomised SVD."""
+    size = min(N_LATENT, min(features.shape) - 1)
+    if size < 1:
+        return np.ones((features.shape[1], 1), np.float32)
+    _, _, right = randomized_svd(features, size, n_iter=3, random_state=seed)  # pyright: ignore[reportArgumentType]
+    # Half precision in the bundle; training goes on with what the runtime will read.
+    return np.ascontiguousarray(right.T).astype(np.float16).astype(np.float32)
+
+
+def _tells_apart(df: NDArray[np.int64], n: int) -> F32:
+    """1 for features rare enough for the inverted index, the commonest left out until an answer is cheap enough."""
+    order = np.argsort(df, kind="stable")
+    touched = np.cumsum(df[order].astype(np.float64) ** 2) / n
+    allowed = np.zeros(len(df), np.float32)
+    allowed[order[touched <= MAX_POSTINGS]] = 1.0
+    if n >= 200:  # In small sets a tenth of the rows is a handful, and every feature counts.
+        allowed[df > RARE_SHARE * n] = 0.0
+    return allowed

@@ -1,0 +1,139 @@
+"""A kernel student that answers: numpy and the standard library, about a millisecond a call."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freehold.vocabulary import Answer
+
+from ._grams import grams
+from ._model import Vocabulary, Weights, parse
+from ._signals import describe, expand, probabilities, standardise
+
+F32 = NDArray[np.float32]
+
+
+class LatentQuery:
+    """One input as numbers: its features and its place in the latent space, both of unit length, and what is unseen."""
+
+    __slots__ = ("index", "latent", "unseen", "value")
+
+    def __init__(self, index: NDArray[np.int64], value: F32, latent: F32, unseen: F32) -> None:
+        self.index = index
+        self.value = value
+        self.latent = latent
+        self.unseen = unseen
+
+
+class KernelStudent:
+    """Scores every class by similarity to remembered rows, and judges its own answer by the signals of `_signals`."""
+
+    def __init__(self, vocabulary: Vocabulary, weights: Weights) -> None:
+        self._answers = vocabulary.answers
+        self._other = len(vocabulary.answers) if vocabulary.other else -1
+        self._weights = weights
+        self._n_slots = vocabulary.n_slots
+        n_words, n_pairs = len(vocabulary.words), len(vocabulary.pairs)
+        self._words = {gram: i for i, gram in enumerate(vocabulary.words)}
+        self._pairs = {gram: i + n_words for i, gram in enumerate(vocabulary.pairs)}
+        self._chars = {gram: i + n_words + n_pairs for i, gram in enumerate(vocabulary.chars)}
+        self._row_class = weights.row_class.astype(np.int64)
+        self._near_weight, self._latent_weight, self._unseen_idf, _ = (float(x) for x in weights.kernel)
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> KernelStudent:
+        """Build from `weights.safetensors` and `vocabulary.json`."""
+        return cls(*parse(files))
+
+    def answer(self, inputs: tuple[str, ...]) -> Answer:
+        """Answer one call. An input without a single known gram gets confidence 0 and scope 0."""
+        began = time.thread_time()
+        scores, probability = self._judge(inputs)
+        confidence, scope = float(probability[0]), float(probability[1])
+        best = int(scores.argmax())
+        if best == self._other:
+            best, confidence = int(scores[: self._other].argmax()), 0.0
+        return Answer(self._answers[best], confidence, scope, (time.thread_time() - began) * 1000)
+
+    def answer_many(self, many: Sequence[tuple[str, ...]]) -> list[Answer]:
+        """Answer several calls, one by one: the work of each fits the processor's cache."""
+        return [self.answer(inputs) for inputs in many]
+
+    def scores(self, inputs: tuple[str, ...]) -> F32:
+        """The score of every class: what training compares with its own (the parity gate)."""
+        return self._judge(inputs)[0]
+
+    def _judge(self, inputs: tuple[str, ...]) -> tuple[F32, NDArray[np.float64]]:
+        query = self._read(self._fitting(inputs))
+        weights = self._weights
+        if not len(query.index):
+            return np.zeros(weights.dual.shape[1], np.float32), np.zeros(2)
+        near = self._nearness(query)
+        latent = weights.rows_latent @ query.latent
+        both = self._near_weight + self._latent_weight
+        similarity: F32 = ((self._near_weight * near + self._latent_weight * latent) / both).astype(np.float32)
+        scores: F32 = np.exp(both * (similarity - 1)) @ weights.dual
+        _, signals = describe(
+            scores[None, :],
+            similarity[None, :],
+            latent.max(keepdims=True),
+            query.unseen[None, :],
+            self._row_class,
+            weights.class_stats,
+        )
+        return scores, probabilities(expand(standardise(signals, weights.scaling)), weights.heads)[0]
+
+    def _fitting(self, inputs: tuple[str, ...]) -> tuple[str, ...]:
+        """The inputs with as many slots as in training: surplus ones joined to the last, missing ones empty."""
+        n = self._n_slots
+        if len(inputs) <= n:
+            return inputs + ("",) * (n - len(inputs))
+        return (*inputs[: n - 1], "\n".join(inputs[n - 1 :]))
+
+    def _read(self, inputs: tuple[str, ...]) -> LatentQuery:
+        words, pairs, chars = grams(inputs)
+        seen_words = Counter(map(self._words.get, words))
+        seen_chars = Counter(map(self._chars.get, chars))
+        unseen_words, unseen_chars = seen_words.pop(None, 0), seen_chars.pop(None, 0)
+        seen_pairs = Counter(map(self._pairs.get, pairs))
+        seen_pairs.pop(None, 0)
+        idf = self._weights.idf
+        blocks: list[tuple[NDArray[np.int64], F32]] = []
+        unseen = np.zeros(2, np.float32)
+        for block, (counts, missing) in enumerate(((seen_words, unseen_words), (seen_chars, unseen_chars))):
+            index = np.fromiter(counts.keys(), np.int64, len(counts))
+            count = np.fromiter(counts.values(), np.float32, len(counts))
+            known = float((count * idf[index]).sum())
+            unseen[block] = missing * self._unseen_idf / max(known + missing * self._unseen_idf, 1e-9)
+            more = seen_pairs if block == 0 else Counter[int | None]()
+            index = np.concatenate([index, np.fromiter(more.keys(), np.int64, len(more))])
+            count = np.concatenate([count, np.fromiter(more.values(), np.float32, len(more))])
+            blocks.append((index, _unit((1 + np.log(count)) * idf[index])))
+        index = np.concatenate([index for index, _ in blocks])
+        value = np.concatenate([value for _, value in blocks])
+        latent = _unit(value @ self._weights.latent[index]) if len(index) else np.zeros(0, np.float32)
+        return LatentQuery(index, value, latent, unseen)
+
+    def _nearness(self, query: LatentQuery) -> F32:
+        """Cosine to every remembered row over the features that tell rows apart, by an inverted index."""
+        weights = self._weights
+        start, end = weights.postings_start[query.index], weights.postings_start[query.index + 1]
+        listed = end > start
+        start, end, value = start[listed], end[listed], _unit(query.value[listed])
+        if not len(start):
+            return np.zeros(len(self._row_class), np.float32)
+        length = end - start
+        # One flat list of positions: each posting list's start, repeated, plus 0, 1, 2, ... within the list.
+        offset = np.repeat(start - np.concatenate([[0], np.cumsum(length)[:-1]]), length) + np.arange(length.sum())
+        products = weights.postings_value[offset] * np.repeat(value, length)
+        return np.bincount(weights.postings_row[offset], products, len(self._row_class)).astype(np.float32)
+
+
+def _unit(vector: F32) -> F32:
+    norm = float(np.sqrt((vector * vector).sum()))
+    return (vector / norm if norm > 0 else vector).astype(np.float32)
