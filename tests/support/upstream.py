@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Step:
-    """One thing to do: send bytes, wait for an event or some seconds, close, reset, or be silent until the peer goes."""
+    """One thing to do: send bytes, wait for an event or some seconds, close, reset, or be silent until it goes."""
 
     data: bytes = b""
     wait: float | threading.Event | None = None
