@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
@@ -24,25 +24,25 @@ def talk(message: str) -> None:
     _ERR.print(message, soft_wrap=True)
 
 
-def emit(data: Any) -> None:
-    """Write one JSON document to stdout."""
-    text = msgspec.json.format(msgspec.json.encode(data, enc_hook=_encode), indent=2)
+def emit(schema: str, **content: Any) -> None:
+    """Write one JSON document to stdout, under a versioned schema."""
+    document = {"schema": schema, **content}
+    text = msgspec.json.format(msgspec.json.encode(document), indent=2)
     sys.stdout.write(text.decode() + "\n")
 
 
-def emit_line(data: Any) -> None:
-    """Write one JSON document on a line of its own to stdout."""
-    sys.stdout.write(msgspec.json.encode(data, enc_hook=_encode).decode() + "\n")
+def emit_struct(schema: str, struct: msgspec.Struct) -> None:
+    """Write a struct as one JSON document to stdout: its fields, and the schema they follow."""
+    emit(schema, **{name: getattr(struct, name) for name in struct.__struct_fields__})
 
 
-def _encode(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    raise NotImplementedError(f"{type(value).__name__} has no JSON form")  # msgspec's protocol for enc_hook
+def emit_line(struct: msgspec.Struct) -> None:
+    """Write a struct as JSON on a line of its own to stdout."""
+    sys.stdout.write(msgspec.json.encode(struct).decode() + "\n")
 
 
 @contextmanager
-def working(what: str) -> Iterator[Status]:
+def working(what: str) -> Generator[Status]:
     """Show that something is being done; silent where stderr is no terminal."""
     with _ERR.status(what) as status:
         yield status

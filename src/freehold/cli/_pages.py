@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from freehold.services.wording import flip_text
 from freehold.verdict import words
-from freehold.vocabulary import Flip, Option, Verdict
+from freehold.vocabulary import Option, Verdict
 
 from ._output import count, say, table, usd
 
@@ -42,11 +43,3 @@ def _option(option: Option) -> list[str]:
         option.quality,
         option.why_not,
     ]
-
-
-def flip_text(flip: Flip) -> str:
-    """One thing that would change the answer."""
-    unit = f" {flip.unit}" if flip.unit else ""
-    if flip.at is None:
-        return f"{flip.input}: nothing inside the range examined"
-    return f"{flip.input} from {flip.now:,.4g} to {flip.at:,.4g}{unit}: {words.word_text(flip.to)}"

@@ -10,7 +10,7 @@ import typer
 from freehold.vocabulary import Verdict
 
 from ._arguments import Json, Volume, factor
-from ._output import count, emit, percent, say, table, talk, usd, working
+from ._output import count, emit, emit_struct, percent, say, table, talk, usd, working
 from ._pages import verdict_page
 
 
@@ -43,7 +43,7 @@ def verdict(
     with Home.open() as home, working("running the numbers"):
         verdicts = deciding.verdicts(home, task_name=task, volume=factor(volume))
     if json:
-        emit({"schema": "freehold.verdict/1", "tasks": verdicts})
+        emit("freehold.verdict/1", tasks=verdicts)
         return
     if task:
         verdict_page(verdicts[0])
@@ -90,7 +90,7 @@ def backtest(
     with working("learning on the earlier part") as status:
         result = backtesting.backtest(log, later, options, progress=status.update)
     if json:
-        emit({"schema": "freehold.backtest/1", **result.as_dict()})
+        emit_struct("freehold.backtest/1", result)
         return
     rows = [
         [

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ._arguments import By, Json
-from ._output import emit, say, talk, working
+from ._output import emit_struct, say, talk, working
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +31,7 @@ def train(
     with Home.open() as home, working(f"training a student of {task}") as status:
         report = training.train(home, home.task(task), seed=seed, progress=status.update)
     if json:
-        emit({"schema": "freehold.train/1", **report.as_dict()})
+        emit_struct("freehold.train/1", report)
         return
     for line in wording.training(report):
         say(line)
@@ -54,7 +54,7 @@ def certify(
     with Home.open() as home, working(f"certifying {task}"):
         certificate = certifying.certify(home, home.task(task), alpha=alpha, delta=delta, against=against)
     if json:
-        emit({"schema": "freehold.certificate/1", **certifying.as_dict(certificate)})
+        emit_struct("freehold.certificate/1", certificate)
     else:
         say(wording.certificate(certificate))
         if certificate.certified:
@@ -113,7 +113,7 @@ def verify(folder: Path, json: Json = False) -> None:
 
     verified = bundling.verify(folder)
     if json:
-        emit({"schema": "freehold.verify/1", **verified.as_dict()})
+        emit_struct("freehold.verify/1", verified)
     else:
         say(verified.in_words())
 
@@ -128,7 +128,7 @@ def rebuild(folder: Path, json: Json = False) -> None:
     with working("training it again"):
         rebuilt = bundling.rebuild(folder)
     if json:
-        emit({"schema": "freehold.rebuild/1", **rebuilt.as_dict()})
+        emit_struct("freehold.rebuild/1", rebuilt)
     else:
         say(rebuilt.in_words())
     if not rebuilt.identical:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ._arguments import Json, factor
-from ._output import emit, say, table, talk
+from ._output import emit, emit_struct, say, table, talk
 
 config_app = typer.Typer(help="What is set, and where it was set.")
 
@@ -46,14 +46,16 @@ def demo(
 
     Example: freehold demo --volume x0.01
     """
-    from freehold.demo import walk
+    from freehold.demo import show, walk
 
     options = walk.DemoOptions(factor(volume), teacher_error, factor(price), restricted, out, keep)
     result = walk.run(options, progress=talk)
     if json:
-        emit(result.as_dict())
+        emit_struct("freehold.demo/1", result)
         return
-    walk.show(result, table=table, say=say)
+    table("", show.COLUMNS, show.rows(result))
+    for line in show.closing(result):
+        say(line)
 
 
 def doctor(json: Json = False) -> None:
@@ -65,7 +67,7 @@ def doctor(json: Json = False) -> None:
 
     findings = doctoring.examine()
     if json:
-        emit({"schema": "freehold.doctor/1", "findings": findings})
+        emit("freehold.doctor/1", findings=findings)
     elif findings:
         for finding in findings:
             say(f"[yellow]{finding.what}[/yellow]\n  next: {finding.mend}")
@@ -88,8 +90,7 @@ def show(
 
     rows = doctoring.settings_rows()
     if json:
-        emit({"schema": "freehold.config/1", "settings": [{"name": n, "value": v, "origin": o} for n, v, o in rows]})
+        emit("freehold.config/1", settings=rows)
         return
-    table(
-        "", "Setting|Value|Origin" if origin else "Setting|Value", [[n, v, o] if origin else [n, v] for n, v, o in rows]
-    )
+    cells = [[r.name, r.value, r.origin] if origin else [r.name, r.value] for r in rows]
+    table("", "Setting|Value|Origin" if origin else "Setting|Value", cells)

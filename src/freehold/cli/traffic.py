@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ._arguments import By, Json
-from ._output import count, emit, emit_line, percent, say, table, talk, working
+from ._output import count, emit, emit_line, emit_struct, percent, say, table, talk, working
 
 task_app = typer.Typer(help="Rename, merge, tag: what a person decides about a task survives the next discovery.")
 
@@ -36,7 +36,7 @@ def import_log(log: Annotated[Path, typer.Argument(help='A log in the "calls" fo
     with Home.open() as home, working(f"importing {log.name}"):
         report = ingest.import_log(home, log)
     if json:
-        emit({"schema": "freehold.import/1", **report.as_dict()})
+        emit_struct("freehold.import/1", report)
         return
     say(
         f"{count(report.read)} lines read: {count(report.added)} calls added, {count(report.duplicates)} already there."
@@ -61,7 +61,7 @@ def tasks(
     with Home.open() as home, working("finding the recurring tasks"):
         listing = discovering.list_tasks(home, refresh=refresh)
     if json:
-        emit({"schema": "freehold.tasks/1", **listing.as_dict()})
+        emit_struct("freehold.tasks/1", listing)
         return
     rows = [
         [t.name, t.kind, count(t.calls), percent(t.share, 1), str(t.versions), t.stage, t.why] for t in listing.tasks
@@ -86,7 +86,7 @@ def calls(
     with Home.open() as home:
         for row in listing.calls(home, task_name=task, limit=limit):
             if json:
-                emit_line(row.as_dict())
+                emit_line(row)
             else:
                 say(f"{row.started_at}  {row.id}  {row.task or '-'}  {row.model}  {row.served_by}  {row.outcome}")
 
@@ -105,7 +105,7 @@ def contract(
     with Home.open() as home:
         found = contracting.contract(home, home.task(task), sign=sign)
     if json:
-        emit({"schema": "freehold.contract/1", "task": task, "contract": found})
+        emit("freehold.contract/1", task=task, contract=found)
         return
     say(wording.contract(found))
 
@@ -141,7 +141,7 @@ def replay(
     with working(f"replaying {log.name}"):
         report = replaying.replay(log, to, rate=rate, speed=speed)
     if json:
-        emit({"schema": "freehold.replay/1", **report.as_dict()})
+        emit_struct("freehold.replay/1", report)
         return
     say(report.in_words())
 

@@ -62,11 +62,16 @@ def build(options: ProductOptions) -> list[dict[str, Any]]:
 
 
 def is_health(line: dict[str, Any]) -> bool:
-    """Whether a line belongs to the health desk:
+    """Whether a line belongs to the health desk.
 
-    the demo declares that task restricted and never sends it to a rented model.
+    The demo declares that task restricted and never sends it to a rented model.
     """
     return str(line["request"]["messages"][0]["content"]).startswith(_HEALTH_PROMPT[:40])
+
+
+def is_health_request(body: bytes) -> bool:
+    """The same of a request's body."""
+    return _HEALTH_PROMPT[:40].encode() in body
 
 
 def _arrivals(count: int, rng: random.Random) -> list[datetime]:

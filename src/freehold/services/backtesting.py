@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import msgspec
 
@@ -82,10 +81,6 @@ class Backtest(msgspec.Struct, frozen=True):
     calls_after: int
     unrecognised_after: int
     tasks: tuple[TaskBacktest, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The backtest as plain values."""
-        return msgspec.to_builtins(self)
 
 
 def backtest(log: Path, later: Path | None, options: BacktestOptions, *, progress: Progress | None = None) -> Backtest:

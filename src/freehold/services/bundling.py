@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -25,10 +24,7 @@ class VerifiedReport(msgspec.Struct, frozen=True):
     signer: str
     known_signer: bool
     n_files: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report as plain values."""
-        return {"verified": True, **msgspec.to_builtins(self)}
+    verified: bool = True
 
     def in_words(self) -> str:
         """The report for a person."""
@@ -46,10 +42,6 @@ class RebuiltReport(msgspec.Struct, frozen=True):
     identical: bool
     differing: tuple[str, ...]
     environment_differs: dict[str, tuple[str, str]]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report as plain values."""
-        return msgspec.to_builtins(self)
 
     def in_words(self) -> str:
         """The report for a person."""

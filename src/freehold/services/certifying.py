@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
 from freehold.errors import MissingPrerequisite, UsageError
 from freehold.evidence import certificates, losses
 from freehold.students import bundle, runtime
@@ -137,8 +135,3 @@ def _certificate(
         issued_at=issued_at,
         method=numbers.method,
     )
-
-
-def as_dict(certificate: Certificate) -> dict[str, Any]:
-    """The certificate as plain values."""
-    return msgspec.to_builtins(certificate)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import msgspec
 
@@ -37,10 +36,6 @@ class TaskListing(msgspec.Struct, frozen=True):
     calls: int
     unrecognised: int
     tasks: tuple[TaskRow, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The listing as plain values."""
-        return msgspec.to_builtins(self)
 
 
 class _Seen(msgspec.Struct):

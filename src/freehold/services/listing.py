@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
 
 import msgspec
 
@@ -29,10 +28,6 @@ class CallRow(msgspec.Struct, frozen=True):
     latency_ms: float
     confidence: float | None
     has_gold: bool
-
-    def as_dict(self) -> dict[str, Any]:
-        """The row as plain values."""
-        return msgspec.to_builtins(self)
 
 
 def calls(home: Home, *, task_name: str = "", limit: int = 0) -> Iterator[CallRow]:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -52,10 +51,6 @@ class ReplayReport(msgspec.Struct, frozen=True):
     seconds: float
     latency_p50_ms: float
     latency_p99_ms: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report as plain values."""
-        return msgspec.to_builtins(self)
 
     def in_words(self) -> str:
         """The report for a person."""

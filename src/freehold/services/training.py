@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
 
 import msgspec
 
@@ -47,10 +46,6 @@ class TrainingReport(msgspec.Struct, frozen=True):
     curated_out: dict[str, int]
     tried: tuple[Tried, ...]
     learning_curve: tuple[LearningPoint, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report as plain values."""
-        return msgspec.to_builtins(self)
 
 
 def train(

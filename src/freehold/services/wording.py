@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from freehold.vocabulary import Certificate, Contract
+from freehold.verdict import words
+from freehold.vocabulary import Certificate, Contract, Flip
 
 from .backtesting import After, Backtest
 from .training import TrainingReport
@@ -133,3 +134,11 @@ def contract(found: Contract) -> str:
     )
     lines += [f"  support for {clause}: {n:,} answers" for clause, n in sorted(found.support.items())]
     return "\n".join(lines)
+
+
+def flip_text(flip: Flip) -> str:
+    """One thing that would change the answer, as a sentence's beginning."""
+    unit = f" {flip.unit}" if flip.unit else ""
+    if flip.at is None:
+        return f"{flip.input}: nothing inside the range examined"
+    return f"{flip.input} from {flip.now:,.4g} to {flip.at:,.4g}{unit}: {words.word_text(flip.to)}"

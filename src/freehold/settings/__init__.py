@@ -1,6 +1,6 @@
 """Settings: what a person or a deployment may choose, each with its default, from one file and the environment."""
 
-from ._load import Loaded, config_paths, load
+from ._load import FILE_NAME, HOME_VARIABLE, Loaded, config_paths, load
 from ._model import (
     CertificateSettings,
     EconomicsSettings,
@@ -14,6 +14,8 @@ from ._model import (
 )
 
 __all__ = [
+    "FILE_NAME",
+    "HOME_VARIABLE",
     "CertificateSettings",
     "EconomicsSettings",
     "GatewaySettings",

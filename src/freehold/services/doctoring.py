@@ -1,0 +1,119 @@
+"""What is wrong with a home, and the command or setting that mends it."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+import msgspec
+
+from freehold import settings as settings_module
+from freehold.errors import FreeholdError
+from freehold.settings import Settings
+
+from .home import Home
+
+
+class Ailment(msgspec.Struct, frozen=True):
+    """Something that is wrong: a stable code, how bad, what, and what mends it."""
+
+    code: str
+    severity: Literal["error", "warning"]
+    what: str
+    mend: str
+
+
+class SettingRow(msgspec.Struct, frozen=True):
+    """One setting: dotted name, value as text, and where it came from."""
+
+    name: str
+    value: str
+    origin: str
+
+
+def examine() -> list[Ailment]:
+    """Look at the settings, the ledger, the registry and every owned model that serves. Changes nothing."""
+    try:
+        home = Home.open()
+    except FreeholdError as error:
+        return [Ailment(error.error_code, "error", error.message, error.hint)]
+    with home:
+        found = [*_providers(home.settings)]
+        try:
+            found += [Ailment(f.code, f.severity, f.message, f.remedy) for f in home.ledger.doctor()]
+            if (home.path / "control.db").exists():
+                found += _registry(home)
+        except FreeholdError as error:
+            found.append(Ailment(error.error_code, "error", error.message, error.hint))
+    return found
+
+
+def _providers(settings: Settings) -> list[Ailment]:
+    if not settings.providers:
+        return [
+            Ailment(
+                "no_provider",
+                "warning",
+                "no provider is set: calls can be imported and studied, and none can be answered",
+                "set [providers.NAME] in freehold.toml (docs/settings.md)",
+            )
+        ]
+    found: list[Ailment] = []
+    names = settings.providers
+    if settings.default_provider not in names and len(names) > 1:
+        what = f"default_provider is {settings.default_provider!r}" if settings.default_provider else "it is not said"
+        mend = f"set default_provider to one of {', '.join(sorted(names))}"
+        found.append(Ailment("no_default_provider", "error", f"which provider to rent from is unclear: {what}", mend))
+    for name, provider in names.items():
+        if provider.api_key_env and not os.environ.get(provider.api_key_env):
+            found.append(
+                Ailment(
+                    "missing_key",
+                    "error",
+                    f"provider {name} needs a key, and {provider.api_key_env} is not set",
+                    f"export {provider.api_key_env}=...",
+                )
+            )
+    return found
+
+
+def _registry(home: Home) -> list[Ailment]:
+    from freehold.students import bundle
+
+    found: list[Ailment] = []
+    for name in home.registry.unmatched_settings():
+        what = f"settings speak of a task {name!r}, and there is none of that name"
+        found.append(Ailment("unknown_task", "warning", what, "freehold tasks"))
+    for task in home.registry.tasks():
+        record = home.registry.stage(task.id)
+        if record.stage == "demoted":
+            what = f"{task.name} was demoted: {record.reason}"
+            found.append(Ailment("demoted", "warning", what, f"freehold train {task.name}"))
+        if record.stage in ("shadow", "canary", "full") and record.student_id:
+            folder = home.registry.student(record.student_id).folder(home.path)
+            try:
+                bundle.verify(folder)
+            except FreeholdError as error:
+                what = f"the owned model of {task.name} cannot be used: {error.message}"
+                found.append(Ailment(error.error_code, "error", what, f"freehold train {task.name}"))
+    return found
+
+
+def settings_rows() -> list[SettingRow]:
+    """Every setting with its value and origin. Secrets are not settings, so none is shown."""
+    loaded = settings_module.load()
+    rows: list[SettingRow] = []
+
+    def walk(value: object, name: str) -> None:
+        if isinstance(value, msgspec.Struct):
+            for field in value.__struct_fields__:
+                walk(getattr(value, field), f"{name}.{field}" if name else field)
+        elif isinstance(value, dict) and value:
+            for key, inner in value.items():  # pyright: ignore[reportUnknownVariableType] - settings' own tables
+                walk(inner, f"{name}.{key}")
+        else:
+            shown = "" if value in (None, {}) else str(value)
+            rows.append(SettingRow(name, shown, loaded.origin.get(name, "default")))
+
+    walk(loaded.settings, "")
+    return rows

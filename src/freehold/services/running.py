@@ -1,0 +1,90 @@
+"""Starting the gateway with what it works with: the ledger's writer, the owned models, the way back to the registry.
+
+The gateway's process loads neither a query engine nor a trainer. Sealing the ledger is another process's work, owned
+models run in workers of their own.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from freehold import settings as settings_module
+from freehold.gateway.app import Doors, Gateway, serve
+from freehold.gateway.feedback import Feedback
+from freehold.ledger.writer import LedgerWriter
+from freehold.serving import StudentHost
+from freehold.settings import Loaded
+from freehold.vocabulary import Route
+
+_SEALER = "freehold.services.sealing"
+
+
+def up(*, host: str | None, port: int | None, announce: Callable[[str], None]) -> None:
+    """Run the gateway until it is told to stop.
+
+    Raises:
+        ConfigurationError: the settings make no sense.
+        OSError: the port is taken.
+    """
+    loaded = settings_module.load()
+    if host is not None:
+        gateway = msgspec.structs.replace(loaded.settings.gateway, host=host)
+        loaded = loaded._replace(settings=msgspec.structs.replace(loaded.settings, gateway=gateway))
+
+    def ready(gateway: Gateway) -> None:
+        address = f"http://{loaded.settings.gateway.host}:{gateway.port}"
+        announce(f"freehold is up at {address}/v1 (home {loaded.home})")
+        for line in gateway.missing():
+            announce(f"  missing: {line}")
+
+    run(loaded, port=port, ready=ready)
+
+
+def run(loaded: Loaded, *, port: int | None, ready: Callable[[Gateway], None]) -> None:
+    """Run a gateway on a home, with its writer, workers and sealer, until SIGTERM or SIGINT."""
+    writer = LedgerWriter(loaded.home, loaded.settings.ledger)
+    doors = Doors(
+        ledger=writer,
+        host=StudentHost(loaded.home),
+        demoted=lambda route, reason: _demote(loaded.home, route, reason),
+        keep_feedback=lambda feedback: _keep(loaded.home, feedback),
+    )
+    try:
+        with _sealer(loaded.home):
+            serve(loaded, doors=doors, port=port, ready=ready)
+    finally:
+        writer.close()
+
+
+def _demote(home: Path, route: Route, reason: str) -> None:
+    from freehold.registry.demotion import demote
+
+    demote(home, route.task_id, route.certificate_id, reason)
+
+
+def _keep(home: Path, feedback: Feedback) -> None:
+    from freehold.ledger import Ledger
+
+    Ledger(home).attach_gold(feedback.call_id, feedback.gold)
+
+
+@contextmanager
+def _sealer(home: Path) -> Generator[None]:
+    """A process that seals closed hot files while the gateway runs, and ends with it."""
+    process = subprocess.Popen([sys.executable, "-m", _SEALER, str(home)], stdin=subprocess.PIPE)  # noqa: S603 - our own module
+    try:
+        yield
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()  # the end of its input is its sign to go
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
