@@ -5,8 +5,9 @@ worker that only answers never pays for a trainer. Knows nothing of the gateway,
 student's confidence orders its answers, and `evidence` says what may be promised of them.
 """
 
+from .curation import Curated, Rules, curate
 from .ladder import fit, train
 from .protocol import Fitted, Student, Trained, Trainer
 from .runtime import build, load
 
-__all__ = ["Fitted", "Student", "Trained", "Trainer", "build", "fit", "load", "train"]
+__all__ = ["Curated", "Fitted", "Rules", "Student", "Trained", "Trainer", "build", "curate", "fit", "load", "train"]
