@@ -67,7 +67,7 @@ class HotFile:
             added = db.total_changes - before
             db.executemany(INSERT_BODY, body_rows(first, calls))
             db.execute("COMMIT")
-        except sqlite3.Error:
+        except BaseException:
             with contextlib.suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
             raise

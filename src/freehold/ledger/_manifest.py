@@ -1,6 +1,7 @@
 """The manifest: the only truth about which hot files and segments exist, and what each writer lost.
 
-A small SQLite file. Every change is one transaction; every operation opens it anew, so that a manifest which was
+A small SQLite file with a rollback journal, because a reader of a WAL needs to make files of its own, which a full or
+read-only disk refuses. Every change is one transaction; every operation opens it anew, so that a manifest which was
 moved away and restored is seen. Readers take one consistent `Listing` and check what they read against it.
 """
 
@@ -115,7 +116,7 @@ class Manifest:
         path = self._layout.manifest
         if not path.exists():
             return self._nothing()
-        with contextlib.closing(open_readonly(path, timeout_s=self._timeout_s)) as db:
+        with contextlib.closing(self._open()) as db:
             db.execute("BEGIN")
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
@@ -139,12 +140,18 @@ class Manifest:
             tuple(WrittenOff(*row) for row in written_off),
         )
 
+    def _open(self) -> sqlite3.Connection:
+        """Open for reading. What a killed process left half changed is undone first, which takes a writable opening."""
+        path = self._layout.manifest
+        if path.with_name(f"{path.name}-journal").exists():
+            with contextlib.closing(open_writable(path, create=False, timeout_s=self._timeout_s)) as db:
+                db.execute("SELECT count(*) FROM sqlite_schema")
+        return open_readonly(path, timeout_s=self._timeout_s)
+
     @contextmanager
     def change(self) -> Generator[sqlite3.Connection]:
         """One transaction that holds the write lock; committed on leaving, undone on any error."""
         with contextlib.closing(open_writable(self._layout.manifest, create=True, timeout_s=self._timeout_s)) as db:
-            if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-                db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
             db.execute("BEGIN IMMEDIATE")
             try:

@@ -66,13 +66,13 @@ class Mark:
         the disk is full. The file gets its name once it is locked, so that nobody takes it for a dead process's.
 
         Raises:
-            OSError: the file cannot be made.
+            OSError, ValueError: the file cannot be made.
         """
         waiting = self.path.with_suffix(".new")
         handle = os.open(waiting, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.pwrite(handle, _MAGIC.to_bytes(8, "little") + bytes(_PAGE - 8), 0)  # a short write fails in mmap
+            os.pwrite(handle, _MAGIC.to_bytes(8, "little") + bytes(_PAGE - 8), 0)  # a short write makes mmap fail
             os.fsync(handle)
             mapped = mmap.mmap(handle, _PAGE)
             waiting.rename(self.path)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ATTEMPTS = 8
+_ATTEMPTS = 7
 _CHUNK = 256
 _FOREVER_US = 2**62
 
@@ -97,7 +97,7 @@ def give_up_or_wait(error: BaseException, attempt: int) -> None:
         raise LedgerUnavailable(
             f"the ledger cannot be read whole ({what})", hint="run freehold doctor", code="ledger_unreadable"
         ) from error
-    time.sleep(min(0.01 * 2**attempt, 0.5))
+    time.sleep(0.005 * 2**attempt)
 
 
 def _failures() -> tuple[type[Exception], ...]:

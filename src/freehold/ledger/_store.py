@@ -22,7 +22,7 @@ from ._recovery import recover, recover_quietly
 from ._rows import BODIES, GOLD, ID, NAMES, to_call
 from ._seal import Sealer
 from ._snapshot import Filter, Snapshot, read_calls, read_gold, retried
-from ._sqlite import open_writable
+from ._sqlite import Vanished, open_writable
 from ._views import prepare_views
 from .doctor import Finding, examine
 
@@ -83,7 +83,7 @@ class Ledger:
         try:
             self._manifest.create()
             return Appender(self._layout, self._manifest, self._engine).append(calls)
-        except (sqlite3.Error, OSError) as error:
+        except self._failures() as error:
             raise self._unwritable(error) from error
 
     def calls(
@@ -160,21 +160,20 @@ class Ledger:
         self.get(call_id)
         try:
             with closing(open_writable(self._layout.gold, create=True, timeout_s=5.0)) as db:
-                db.execute("PRAGMA journal_mode=WAL")
                 db.execute("BEGIN IMMEDIATE")
                 db.execute(
                     "CREATE TABLE IF NOT EXISTS gold (call_id TEXT PRIMARY KEY, gold TEXT NOT NULL, at_us INTEGER)"
                 )
                 db.execute("INSERT OR REPLACE INTO gold VALUES (?, ?, ?)", (call_id, gold, now_us()))
                 db.execute("COMMIT")
-        except (sqlite3.Error, OSError) as error:
+        except self._failures() as error:
             raise self._unwritable(error) from error
 
     def recover(self) -> int:
         """Account for writers that were killed; returns the answered calls they lost. `seal` and `doctor` do it too."""
         try:
             return recover(self._layout, self._manifest)
-        except (sqlite3.Error, OSError) as error:
+        except self._failures() as error:
             raise self._unwritable(error) from error
 
     def seal(self, *, remove_after_s: float = REMOVE_AFTER_S, orphans_after_s: float = ORPHAN_AFTER_S) -> Sealed:
@@ -197,7 +196,7 @@ class Ledger:
                     segments += 1
                     calls += written.entry.rows
             swept = sealer.sweep(after_s=remove_after_s, orphans_after_s=orphans_after_s)
-        except (sqlite3.Error, OSError) as error:
+        except self._failures() as error:
             raise self._unwritable(error) from error
         return Sealed(segments, calls, swept, lost)
 
@@ -213,7 +212,7 @@ class Ledger:
             return self._manifest.write_off(name)
         except KeyError:
             raise NotFound(f"the ledger lists no file {name}", hint="freehold doctor names them") from None
-        except (sqlite3.Error, OSError) as error:
+        except self._failures() as error:
             raise self._unwritable(error) from error
 
     def losses(self) -> Losses:
@@ -267,6 +266,12 @@ class Ledger:
             if self._duckdb is None:
                 self._duckdb = duckdb.connect(":memory:", config={"threads": 2, "preserve_insertion_order": True})
             return self._duckdb
+
+    @staticmethod
+    def _failures() -> tuple[type[Exception], ...]:
+        import duckdb
+
+        return (sqlite3.Error, OSError, Vanished, duckdb.Error)
 
     def _unwritable(self, error: BaseException) -> LedgerUnavailable:
         return LedgerUnavailable(

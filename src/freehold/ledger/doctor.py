@@ -38,6 +38,15 @@ class Finding(msgspec.Struct, frozen=True):
 
 def examine(layout: Layout, manifest: Manifest, engine: duckdb.DuckDBPyConnection) -> list[Finding]:
     """Look at everything once. Reads only; a ledger that was never written is in order."""
+    try:
+        return _examine(layout, manifest, engine)
+    except OSError as error:
+        where = str(layout.root)
+        remedy = f"chown or chmod {where} and the folders above it for this user"
+        return [Finding("folder_unreadable", "error", f"{where} cannot be looked at: {error.strerror}", remedy)]
+
+
+def _examine(layout: Layout, manifest: Manifest, engine: duckdb.DuckDBPyConnection) -> list[Finding]:
     if not layout.root.exists():
         return list(_home(layout))
     findings = [*_folders(layout), *_space(layout)]

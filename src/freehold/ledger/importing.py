@@ -74,7 +74,7 @@ class _Line(msgspec.Struct):
     gold: str | None = None
     task: str | None = None
     tags: dict[str, str] | None = None
-    freehold: msgspec.Raw | None = None
+    freehold: Extra | None = None
 
 
 class _Request(msgspec.Struct):
@@ -107,7 +107,6 @@ class _Rejected(Exception):
 _decode_line = msgspec.json.Decoder(_Line).decode
 _decode_request = msgspec.json.Decoder(_Request).decode
 _decode_response = msgspec.json.Decoder(_Response).decode
-_decode_extra = msgspec.json.Decoder(Extra).decode
 
 
 def import_file(ledger: Ledger, path: Path, *, progress: Callable[[int, int], None] | None = None) -> ImportReport:
@@ -190,7 +189,7 @@ def read_line(line: bytes) -> Call:
     """
     try:
         parsed = _decode_line(line)
-        extra = None if parsed.freehold is None else _decode_extra(parsed.freehold)
+        extra = parsed.freehold
         request, response = _bodies(parsed, extra)
         _text_only(parsed.id, parsed.task, parsed.gold)
         if not parsed.id:

@@ -202,7 +202,7 @@ class LedgerWriter:
                 self._failed(code_of(error))
             except Exception:  # noqa: BLE001 - a call that cannot be written must not end the record of all others
                 self._failed("internal")
-                self._drop_batch()
+                self._write_singly()
         self._end()
 
     def _turn(self) -> bool:
@@ -232,7 +232,7 @@ class LedgerWriter:
         if self._mark.attached or now < self._mark_tried + _BACKOFF_S[-1]:
             return
         self._mark_tried = now
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             self._layout.make()
             self._mark.prepare()
             with self._lock:
@@ -257,6 +257,25 @@ class LedgerWriter:
             self._error, self._since_us, self._overflowing = "", 0, False
             self._failures = 0
             if not self._queue:
+                self._idle.set()
+
+    def _write_singly(self) -> None:
+        """Write a batch call by call, and drop those that cannot be written at all (a number beyond 64 bits, say)."""
+        while self._batch and self._hot is not None:
+            kept = 1
+            try:
+                self._hot.write(self._batch[:1], size_of(self._batch[0]))
+            except _FAILURES:
+                return
+            except Exception:  # noqa: BLE001 - whatever it is, this call is the cause
+                kept = 0
+            with self._lock:
+                self._batch.pop(0)
+                self._written += kept
+                self._mark.dropped += 1 - kept
+        with self._lock:
+            self._batch_bytes = sum(map(size_of, self._batch))
+            if not self._batch and not self._queue:
                 self._idle.set()
 
     def _open_hot(self) -> HotFile:
