@@ -14,6 +14,7 @@ Form = Literal["tools", "json", "short", "text"]
 _decoder = msgspec.json.Decoder()
 SHORT_CHARS = 64
 _RECURRING = 0.6
+_CLOSED = 0.8
 _LENGTH_RATIO = 6.0
 
 
@@ -55,6 +56,17 @@ def unfenced(text: str) -> str:
     return body
 
 
+def leaves(value: Any) -> list[str]:
+    """All strings and numbers in a JSON value, as lower-case text."""
+    if isinstance(value, dict):
+        return [leaf for item in cast("dict[str, Any]", value).values() for leaf in leaves(item)]
+    if isinstance(value, list):
+        return [leaf for item in cast("list[Any]", value) for leaf in leaves(item)]
+    if isinstance(value, str):
+        return [value.strip().casefold()]
+    return [str(value)] if isinstance(value, int | float) and not isinstance(value, bool) else []
+
+
 class Answers:
     """A set of answers, summed up: forms, keys, recurring short answers, lengths."""
 
@@ -75,8 +87,9 @@ class Answers:
 
     @property
     def closed(self) -> bool:
-        """Whether most answers are short ones that come again: labels."""
-        return self.share("short") >= _RECURRING and self.recurring >= _RECURRING
+        """Whether most answers are short ones that come again, few enough to be labels."""
+        few = len([1 for count in self.short.values() if count > 1]) <= max(2, self.n // 4)
+        return self.share("short") >= _RECURRING and self.recurring >= _CLOSED and few
 
     def explains(self, other: Answers) -> float:
         """Share of the other answers that could have come from the task these came from."""

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._align import Gap, Pieces
-from ._answers import Parsed
+from ._answers import Parsed, leaves
 from ._text import words
 
 _ENOUGH = 40
@@ -174,19 +174,9 @@ def _held(found: list[str], text: str) -> float | None:
 def strings(answer: Parsed) -> list[str]:
     """All strings in an answer that are long enough to be recognised, in lower case."""
     if answer.form in ("json", "tools"):
-        return [leaf for leaf in _leaves(answer.value) if len(leaf) >= 2]
+        return [leaf for leaf in leaves(answer.value) if len(leaf) >= 2]
     body = answer.text.strip().casefold()
     return [body] if len(body) >= 2 and answer.form == "short" else []
-
-
-def _leaves(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        return [leaf for item in cast("dict[str, Any]", value).values() for leaf in _leaves(item)]
-    if isinstance(value, list):
-        return [leaf for item in cast("list[Any]", value) for leaf in _leaves(item)]
-    if isinstance(value, str):
-        return [value.strip().casefold()]
-    return [str(value)] if isinstance(value, int | float) and not isinstance(value, bool) else []
 
 
 def _significant(differences: Floats) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 
 import msgspec
 
@@ -14,7 +13,7 @@ from freehold.vocabulary import MessagePattern, Slot, Template
 from ._align import Gap, Pieces, align
 from ._dates import absorb_dates, mask_dates
 from ._heads import Head, answer_edges, patterned_messages, spread
-from ._inputs import Verdict, examine, judge, captions_of, lines_around, links
+from ._inputs import Verdict, captions_of, examine, judge, lines_around, links
 from .matching import slot_texts
 
 _ALIGNED = 400

@@ -14,16 +14,18 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from freehold.vocabulary import Call, Match, Task
+from freehold.vocabulary import Call, Match, Task, Template
 
+from ._answers import Parsed
 from ._clusters import Cluster, clustered, merged
 from ._heads import Head, heads, spread
 from .kinds import kind_of
 from .matching import TaskMatcher
-from .naming import name_task, unique_names
+from .naming import name_task, prompt_words, unique_names
 
 _SAMPLE = 6000
 _ROUNDS = 4
+_EXAMINED = 2000
 SMALLEST = 10
 
 
@@ -95,59 +97,74 @@ def _unmatched(seen: list[Head], clusters: Sequence[Cluster]) -> list[Head]:
     return left
 
 
+class _Tally(msgspec.Struct):
+    """What the final matching found of one cluster."""
+
+    n: int = 0
+    by_template: Counter[str] = msgspec.field(default_factory=Counter[str])
+    sample: list[tuple[Parsed, tuple[str, ...]]] = []
+
+
 def _finished(seen: list[Head], clusters: list[Cluster], previous: Sequence[Task]) -> Discovery:
-    drafts = [cluster.draft_task(str(i)) for i, cluster in enumerate(clusters)]
-    matcher = TaskMatcher(drafts)
-    counts: Counter[str] = Counter()
-    by_template: Counter[str] = Counter()
+    """Match every call once more, now as the gateway will, and make tasks of what was found."""
+    matcher = TaskMatcher([cluster.draft_task(str(i)) for i, cluster in enumerate(clusters)])
+    tallies = [_Tally() for _ in clusters]
     matches: list[tuple[str, Match]] = []
-    sampled: defaultdict[int, list[tuple[Head, Match]]] = defaultdict(list)
     for head in seen:
         match = matcher.match_view(head.view)
         if match is None:
             continue
         matches.append((head.id, match))
-        counts[match.task_id] += 1
-        by_template[f"{match.task_id}/{match.template_id}"] += 1
-        sampled[int(match.task_id)].append((head, match))
-    known = {task.id: task for task in previous}
-    tasks: list[tuple[int, Task]] = []
-    for i, cluster in enumerate(clusters):
-        n = counts[str(i)]
-        templates = tuple(
-            msgspec.structs.replace(t, n_calls=by_template[f"{i}/{t.id}"])
-            for t in cluster.templates
-            if by_template[f"{i}/{t.id}"] or cluster.task_id
-        )
-        if not templates:
-            continue
-        tasks.append((i, _task(cluster, templates, n, sampled[i], known.get(cluster.task_id))))
-    tasks.sort(key=lambda pair: (-pair[1].n_calls, pair[1].id))
-    named = unique_names([task for _, task in tasks])
-    ids = {str(i): task.id for (i, _), task in zip(tasks, named, strict=True)}
-    assignments = {
-        call: msgspec.structs.replace(match, task_id=ids[match.task_id])
-        for call, match in matches
-        if match.task_id in ids
-    }
+        tally = tallies[int(match.task_id)]
+        tally.n += 1
+        tally.by_template[match.template_id] += 1
+        if head.answer is not None and match.template_id and len(tally.sample) < _EXAMINED:
+            tally.sample.append((head.answer, match.inputs))
+    tasks = _tasks(clusters, tallies, {task.id: task for task in previous})
+    ids = {str(i): task.id for i, task in tasks.items()}
+    kept = ((call, match) for call, match in matches if match.task_id in ids)
+    assignments = {call: msgspec.structs.replace(match, task_id=ids[match.task_id]) for call, match in kept}
+    named = sorted(tasks.values(), key=lambda task: (-task.n_calls, task.id))
     return Discovery(tuple(named), assignments, len(seen))
 
 
-def _task(cluster: Cluster, templates: tuple, n: int, sampled: list[tuple[Head, Match]], known: Task | None) -> Task:
-    exact = sum(t.n_calls for t in templates) / n if n else 0.0
-    chosen = [(head, match) for head, match in sampled if head.answer is not None and match.template_id][:2000]
-    kind = kind_of(
-        [h.answer.text for h, _ in chosen if h.answer], [m.inputs for _, m in chosen], tools=bool(templates[0].tools)
-    )
+def _tasks(clusters: list[Cluster], tallies: list[_Tally], known: dict[str, Task]) -> dict[int, Task]:
+    """Tasks by the place of their cluster, named so that no two have one name."""
+    common = _common_words(clusters)
+    found: dict[int, Task] = {}
+    for i, (cluster, tally) in enumerate(zip(clusters, tallies, strict=True)):
+        counted = [msgspec.structs.replace(t, n_calls=tally.by_template[t.id]) for t in cluster.templates]
+        used = tuple(sorted((t for t in counted if t.n_calls or cluster.task_id), key=lambda t: (-t.n_calls, t.id)))
+        if used:
+            found[i] = _task(cluster, used, tally, known.get(cluster.task_id), common)
+    order = sorted(found, key=lambda i: (found[i].id not in known, -found[i].n_calls, found[i].id))
+    return dict(zip(order, unique_names([found[i] for i in order]), strict=True))
+
+
+def _task(
+    cluster: Cluster, templates: tuple[Template, ...], tally: _Tally, known: Task | None, common: frozenset[str]
+) -> Task:
+    exact = sum(template.n_calls for template in templates) / tally.n if tally.n else 0.0
+    why = cluster.why(templates, tally.n, exact)
     if known is not None:
-        return msgspec.structs.replace(known, templates=templates, n_calls=n, confidence=round(exact, 4))
-    name = name_task(templates, [head.answer for head, _ in chosen if head.answer is not None], kind)
+        return msgspec.structs.replace(known, templates=templates, n_calls=tally.n, confidence=round(exact, 4), why=why)
+    answers = [answer for answer, _ in tally.sample]
+    inputs = [texts for _, texts in tally.sample]
+    kind = kind_of([answer.text for answer in answers], inputs, tools=bool(templates[0].tools))
     return Task(
         id=f"t{templates[0].id[1:]}",
-        name=name,
+        name=name_task(templates, answers, kind, common),
         kind=kind,
         templates=templates,
-        n_calls=n,
+        n_calls=tally.n,
         confidence=round(exact, 4),
-        why=cluster.why(templates, n, exact),
+        why=why,
     )
+
+
+def _common_words(clusters: Sequence[Cluster]) -> frozenset[str]:
+    """Words that many tasks' prompts hold: they name none of them."""
+    spread: Counter[str] = Counter()
+    for cluster in clusters:
+        spread.update({word for template in cluster.templates for word in prompt_words(template)})
+    return frozenset(word for word, count in spread.items() if count > max(1, len(clusters) // 3))
