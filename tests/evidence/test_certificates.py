@@ -35,7 +35,7 @@ def test_the_promise_is_broken_in_at_most_delta_of_the_draws(curve: str, n: int)
 def test_ties_break_no_promise(levels: int) -> None:
     for curve in ("fair", "even, just above"):
         for n in (60, 300):
-            assert measure(curve, n, 250, levels=levels).broken["certificate"] <= allowed_share(250)
+            assert measure(curve, n, 150, levels=levels).broken["certificate"] <= allowed_share(150)
 
 
 def test_the_naive_threshold_breaks_it_in_half_of_the_draws() -> None:

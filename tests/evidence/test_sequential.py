@@ -24,10 +24,10 @@ def monte_carlo_bound(rate: float, runs: int) -> float:
     return rate + 2 * (rate * (1 - rate) / runs) ** 0.5
 
 
-@pytest.mark.parametrize(("alpha", "delta"), [(0.05, 0.05), (0.05, 0.2), (0.3, 0.1), (0.01, 0.05)])
+@pytest.mark.parametrize(("alpha", "delta"), [(0.05, 0.05), (0.05, 0.2), (0.2, 0.1), (0.01, 0.05)])
 def test_a_promise_that_just_holds_is_rarely_called_broken(alpha: float, delta: float) -> None:
     runs = 150
-    delays = delays_after_change(alpha, delta, 0.0, alpha, good_audits=0, streams=runs, horizon=3000, seed=1)
+    delays = delays_after_change(alpha, delta, 0.0, alpha, good_audits=0, streams=runs, horizon=2000, seed=1)
     assert sum(delay is not None for delay in delays) / runs <= monte_carlo_bound(delta, runs)
 
 

@@ -30,7 +30,7 @@ Of a hundred students that keep their promise for ever, at most one is ever demo
 """
 
 _ODDS = (1.25, 1.6, 2.2, 3.2, 5.0, 9.0, 20.0, 60.0)  # alternatives: the odds of a wrong answer grew by these factors
-_BLOCK = 200  # audits after which a fresh process starts
+_BLOCK = 100  # audits after which a fresh process starts
 _MOST_PROCESSES = 12
 _STAKES = (0.03, 0.06, 0.12, 0.25, 0.5, 0.9)  # shares of the largest stake that cannot be lost at once
 
@@ -57,7 +57,7 @@ class AuditState(msgspec.Struct, frozen=True):
 class AuditTest:
     """Watches "each audited answer is wrong with probability at most alpha, whatever came before".
 
-    A process bets on the odds of an error having grown, by several factors at once. Every 200 audits a fresh one starts
+    A process bets on the odds of an error having grown, by several factors at once. Every 100 audits a fresh one starts
     with a stake of its own (1/2, 1/6, 1/12, ... of the whole), so that a long good past does not hide a change for as
     long again. The probability of ever rejecting while the hypothesis holds is at most delta. A rejection is final.
 
