@@ -398,7 +398,8 @@ def _header(text: str, n_data: int) -> bytes:
         _header('{"w":{"dtype":"PY","shape":[1],"data_offsets":[0,4]}}', 4),
         _header('{"w":{"dtype":"F32","shape":[-1,-1],"data_offsets":[0,4]}}', 0),
         _header('{"w":{"dtype":"F32","shape":[-1,-1],"data_offsets":[0,4]}}', 4),
-        _header('{"w":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"v":{"dtype":"U8","shape":[],"data_offsets":[1,2]}}', 2),
+        _header('{"w":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},'
+                '"v":{"dtype":"U8","shape":[],"data_offsets":[1,2]}}', 2),
     ],
 )  # fmt: skip
 def test_safetensors_whose_header_lies_are_refused(home: Path, content: bytes) -> None:
