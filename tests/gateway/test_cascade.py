@@ -255,7 +255,7 @@ def test_a_table_that_cannot_be_read_leaves_the_last_one(gateway, host):
     gateway.publish(FULL)
     good = gateway.gateway.router.table.version
     routes.path(gateway.home).write_bytes(b'{"version": 1')
-    gateway.on_loop(gateway.gateway.router.refresh)
+    gateway.on_loop(gateway.gateway.refresh)
     assert gateway.gateway.router.errors
     assert ask(gateway)[1]["x-freehold-served-by"] == "owned"
     assert gateway.gateway.router.table.version == good

@@ -75,7 +75,6 @@ STAGES = ("none", "shadow", "canary", "full", "demoted")
 
 @pytest.mark.parametrize("provider", ["first", "recorded"])
 def test_no_byte_leaves_on_any_path(spies, recording, tmp_path, provider):
-    first, second = spies
     host = ScriptedHost(SURE)
     before = [(spy.connections, spy.bytes_received) for spy in spies]
     served = refused = 0
@@ -125,7 +124,7 @@ def test_where_nobody_can_tell_nothing_leaves(spies, recording, tmp_path):
         def __init__(self, tasks):
             pass
 
-        def match(self, request, *, declared=""):
+        def match(self, *_, **__):
             raise RuntimeError("broken matcher")
 
     before = spies[0].connections
@@ -152,7 +151,7 @@ def test_a_route_table_that_was_never_readable_stops_everything(spies, recording
 @pytest.mark.parametrize("data_class", ["restricted", None, "unheard-of"])
 def test_the_door_lets_only_ordinary_data_through(data_class):
     class Never:
-        def transmit(self, outgoing, sink):
+        def transmit(self, *_):
             raise AssertionError("asked")
 
     outgoing = _egress.Outgoing(b"POST", b"/chat/completions", [], b"{}", data_class)

@@ -121,7 +121,7 @@ def test_a_kept_connection_that_the_provider_closed_meanwhile_is_renewed(gateway
         ([send(http(200, b'{"hello":1}'))], 200),
         ([send(STREAM_HEAD + LAST_CHUNK)], 502),
     ],
-    ids=["silent", "head", "stream-head", "cut", "reset", "ssh", "html", "empty", "cut-json", "no-choices", "no-events"],
+    ids=["silent", "head", "stream-head", "cut", "reset", "ssh", "html", "empty", "cut-json", "odd", "no-events"],
 )  # fmt: skip
 def test_an_answer_that_does_not_come_is_an_error(gateway, up, steps, status):
     up.play(*steps)

@@ -78,7 +78,8 @@ class Running:
         """Publish a route table and wait until the gateway uses it."""
         version = self.gateway.router.table.version + 1
         routes.write(routes.path(self.home), RouteTable(version, tasks, changed))
-        self.on_loop(self.gateway.router.refresh)
+        self.on_loop(self.gateway.refresh)
+        asyncio.run_coroutine_threadsafe(self.gateway.owned.settled(10.0), self._loop).result(20)
         assert self.gateway.router.table.version == version
 
 

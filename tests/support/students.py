@@ -14,9 +14,17 @@ class ScriptedHost:
     def __init__(self, answer: Answer | Exception | None) -> None:
         self.answer_with = answer
         self.asked: list[tuple[str, str, tuple[str, ...]]] = []
+        self.loaded: list[tuple[str, str]] = []
         self.cancelled = threading.Event()
+        self.closed = threading.Event()
 
-    async def answer(self, student_id: str, bundle: str, inputs: tuple[str, ...]) -> Answer:
+    async def load(self, student_id: str, bundle: str) -> None:
+        self.loaded.append((student_id, bundle))
+
+    async def close(self) -> None:
+        self.closed.set()
+
+    async def answer(self, student_id: str, bundle: str, inputs: tuple[str, ...], timeout_s: float = 1.0) -> Answer:  # noqa: ARG002
         self.asked.append((student_id, bundle, inputs))
         if self.answer_with is None:
             try:

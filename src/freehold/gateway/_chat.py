@@ -188,8 +188,7 @@ class ChatCall:
         restricted = resolution.data_class != "ordinary"
         allowed = (
             route is not None
-            and self._gateway.host is not None
-            and route.student_id != ""
+            and self._gateway.owned.can_ask(route)
             and resolution.template_id in route.template_ids
             and not self._request.owned_obstacle()
         )
@@ -241,12 +240,12 @@ class ChatCall:
         answer: Answer | None = None
         error = ""
         try:
-            async with asyncio.timeout(gateway.settings.owned_timeout_s):
-                answer = await gateway.host.answer(route.student_id, route.bundle, self._resolution.inputs)  # type: ignore[union-attr]
+            answer = await gateway.owned.ask(route, self._resolution.inputs)
         except TimeoutError:
             error = "the owned model did not answer in time"
         except Exception as fault:  # noqa: BLE001 -- a broken student escalates, it never breaks a call
-            error = f"the owned model failed ({type(fault).__name__})"
+            reason = fault.message if isinstance(fault, FreeholdError) else type(fault).__name__
+            error = f"the owned model failed: {reason}"
         in_scope = answer is not None and answer.scope >= route.scope_threshold
         sure = answer is not None and answer.confidence >= route.threshold and in_scope
         serves = serve and sure and answer is not None and fits(self._request, answer.text)

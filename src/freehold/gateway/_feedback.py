@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 
 from freehold.errors import BadRequest, FreeholdError, LedgerUnavailable
@@ -15,9 +13,6 @@ class Feedback(msgspec.Struct, frozen=True):
     call_id: str
     gold: str
 
-
-KeepFeedback = Callable[[Feedback], None]
-"""Keeps one; runs in a thread, may block, raises a `FreeholdError` where it cannot."""
 
 _decoder = msgspec.json.Decoder(Feedback)
 

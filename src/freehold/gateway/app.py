@@ -15,13 +15,14 @@ from freehold.errors import FreeholdError, MissingPrerequisite, NotFound, UsageE
 from freehold.registry import routes
 from freehold.settings import Loaded
 from freehold.tasks.matching import TaskMatcher
-from freehold.vocabulary import Answer, Call, Route
+from freehold.vocabulary import Call, Route
 from freehold.wire.openai import error_envelope
 
 from ._audits import AuditBook
 from ._chat import ChatCall
 from ._egress import Outgoing, Provider
-from ._feedback import KeepFeedback, decode_feedback, unreadable
+from ._feedback import Feedback, decode_feedback, unreadable
+from ._owned import OwnedModels, StudentHost
 from ._providers import RecordedProvider, providers_of, returned_headers
 from ._rental import Rental, Rented, Terms
 from ._router import MakeMatcher, Router
@@ -30,6 +31,7 @@ from .metrics import Labels, Metrics
 
 _JSON = b"content-type: application/json\r\n"
 _REFRESH_S = 0.2
+_LOAD_S = 10.0
 
 
 class Ledger(Protocol):
@@ -48,25 +50,18 @@ class Ledger(Protocol):
         ...
 
 
-class StudentHost(Protocol):
-    """Who runs owned models (`freehold.serving`)."""
-
-    async def answer(self, student_id: str, bundle: str, inputs: tuple[str, ...]) -> Answer:
-        """The owned model's answer."""
-        ...
-
-
 class Doors(NamedTuple):
     """What the gateway is given from outside; each may be left out.
 
-    `ledger` None: nothing is recorded. `host` None: everything is rented. `demoted` is called in a thread when an audit
-    took a route off, to make it last. `keep_feedback` None: feedback is refused.
+    `ledger` None: nothing is recorded. `host` None: everything is rented; the gateway closes it. `demoted` is called in
+    a thread when an audit took a route off, to make it last. `keep_feedback`, called in a thread too, keeps a person's
+    answer; None: feedback is refused.
     """
 
     ledger: Ledger | None = None
     host: StudentHost | None = None
     demoted: Callable[[Route, str], None] | None = None
-    keep_feedback: KeepFeedback | None = None
+    keep_feedback: Callable[[Feedback], None] | None = None
     make_matcher: MakeMatcher = TaskMatcher
 
 
@@ -89,7 +84,7 @@ class Gateway:
         self.metrics = Metrics()
         self.clock = asyncio.get_running_loop().time
         self.random = random.Random(os.urandom(16))
-        self.host = self._doors.host
+        self.owned = OwnedModels(self._doors.host, self.settings.owned_timeout_s)
         self.calls: set[ChatCall] = set()
         self._providers = providers_of(loaded.settings, os.environ if environ is None else environ)
         self.terms = Terms(
@@ -110,7 +105,7 @@ class Gateway:
         return self._server.port
 
     async def start(self, port: int | None = None) -> None:
-        """Read recordings and routes, then listen (`port` 0: any free port).
+        """Read recordings and routes, load owned models (not for long), then listen (`port` 0: any free port).
 
         Raises:
             OSError: the port is taken.
@@ -121,6 +116,7 @@ class Gateway:
         for certificate_id in self._audits.rejected():
             self.router.demote(certificate_id)
         self._refresh()
+        await self.owned.settled(_LOAD_S)
         await self._server.start(self.settings.host, self.settings.port if port is None else port)
 
     async def stop(self) -> None:
@@ -138,6 +134,7 @@ class Gateway:
             provider.close()
         if self._tasks:
             await asyncio.wait(tuple(self._tasks), timeout=5.0)
+        await self.owned.close()
         self._audits.close()
 
     # what calls use
@@ -216,7 +213,10 @@ class Gateway:
         """`GET /health/ready`: whether calls can be answered, and what is missing."""
         missing = self.missing()
         status = "draining" if self._draining else "missing" if missing else "ready"
-        body = msgspec.json.encode({"status": status, "missing": missing, "routes": self.router.table.version})
+        version = self.router.table.version
+        body = msgspec.json.encode(
+            {"status": status, "missing": missing, "routes": version, "owned_faults": self.owned.faults}
+        )
         exchange.respond(200 if status == "ready" else 503, _JSON, body)
 
     def missing(self) -> list[str]:
@@ -277,8 +277,13 @@ class Gateway:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Read the route table again where it has changed, and load the students it needs."""
         self.router.refresh()
+        self.owned.refresh(self.router.table)
+
+    def _refresh(self) -> None:
+        self.refresh()
         self._refresher = asyncio.get_running_loop().call_later(_REFRESH_S, self._refresh)
 
 

@@ -1,0 +1,92 @@
+"""The gateway as a program: light to import, quick to start, and without a word of content in what it prints."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from tests.gateway.test_cascade import FULL, body
+from tests.support.gateway import connect, read_response, request_bytes, running, settings
+from tests.support.students import SURE, ScriptedHost
+
+from freehold.errors import NotFound
+from freehold.gateway.app import Doors, Feedback
+
+HEAVY = ("numpy", "scipy", "sklearn", "pycrfsuite", "duckdb", "sqlalchemy", "rich", "typer", "jinja2", "jsonschema")
+
+
+def test_importing_the_gateway_loads_nothing_heavy():
+    code = (
+        "import sys, freehold.gateway.app, freehold.ledger.writer, freehold.serving; "
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def post(port, path, payload):
+    with connect(port) as sock:
+        sock.sendall(request_bytes(payload, path=path))
+        status, _, answer = read_response(sock)
+    return status, json.loads(answer)
+
+
+def test_feedback_is_kept_or_refused_by_name(tmp_path):
+    kept = []
+
+    def keep(feedback: Feedback):
+        if feedback.call_id == "unknown":
+            raise NotFound("the ledger holds no such call")
+        kept.append(feedback)
+
+    with running(settings(), tmp_path, Doors(keep_feedback=keep)) as gateway:
+        status, answer = post(gateway.port, "/v1/feedback", b'{"call_id":"call_1","gold":"refund"}')
+        assert (status, answer) == (200, {"call_id": "call_1", "kept": True})
+        assert kept == [Feedback("call_1", "refund")]
+        status, answer = post(gateway.port, "/v1/feedback", b'{"call_id":"unknown","gold":"x"}')
+        assert (status, answer["error"]["code"]) == (404, "not_found")
+        for bad in (b"{", b'{"call_id":"","gold":"x"}', b'{"call_id":"x"}', b'{"call_id":1,"gold":"x"}'):
+            assert post(gateway.port, "/v1/feedback", bad)[0] == 400
+
+
+class NeverLoads(ScriptedHost):
+    async def load(self, student_id, bundle):
+        raise NotFound("no such bundle")
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_student_is_loaded_ahead_and_one_that_cannot_be_is_not_asked(tmp_path, broken):
+    host = (NeverLoads if broken else ScriptedHost)(SURE)
+    with running(settings(), tmp_path, Doors(host=host)) as gateway:
+        gateway.publish(FULL)
+        status, _ = post(gateway.port, "/v1/chat/completions", body())
+        assert status == (503 if broken else 200)
+        assert bool(host.asked) is not broken
+        with connect(gateway.port) as sock:
+            sock.sendall(request_bytes(b"", path="/health/ready", method="GET"))
+            ready = json.loads(read_response(sock)[2])
+        assert ready["owned_faults"] == ({"s1": "no such bundle"} if broken else {})
+    assert host.closed.is_set()
+
+
+def test_the_ledger_in_trouble_stops_no_call(tmp_path):
+    class Down:
+        def mark(self):
+            return 0
+
+        def offer(self, call):
+            return False
+
+        def health(self):
+            return type("Health", (), {"pending": 7, "written": 0, "dropped": 3, "last_error": "full"})
+
+    with running(settings(), tmp_path, Doors(host=ScriptedHost(SURE))) as gateway:
+        gateway.gateway._doors = gateway.gateway._doors._replace(ledger=Down())
+        gateway.publish(FULL)
+        assert post(gateway.port, "/v1/chat/completions", body())[0] == 200
+        with connect(gateway.port) as sock:
+            sock.sendall(request_bytes(b"", path="/metrics", method="GET"))
+            text = read_response(sock)[2].decode()
+    assert 'freehold_ledger_healthy{error="full"} 0' in text
+    assert "freehold_ledger_dropped_total 3" in text
+    assert "freehold_ledger_pending 7" in text
