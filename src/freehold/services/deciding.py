@@ -46,7 +46,7 @@ def verdicts(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: dat
         verdict = decide(
             task, workload, facts, constraints, home.settings.economics, as_of or datetime.now(UTC), prices=prices
         )
-        home.registry.save_verdict(verdict)
+        home.registry.add_verdict(verdict)
         made.append((workload.calls, verdict))
     made.sort(key=lambda pair: (-pair[0], pair[1].task_name))
     return [verdict for _, verdict in made]

@@ -6,10 +6,10 @@ from collections import Counter
 
 import msgspec
 
-from freehold.tasks import contracts, discovery
-from freehold.vocabulary import Call, Task, TaskKind
-from freehold.wire.openai import answer_text
+from freehold.tasks import discovery
+from freehold.vocabulary import Task, TaskKind
 
+from .contracting import Answers
 from .home import Home
 
 _FRESH = "discovered.json"
@@ -49,26 +49,20 @@ def find_tasks(home: Home) -> tuple[Task, ...]:
     """Look for recurring tasks in every call, and learn their contracts; persons' names and edits stay."""
     found = discovery.discover(home.calls(), previous=home.registry.tasks())
     tasks = home.registry.save_discovered(found.tasks)
-    answers: dict[str, list[str]] = {task.id: [] for task in tasks}
+    answers = {task.id: Answers(task) for task in tasks}
     counts: Counter[str] = Counter()
     total = 0
     for call, match in home.recognised():
         total += 1
         if match is not None:
             counts[match.task_id] += 1
-            _learn_from(call, answers[match.task_id])
-    for task_id, texts in answers.items():
-        if texts:
-            home.registry.save_contract(task_id, contracts.learn(texts))
+            answers[match.task_id].add(call, match)
+    for task_id, seen in answers.items():
+        contract = seen.learn()
+        if contract is not None:
+            home.registry.save_contract(task_id, contract)
     _remember(home, _Seen(total, dict(counts)))
     return tasks
-
-
-def _learn_from(call: Call, answers: list[str]) -> None:
-    if call.outcome == "ok" and call.owner == "rented":
-        text = answer_text(call.response)
-        if text is not None:
-            answers.append(text)
 
 
 def list_tasks(home: Home, *, refresh: bool = False) -> TaskListing:

@@ -12,9 +12,9 @@ import freehold
 from freehold.errors import MissingPrerequisite
 from freehold.students import bundle, curation, ladder
 from freehold.students.protocol import Trained
-from freehold.tasks import contracts
 from freehold.vocabulary import Contract, Example, LearningPoint, Manifest, Task, Tried
 
+from .contracting import contract
 from .examples import Gathered, Split, covered_versions, gather, split
 from .home import Home, Progress, silent
 
@@ -66,11 +66,11 @@ def train(
             hint="record or import more of its calls",
             code="too_few_calls",
         )
-    contract = home.registry.contract(task.id) or contracts.learn([e.answer for e in divided.train])
-    curated = curation.curate(divided.train, contract=contract)
+    agreed = contract(home, task)
+    curated = curation.curate(divided.train, agreed)
     say(f"{task.name}: training on {len(curated.examples)} examples")
-    trained = ladder.train(task.name, task.kind, curated.examples, contract, seed=seed, time_limit_s=time_limit_s)
-    manifest = _write(home, task, contract, gathered, divided, curated.examples, trained, seed)
+    trained = ladder.train(task.name, task.kind, curated.examples, agreed, seed=seed, time_limit_s=time_limit_s)
+    manifest = _write(home, task, agreed, gathered, divided, curated.examples, trained, seed)
     return TrainingReport(
         task=task.name,
         student_id=manifest.student_id,
@@ -85,7 +85,7 @@ def train(
         keepable=trained.keepable,
         labels_needed=trained.labels_needed,
         left_out=gathered.left_out,
-        curated_out=curated.dropped,
+        curated_out=curated.card["left_out"],
         tried=trained.tried,
         learning_curve=trained.learning_curve,
     )
@@ -94,7 +94,7 @@ def train(
 def _write(
     home: Home,
     task: Task,
-    contract: Contract,
+    agreed: Contract,
     gathered: Gathered,
     divided: Split,
     examples: tuple[Example, ...],
@@ -110,7 +110,7 @@ def _write(
         rung=trained.rung,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         template_ids=covered_versions(examples, gathered.versions),
-        contract_version=contract.version,
+        contract_version=agreed.version,
         dataset_digest="",
         n_train=trained.n_train,
         scope_threshold=trained.scope_threshold,
@@ -124,14 +124,13 @@ def _write(
         tried=trained.tried,
     )
     files = trained.files | {
-        bundle.Layout.CONTRACT: msgspec.json.format(msgspec.json.encode(contract)),
+        bundle.Layout.CONTRACT: msgspec.json.format(msgspec.json.encode(agreed)),
         bundle.Layout.DATA: bundle.encode_examples(examples),
     }
     manifest, _ = bundle.compose(draft, files)
     folder = home.path / "bundles" / manifest.student_id
     if not folder.exists():  # the same calls and seed make the same student again
         manifest = bundle.write(folder, draft, files, bundle.signing_key(home.path))
-    home.registry.save_contract(task.id, contract)
     home.registry.add_student(manifest, folder)
     return manifest
 
