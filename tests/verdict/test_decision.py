@@ -224,10 +224,29 @@ def test_the_same_question_gets_the_same_answer() -> None:
 
 def test_a_short_log_is_said_to_be_one() -> None:
     minutes = _decide(a_workload(200, days=0.01))
-    assert any("hours were observed" in warning for warning in minutes.warnings)
+    assert minutes.word == "not_enough_evidence"
+    assert "14.4 minutes" in minutes.reason
+    hours = _decide(a_workload(200, days=0.2))
+    assert any("hours were observed" in warning for warning in hours.warnings)
     days = _decide(a_workload(200, days=3))
     assert any("weekly rhythm" in warning for warning in days.warnings)
-    assert not _decide().warnings
+    assert not _decide(quality=QualityFacts(kind="classification")).warnings
+
+
+def test_a_certificate_against_the_teacher_says_that_it_inherits_its_errors() -> None:
+    assert any("where they are wrong" in warning for warning in _decide().warnings)
+    gold = QualityFacts(kind="classification", certificate=a_certificate(against="gold"))
+    assert not _decide(quality=gold).warnings
+
+
+def test_restricted_data_at_an_unknown_price_is_decided_without_a_rent_of_zero() -> None:
+    days = tuple(
+        msgspec.structs.replace(day, model="my-own", usd=Decimal(0), unpriced_calls=day.calls) for day in WORK.days
+    )
+    verdict = _decide(msgspec.structs.replace(WORK, days=days), constraints=RESTRICTED)
+    assert verdict.word == "own_student"
+    assert "not known" in verdict.reason
+    assert all(option.word != "keep_renting" and option.npv_usd == {} for option in verdict.options)
 
 
 def test_a_price_found_by_name_alone_is_warned_of() -> None:

@@ -76,9 +76,7 @@ def build_case(workload: Workload, prices: PriceBook, as_of: datetime) -> Case:
     )
 
 
-def _at_todays_price(
-    day: DayUsage, prices: PriceBook, as_of: datetime, sources: dict[Source, None]
-) -> Decimal | None:
+def _at_todays_price(day: DayUsage, prices: PriceBook, as_of: datetime, sources: dict[Source, None]) -> Decimal | None:
     """What a day's known calls would cost at the prices of `as_of`.
 
     The day's exact spend, times the change of price since, judged at one hour of both days: a price list that knows

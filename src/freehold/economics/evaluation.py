@@ -29,6 +29,8 @@ VOLUME_GRID: FloatArray = np.logspace(-2, 5, 211)
 """Multiples of the volume that are looked at for flips and crossovers: x0.01 to x100000, 30 steps a decade."""
 
 _PAYBACK_MONTHS = 60
+_REFINED = 64
+_REFINEMENTS = 3
 
 
 class Evaluation:
@@ -122,10 +124,11 @@ class Evaluation:
         if at == 0:
             return float(VOLUME_GRID[0] * self.case.calls)
         low, high = float(VOLUME_GRID[at - 1]), float(VOLUME_GRID[at])
-        for _ in range(40):
-            mid = (low * high) ** 0.5
-            won = float(self.npv_usd(option, self.columns(1, {"volume": mid}))[0]) > 0
-            low, high = (low, mid) if won else (mid, high)
+        for _ in range(_REFINEMENTS):
+            between = np.linspace(low, high, _REFINED + 1)
+            won = self.npv_usd(option, self.columns(len(between), {"volume": between}))[1:] > 0
+            first = int(np.argmax(won)) + 1 if won.any() else _REFINED
+            low, high = float(between[first - 1]), float(between[first])
         return high * self.case.calls
 
     def _npvs(self, option: CostModel, inputs: Inputs) -> dict[int, FloatArray]:

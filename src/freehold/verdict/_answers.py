@@ -20,6 +20,9 @@ from ._standing import Standing
 WORTH_SWITCHING = 0.1
 """Share of the rent that a switch must save: below it, its risk and attention are not paid for."""
 
+_REFINED = 64
+_REFINEMENTS = 3
+
 _PRICE_GRID: FloatArray = np.logspace(-2, 2, 161)
 _SHARE_GRID: FloatArray = np.linspace(0, 1, 201)
 _HOURS_GRID: FloatArray = np.linspace(0, 160, 321)
@@ -130,11 +133,10 @@ class Answers:
         return Flip(label, now * times, at * times, self.words(self.evaluation.columns(1, {name: at}))[0], unit)
 
     def _edge(self, name: str, base: VerdictWord, same: float, off: float) -> float:
-        """Bisect between a value with today's answer and one without; the end that answers otherwise."""
-        for _ in range(30):
-            mid = (same + off) / 2
-            if self.words(self.evaluation.columns(1, {name: mid}))[0] == base:
-                same = mid
-            else:
-                off = mid
+        """Narrow down between a value with today's answer and one without; the end that answers otherwise."""
+        for _ in range(_REFINEMENTS):
+            between = np.linspace(same, off, _REFINED + 1)
+            words = self.words(self.evaluation.columns(len(between), {name: between}))
+            first = next((i for i, word in enumerate(words) if i and word != base), _REFINED)
+            same, off = float(between[first - 1]), float(between[first])
         return off

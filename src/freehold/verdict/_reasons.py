@@ -94,7 +94,7 @@ def rival_flips(answers: Answers, winner: Standing | None, quality: QualityFacts
     return ()
 
 
-def warnings(workload: Workload, case: Case) -> tuple[str, ...]:
+def warnings(workload: Workload, case: Case, quality: QualityFacts) -> tuple[str, ...]:
     """What the reader must know before using the figures."""
     found: list[str] = []
     if workload.days_observed < 1:
@@ -122,6 +122,9 @@ def warnings(workload: Workload, case: Case) -> tuple[str, ...]:
         found.append("Some token counts are estimates: no provider stated them.")
     if workload.failed_calls > workload.calls / 10:
         found.append(f"{workload.failed_calls:,} of {workload.calls:,} calls failed.")
+    promise = quality.certificate
+    if promise is not None and promise.certified and promise.against == "teacher":
+        found.append("The certificate is against the rented model's answers: where they are wrong, the student is too.")
     return tuple(found)
 
 

@@ -24,6 +24,12 @@ from . import _reasons
 from ._answers import Answers, Swing
 from ._standing import Standing, stand
 
+MIN_DAYS = 1 / 24
+"""Below an hour of observation no month is spoken of: the rate of a burst is no volume."""
+
+_INCOMPARABLE: dict[str, object] = {"npv_usd": {}, "months_to_pay_back": None, "crossover_calls_per_month": None}
+"""What cannot be said of an option where nobody knows what renting costs."""
+
 
 class Constraints(msgspec.Struct, frozen=True):
     """What somebody declared about a task and no log shows. Hard: it removes options, it weighs nothing."""
@@ -52,11 +58,13 @@ def decide(
     prices = prices or PriceBook()
     case = build_case(workload, prices, as_of)
     inputs = assumptions(workload, quality, settings)
+    if not workload.calls or workload.days_observed < MIN_DAYS:
+        return _unpriced(task, workload, case, as_of)
     standings = stand(case, workload, quality, constraints.data_class, prices)
     evaluation = Evaluation(case, [standing.option for standing in standings], inputs)
     answers = Answers(evaluation, standings)
     restricted = constraints.data_class == "restricted"
-    if not workload.calls or (case.rent_usd is None and not restricted):
+    if case.rent_usd is None and not restricted:
         return _unpriced(task, workload, case, as_of)
     winner = answers.winner()
     swings = answers.swings() if winner is not None else ()
@@ -64,14 +72,17 @@ def decide(
     story = _reasons.Story(task, workload, quality, answers, winner, swings, shortage, restricted)
     rows = tuple(_row(evaluation, standing) for standing in standings)
     flips = answers.flips() + _reasons.rival_flips(answers, winner, quality)
+    reason, to_find_out = _reasons.reason(story, word, rows, flips), _reasons.to_find_out(story, word, rows)
+    if case.rent_usd is None:
+        rows = tuple(msgspec.structs.replace(row, **_INCOMPARABLE) for row in rows[1:])
     return Verdict(
         task_id=task.id,
         task_name=task.name,
         kind=task.kind,
         word=word,
-        reason=_reasons.reason(story, word, rows, flips),
+        reason=reason,
         provisional=_provisional(word, winner, answers, quality),
-        to_find_out=_reasons.to_find_out(story, word, rows),
+        to_find_out=to_find_out,
         calls_per_month=workload.calls_per_month,
         months_observed=workload.months_observed,
         volume_factor=workload.volume_factor,
@@ -81,7 +92,7 @@ def decide(
         probability_owning_wins=answers.probability_owning_wins(),
         sources=_sources(workload, case, quality),
         made_at=as_of.isoformat(),
-        warnings=_reasons.warnings(workload, case),
+        warnings=_reasons.warnings(workload, case, quality),
     )
 
 
@@ -136,14 +147,22 @@ def _sources(workload: Workload, case: Case, quality: QualityFacts) -> tuple[Sou
 
 
 def _unpriced(task: Task, workload: Workload, case: Case, as_of: datetime) -> Verdict:
-    """There is nothing to compare with: no call, or nobody knows what renting costs."""
+    """There is nothing to compare with: no call, no time to speak of, or nobody knows what renting costs."""
     name = f"{case.provider}/{case.model}"
-    reason = (
-        "No call of this task is recorded, so there is nothing to price."
-        if not workload.calls
-        else f"Nobody knows what {workload.unpriced_calls:,} of {workload.calls:,} calls cost: there is no price of "
-        f"{name}, or the calls state no token counts. Owning cannot be compared with an unknown bill."
-    )
+    if not workload.calls:
+        reason, to_find_out = "No call of this task is recorded, so there is nothing to price.", "Record calls first."
+    elif workload.days_observed < MIN_DAYS:
+        minutes = workload.days_observed * 24 * 60
+        reason = (
+            f"Only {minutes:.1f} minutes were observed ({workload.calls:,} calls): that says nothing about a month."
+        )
+        to_find_out = "Record, or import, at least a day of calls; better two weeks."
+    else:
+        reason = (
+            f"Nobody knows what {workload.unpriced_calls:,} of {workload.calls:,} calls cost: there is no price of "
+            f"{name}, or the calls state no token counts. Owning cannot be compared with an unknown bill."
+        )
+        to_find_out = f'State the price: [prices."{name}"] in freehold.toml.'
     return Verdict(
         task_id=task.id,
         task_name=task.name,
@@ -151,9 +170,7 @@ def _unpriced(task: Task, workload: Workload, case: Case, as_of: datetime) -> Ve
         word="not_enough_evidence",
         reason=reason,
         provisional=True,
-        to_find_out=f'State the price: [prices."{name}"] in freehold.toml.'
-        if workload.calls
-        else "Record calls first.",
+        to_find_out=to_find_out,
         calls_per_month=workload.calls_per_month,
         months_observed=workload.months_observed,
         volume_factor=workload.volume_factor,
@@ -163,5 +180,5 @@ def _unpriced(task: Task, workload: Workload, case: Case, as_of: datetime) -> Ve
         probability_owning_wins=0.0,
         sources=_sources(workload, case, QualityFacts()),
         made_at=as_of.isoformat(),
-        warnings=_reasons.warnings(workload, case),
+        warnings=_reasons.warnings(workload, case, QualityFacts()),
     )
