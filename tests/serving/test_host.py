@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from tests.support.bundles import contract, draft, files, write_bundle
-from tests.support.students import LOADER
+from tests.support.puppets import LOADER
 
 from freehold.errors import BundleRefused, FreeholdError, MissingPrerequisite, UpstreamFailed, UpstreamTimeout
 from freehold.serving import StudentHost
@@ -228,7 +228,7 @@ def test_a_stranger_signature_does_not_serve_until_it_is_trusted(home: Path, tmp
 
 def test_a_student_that_cannot_be_loaded_says_so_without_its_content(home: Path, student: str) -> None:
     async def test() -> None:
-        async with host_of(home, loader="tests.support.students:load_nothing") as host:
+        async with host_of(home, loader="tests.support.puppets:load_nothing") as host:
             with pytest.raises(BundleRefused) as refused:
                 await host.answer(student, BUNDLE, ("x",), timeout_s=30)
             assert "content" not in str(refused.value)

@@ -11,9 +11,8 @@ from typing import Final, NamedTuple, Protocol
 
 from freehold.errors import BundleRefused
 from freehold.students import bundle as bundles
-from freehold.vocabulary import Answer
-
-from ._checks import Checker
+from freehold.tasks import contracts
+from freehold.vocabulary import Answer, Contract
 
 MAX_LOADED: Final = 32
 
@@ -42,7 +41,7 @@ class Timed(NamedTuple):
 class _Loaded(NamedTuple):
     bundle: str
     student: Student
-    checker: Checker
+    contract: Contract
 
 
 class Students:
@@ -79,7 +78,7 @@ class Students:
             )
         if verified.manifest.student_id != student_id:
             raise BundleRefused("the bundle is another student's", code="bundle_changed")
-        self._loaded[student_id] = _Loaded(bundle, self._loader(folder), Checker(bundles.read_contract(folder)))
+        self._loaded[student_id] = _Loaded(bundle, self._loader(folder), bundles.read_contract(folder))
         while len(self._loaded) > MAX_LOADED:
             self._loaded.popitem(last=False)
 
@@ -88,7 +87,7 @@ class Students:
         loaded = self._loaded[student_id]
         began = time.thread_time()
         answers = _batch(loaded.student, many)
-        kept = [None if answer is None else _kept(loaded.checker, answer) for answer in answers]
+        kept = [None if answer is None else _kept(loaded.contract, answer) for answer in answers]
         model_ms = (time.thread_time() - began) * 1000 / max(len(many), 1)
         return [Timed(None if a is None else Answer(a.text, a.confidence, a.scope, round(model_ms, 4))) for a in kept]
 
@@ -108,9 +107,9 @@ def _one(student: Student, inputs: tuple[str, ...]) -> Answer | None:
         return None
 
 
-def _kept(checker: Checker, answer: Answer) -> Answer:
+def _kept(contract: Contract, answer: Answer) -> Answer:
     """The answer with a confidence and a scope to rely on: 0 where it breaks the contract or is no number."""
-    confidence = answer.confidence if checker.keeps(answer.text) else 0.0
+    confidence = answer.confidence if contracts.check(contract, answer.text) is None else 0.0
     return Answer(answer.text, _unit(confidence), _unit(answer.scope))
 
 
