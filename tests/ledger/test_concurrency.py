@@ -13,7 +13,7 @@ from tests.support.ledger_crash import Nursery
 
 from freehold.errors import LedgerUnavailable
 from freehold.ledger import Ledger
-from freehold.ledger._hot import HotFile
+from freehold.ledger._hot import HotFile, finish
 from freehold.ledger.writer import LedgerWriter
 from freehold.settings import LedgerSettings
 
@@ -120,6 +120,40 @@ def test_two_sealers_leave_one_segment(tmp_path: Path) -> None:
     assert not two.publish(second)
     assert [path.name for path in (tmp_path / "ledger/segments").iterdir()] == [first.entry.name]
     assert ledger.count() == 40
+
+
+def test_small_segments_are_merged_and_answers_stay(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    folder = tmp_path / "ledger/segments"
+    for first in range(0, 160, 10):
+        ledger.append(make_call(n) for n in range(first, first + 10))
+        ledger.seal()
+    assert len(list(folder.iterdir())) == 16
+    calls = ledger.calls()
+    begun = [next(calls) for _ in range(5)]
+    assert ledger.seal().calls == 0
+    assert len(ledger._manifest.listing().segments) == 1
+    assert [*begun, *calls] == [make_call(n) for n in range(160)]
+    ledger.seal(remove_after_s=0)
+    assert len(list(folder.iterdir())) == 1
+    assert list(ledger.calls()) == [make_call(n) for n in range(160)]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_file_without_calls_is_sealed_away(tmp_path: Path, alone: bool) -> None:
+    ledger = Ledger(tmp_path)
+    ledger._manifest.create()
+    HotFile(tmp_path / "ledger/hot/gone-1.db", "NORMAL").close()
+    ledger._manifest.add_hot("gone-1.db", "gone")
+    ledger._manifest.close_hot("gone-1.db", finish(tmp_path / "ledger/hot/gone-1.db"))
+    if not alone:
+        ledger.append([make_call(3)])
+    ledger.seal(remove_after_s=0)
+    assert not list((tmp_path / "ledger/hot").iterdir())
+    assert ledger.count() == (not alone)
+    ledger.append([make_call(3)])
+    assert list(ledger.calls()) == [make_call(3)]
+    assert list(ledger.calls(since_us=make_call(3).started_at_us)) == [make_call(3)]
 
 
 def test_two_imports_at_once_add_each_call_once(tmp_path: Path) -> None:

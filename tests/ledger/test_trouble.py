@@ -179,6 +179,20 @@ def test_an_emptied_hot_file_is_never_read_as_empty(tmp_path: Path) -> None:
         list(ledger.calls())
 
 
+def test_calls_missing_from_a_hot_file_are_noticed(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.append(make_call(n) for n in range(30))
+    (hot,) = (tmp_path / "ledger/hot").iterdir()
+    db = sqlite3.connect(hot)
+    db.execute("DELETE FROM calls WHERE seq = 3")
+    db.commit()
+    db.close()
+    for read in (ledger.count, ledger.seal, lambda: list(ledger.calls())):
+        with pytest.raises(LedgerUnavailable):
+            read()
+    assert ["29 calls where the manifest says 30" in f.message for f in ledger.doctor()] == [True]
+
+
 def test_a_missing_manifest_is_not_an_empty_ledger(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     ledger.append([make_call(1)])

@@ -8,6 +8,7 @@ moved away and restored is seen. Readers take one consistent `Listing` and check
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import sqlite3
@@ -29,7 +30,7 @@ _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS hot (name TEXT PRIMARY KEY, writer TEXT NOT NULL, state TEXT NOT NULL,
        rows INTEGER, first_us INTEGER, last_us INTEGER, bytes INTEGER, segment TEXT, changed_us INTEGER NOT NULL)""",
     """CREATE TABLE IF NOT EXISTS segments (name TEXT PRIMARY KEY, rows INTEGER NOT NULL, first_us INTEGER NOT NULL,
-       last_us INTEGER NOT NULL, bytes INTEGER NOT NULL, created_us INTEGER NOT NULL)""",
+       last_us INTEGER NOT NULL, bytes INTEGER NOT NULL, state TEXT NOT NULL, changed_us INTEGER NOT NULL)""",
     "CREATE TABLE IF NOT EXISTS written_off (name TEXT PRIMARY KEY, rows INTEGER, at_us INTEGER NOT NULL)",
 )
 
@@ -127,7 +128,7 @@ class Manifest:
                 " WHERE state IN ('open', 'closed') ORDER BY changed_us, name"
             ).fetchall()
             segments = db.execute(
-                "SELECT name, rows, first_us, last_us, bytes FROM segments ORDER BY first_us, name"
+                "SELECT name, rows, first_us, last_us, bytes FROM segments WHERE state = 'live' ORDER BY first_us, name"
             ).fetchall()
             writers = db.execute(
                 "SELECT writer, pid, host, started_us, ended_us, answered, dropped FROM writers ORDER BY started_us"
@@ -209,24 +210,29 @@ class Manifest:
         return dropped
 
     def sealed(self, entry: SegmentEntry, sources: Sequence[str]) -> bool:
-        """Replace closed hot files by the segment made of them; False where another process was first."""
+        """Replace closed hot files and small segments by the segment made of them; False where another was first."""
+        names = json.dumps(list(sources))
         with self.change() as db:
-            marks = ", ".join("?" * len(sources))
-            closed = db.execute(
-                f"SELECT count(*) FROM hot WHERE state = 'closed' AND name IN ({marks})",  # noqa: S608
-                tuple(sources),
+            there = db.execute(
+                "SELECT (SELECT count(*) FROM hot WHERE state = 'closed' AND name IN (SELECT value FROM json_each(?1)))"
+                " + (SELECT count(*) FROM segments WHERE state = 'live' AND name IN (SELECT value FROM json_each(?1)))",
+                (names,),
             ).fetchone()[0]
-            if closed != len(sources):
+            if there != len(sources):
                 return False
             now = now_us()
-            if entry.rows:
-                db.execute(
-                    "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)",
-                    (entry.name, entry.rows, entry.first_us, entry.last_us, entry.size, now),
-                )
             db.execute(
-                f"UPDATE hot SET state = 'sealed', segment = ?, changed_us = ? WHERE name IN ({marks})",  # noqa: S608
-                (entry.name, now, *sources),
+                "UPDATE hot SET state = 'sealed', segment = ?, changed_us = ?"
+                " WHERE name IN (SELECT value FROM json_each(?))",
+                (entry.name, now, names),
+            )
+            db.execute(
+                "UPDATE segments SET state = 'replaced', changed_us = ? WHERE name IN (SELECT value FROM json_each(?))",
+                (now, names),
+            )
+            db.execute(
+                "INSERT INTO segments VALUES (?, ?, ?, ?, ?, 'live', ?)",
+                (entry.name, entry.rows, entry.first_us, entry.last_us, entry.size, now),
             )
         return True
 
@@ -239,7 +245,7 @@ class Manifest:
         with self.change() as db:
             found = db.execute(
                 "SELECT rows FROM hot WHERE name = ? AND state IN ('open', 'closed')"
-                " UNION ALL SELECT rows FROM segments WHERE name = ?",
+                " UNION ALL SELECT rows FROM segments WHERE name = ? AND state = 'live'",
                 (name, name),
             ).fetchone()
             if found is None:
@@ -251,19 +257,21 @@ class Manifest:
         return found[0]
 
     def removable(self, after_s: float = REMOVE_AFTER_S) -> list[str]:
-        """Sealed hot files that no read can still be using."""
+        """Hot files and segments that were replaced so long ago that no read can still be using them."""
         with self.change() as db:
             rows = db.execute(
-                "SELECT name FROM hot WHERE state = 'sealed' AND changed_us <= ?", (now_us() - int(after_s * 1e6),)
+                "SELECT name FROM hot WHERE state = 'sealed' AND changed_us <= ?1"
+                " UNION ALL SELECT name FROM segments WHERE state = 'replaced' AND changed_us <= ?1",
+                (now_us() - int(after_s * 1e6),),
             ).fetchall()
         return [name for (name,) in rows]
 
     def removed(self, names: Sequence[str]) -> None:
-        """Record that sealed hot files are gone. Their row counts stay: a writer's losses are reckoned from them."""
+        """Record that replaced files are gone. Row counts of hot files stay: losses are reckoned from them."""
         with self.change() as db:
-            db.executemany(
-                "UPDATE hot SET state = 'removed' WHERE name = ? AND state = 'sealed'", [(n,) for n in names]
-            )
+            for name in names:
+                db.execute("UPDATE hot SET state = 'removed' WHERE name = ? AND state = 'sealed'", (name,))
+                db.execute("DELETE FROM segments WHERE name = ? AND state = 'replaced'", (name,))
 
     def known_files(self) -> set[str]:
         """Names of every hot file and segment that was ever listed."""

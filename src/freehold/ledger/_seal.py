@@ -1,8 +1,8 @@
-"""Sealing: closed hot files become zstd Parquet segments, through the manifest.
+"""Sealing: closed hot files become zstd Parquet segments, and small segments larger ones, through the manifest.
 
 Five steps, each of which may be the last one before a kill:
 
-    plan      which closed hot files go into one segment
+    plan      which closed hot files, or which small segments, go into one segment
     write     segments/NAME.parquet.part, synced, its rows counted against the manifest
     install   renamed to segments/NAME.parquet, folder synced; nobody reads it, it is not listed
     publish   one transaction: the segment is listed, its sources are no longer
@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -33,8 +33,14 @@ if TYPE_CHECKING:
     import duckdb
 
 _TARGET_ROWS = 50_000
+_SMALL_ROWS = 10_000
+_SMALL_BYTES = 8 * 1024 * 1024
+_MERGE_FROM = 16
 _ROW_GROUP = 4096
 _CHUNK = 1024
+_BESIDE = ("", "-wal", "-shm")
+
+Entry = HotEntry | SegmentEntry
 
 
 class Written(NamedTuple):
@@ -53,32 +59,34 @@ class Sealer:
         self._manifest = manifest
         self._engine = engine
 
-    def plan(self) -> list[tuple[HotEntry, ...]]:
-        """Closed hot files, grouped so that a group makes one segment of a good size."""
-        groups: list[tuple[HotEntry, ...]] = []
-        group: list[HotEntry] = []
-        for entry in self._manifest.listing().hot:
-            if not entry.closed:
-                continue
-            rows, size = sum(e.rows for e in group), sum(e.size for e in group)
-            if group and (rows + entry.rows > _TARGET_ROWS or size + entry.size > ROTATE_BYTES):
-                groups.append(tuple(group))
-                group = []
-            group.append(entry)
-        return [*groups, tuple(group)] if group else groups
+    def plan(self) -> list[tuple[Entry, ...]]:
+        """Files grouped so that a group makes one segment of a good size: hot ones, and segments that are too small.
 
-    def write(self, group: Sequence[HotEntry]) -> Written:
+        Small segments wait until there are enough of them, so that a call is rewritten a few times in its life and no
+        more.
+        """
+        listing = self._manifest.listing()
+        small = [segment for segment in listing.segments if segment.rows < _SMALL_ROWS and segment.size < _SMALL_BYTES]
+        groups = _grouped([entry for entry in listing.hot if entry.closed])
+        if len(small) >= _MERGE_FROM:
+            groups += [group for group in _grouped(small) if len(group) > 1]
+        return groups
+
+    def write(self, group: Sequence[Entry]) -> Written:
         """Write a segment beside the others, under a name that nobody reads.
 
         Raises:
             LedgerUnavailable: its rows are not those of its sources.
-            sqlite3.Error, duckdb.Error, OSError: a source cannot be read or the segment cannot be written.
+            Vanished, sqlite3.Error, duckdb.Error, OSError: a source cannot be read or the segment cannot be written.
         """
-        first, last = min(e.first_us for e in group), max(e.last_us for e in group)
+        whole = [entry for entry in group if entry.rows] or group
+        first, last = min(e.first_us for e in whole), max(e.last_us for e in whole)
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(max(first, 0) // 1_000_000))
         name = f"{stamp}-{secrets.token_hex(6)}.parquet"
         part = self._layout.segments / f"{name}.part"
         expected = sum(entry.rows for entry in group)
+        hot = tuple(entry for entry in group if isinstance(entry, HotEntry))
+        segments = tuple(entry for entry in group if isinstance(entry, SegmentEntry))
         with ExitStack() as stack:
             cursor = stack.enter_context(closing(self._engine.cursor()))
             table = f"seal_{secrets.token_hex(6)}"
@@ -87,7 +95,7 @@ class Sealer:
             cursor.execute(f"CREATE TEMP TABLE {table} ({columns})")
             stack.callback(cursor.execute, f"DROP TABLE {table}")
             values = ", ".join(f"unnest(?::{kind}[])" for kind in kinds)
-            snapshot = stack.enter_context(Snapshot(self._layout, Listing(hot=tuple(group)), self._engine))
+            snapshot = stack.enter_context(Snapshot(self._layout, Listing(hot, segments), self._engine))
             chunk: list[tuple[object, ...]] = []
             for row in snapshot.rows(Filter()):
                 chunk.append(row)
@@ -97,8 +105,7 @@ class Sealer:
             if chunk:
                 cursor.execute(f"INSERT INTO {table} SELECT {values}", [list(c) for c in zip(*chunk, strict=True)])
             cursor.execute(
-                f"COPY (SELECT * FROM {table} ORDER BY started_at_us, id) TO '{_quoted(part)}'"  # noqa: S608
-                f" (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
+                f"COPY {table} TO '{_quoted(part)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
             )
             counted = cursor.execute("SELECT num_rows FROM parquet_file_metadata(?)", [str(part)]).fetchone()
         if counted is None or counted[0] != expected:
@@ -124,11 +131,11 @@ class Sealer:
         return False
 
     def sweep(self, *, after_s: float = REMOVE_AFTER_S, orphans_after_s: float = ORPHAN_AFTER_S) -> int:
-        """Remove hot files that were sealed long enough ago, and old files that nobody listed; returns how many."""
+        """Remove files that were replaced long enough ago, and old files that nobody listed; returns how many."""
         names = self._manifest.removable(after_s)
         for name in names:
-            for suffix in ("", "-wal", "-shm"):
-                (self._layout.hot / f"{name}{suffix}").unlink(missing_ok=True)
+            for path in (*(self._layout.hot / f"{name}{suffix}" for suffix in _BESIDE), self._layout.segments / name):
+                path.unlink(missing_ok=True)
         self._manifest.removed(names)
         return len(names) + self._sweep_orphans(orphans_after_s)
 
@@ -140,6 +147,18 @@ class Sealer:
                 path.unlink(missing_ok=True)
                 swept += 1
         return swept
+
+
+def _grouped(entries: Iterable[Entry]) -> list[tuple[Entry, ...]]:
+    groups: list[list[Entry]] = []
+    rows = size = 0
+    for entry in entries:
+        if not groups or rows + entry.rows > _TARGET_ROWS or size + entry.size > ROTATE_BYTES:
+            groups.append([])
+            rows = size = 0
+        groups[-1].append(entry)
+        rows, size = rows + entry.rows, size + entry.size
+    return [tuple(group) for group in groups]
 
 
 def _quoted(path: Path) -> str:

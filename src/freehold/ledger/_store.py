@@ -16,7 +16,7 @@ from freehold.vocabulary import Call
 
 from ._append import Appended, Appender
 from ._layout import ORPHAN_AFTER_S, REMOVE_AFTER_S, Layout, now_us
-from ._manifest import Listing, Manifest
+from ._manifest import HotEntry, Listing, Manifest
 from ._marks import SUFFIX, peek
 from ._recovery import recover, recover_quietly
 from ._rows import BODIES, GOLD, ID, NAMES, to_call
@@ -38,7 +38,7 @@ class QueryResult(msgspec.Struct, frozen=True):
 
 
 class Sealed(msgspec.Struct, frozen=True):
-    """What `seal` did: segments written, calls in them, files swept, and answered calls found to be lost."""
+    """What `seal` did: segments written, calls newly sealed, files swept, and answered calls found to be lost."""
 
     segments: int = 0
     calls: int = 0
@@ -140,7 +140,7 @@ class Ledger:
         values = list(parameters)
 
         def read() -> QueryResult:
-            with self._snapshot() as snapshot, closing(duckdb.connect(":memory:")) as engine:
+            with self._snapshot() as snapshot, closing(duckdb.connect(":memory:", config=self._config())) as engine:
                 prepare_views(engine, snapshot, read_gold(self._layout, None))
                 try:
                     found = engine.execute(sql, values)
@@ -194,7 +194,7 @@ class Ledger:
                 sealer.install(written)
                 if sealer.publish(written):
                     segments += 1
-                    calls += written.entry.rows
+                    calls += sum(entry.rows for entry in group if isinstance(entry, HotEntry))
             swept = sealer.sweep(after_s=remove_after_s, orphans_after_s=orphans_after_s)
         except self._failures() as error:
             raise self._unwritable(error) from error
@@ -264,8 +264,12 @@ class Ledger:
 
         with self._lock:
             if self._duckdb is None:
-                self._duckdb = duckdb.connect(":memory:", config={"threads": 2, "preserve_insertion_order": True})
+                self._duckdb = duckdb.connect(":memory:", config=self._config())
             return self._duckdb
+
+    def _config(self) -> dict[str, Any]:
+        # What does not fit into memory spills here and not, as it would by default, into the working folder.
+        return {"threads": 2, "temp_directory": str(self._layout.root / "spill")}
 
     @staticmethod
     def _failures() -> tuple[type[Exception], ...]:
