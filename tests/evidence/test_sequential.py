@@ -122,7 +122,7 @@ def paired_run(seed: int, claim: Claim, candidate: float, rival: float, calls: i
 def test_a_paired_claim_at_its_border_is_rarely_shown(claim: Claim) -> None:
     """At a difference of exactly the margin both claims are false."""
     runs = 150
-    shown = sum(paired_run(seed, claim, 0.07, 0.05, 1500) > 0 for seed in range(runs))
+    shown = sum(paired_run(seed, claim, 0.07, 0.05, 1000) > 0 for seed in range(runs))
     assert shown / runs <= monte_carlo_bound(0.05, runs)
 
 
