@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 from typing import Any, Literal, cast
 
 import msgspec
+
+from ._text import words
 
 Form = Literal["tools", "json", "short", "text"]
 
@@ -16,6 +19,9 @@ SHORT_CHARS = 64
 _RECURRING = 0.6
 _CLOSED = 0.8
 _LENGTH_RATIO = 6.0
+_READ = 150
+_FEW_TEXTS = 5
+_ALIKE_WORDING = 0.45
 
 
 class Parsed(msgspec.Struct, frozen=True):
@@ -79,6 +85,7 @@ class Answers:
         recurring = sum(count for count in self.short.values() if count > 1)
         self.recurring = recurring / len(short) if short else 0.0
         lengths = [len(one.text) for one in parsed if one.form in ("short", "text")]
+        self.words = Counter(word for one in parsed[:_READ] if one.form == "text" for word in set(words(one.text)))
         self.median_chars = median(lengths) if lengths else 0.0
 
     def share(self, form: Form) -> float:
@@ -114,7 +121,18 @@ class Answers:
             total = max(1, other.forms["short"])
             return other.share("short") * sum(c for text, c in other.short.items() if text in self.short) / total
         ratio = max(self.median_chars, other.median_chars, 1.0) / max(1.0, min(self.median_chars, other.median_chars))
-        return prose if ratio <= _LENGTH_RATIO else 0.3 * prose
+        if ratio > _LENGTH_RATIO:
+            return 0.3 * prose
+        wording = min(1.0, self.wording(other) / _ALIKE_WORDING)
+        return other.share("short") + other.share("text") * wording
+
+    def wording(self, other: Answers) -> float:
+        """How alike the words of texts are that both give: cosine of the numbers of texts that hold each word."""
+        a, b = self.words, other.words
+        if self.forms["text"] < _FEW_TEXTS or other.forms["text"] < _FEW_TEXTS:
+            return 1.0
+        length = math.sqrt(sum(c * c for c in a.values()) * sum(c * c for c in b.values()))
+        return sum(count * b[word] for word, count in a.items()) / length if length else 1.0
 
 
 def alike(a: Answers, b: Answers) -> bool:

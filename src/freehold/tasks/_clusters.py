@@ -21,6 +21,7 @@ _KEPT = 4000
 _COMPARED = 1000
 _WELL_MINED = 400
 _FIT = 0.7
+_REPEATED = 0.3
 _SHARED = 0.5
 _OWN_WORDING = 8.0
 _JOINT = 0.8
@@ -151,7 +152,8 @@ class _Group(msgspec.Struct):
 
     def fits(self, part: list[Head], answers: Answers) -> bool:
         """Whether a family's calls are in truth calls of this task whose input recurs: its templates fit them."""
-        if not alike(self.evidence.answers, answers):
+        repeated = len({head.view.texts for head in part}) <= _REPEATED * len(part)
+        if not repeated and not alike(self.evidence.answers, answers):
             return False
         fitting = {
             head.id for draft in self.drafts if _telling(draft.literal_chars, "", "") for head in fitted(draft, part)

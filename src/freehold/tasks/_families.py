@@ -25,6 +25,9 @@ Hashes = npt.NDArray[np.uint64]
 _HEAD_CHARS = 9000
 _TAIL_CHARS = 3000
 _LONG_CHUNK = 12
+_PHRASE = 5
+_FREQUENT = 0.05
+_COMPARED = 300
 _SHORTEST_CHUNK = 3
 _SAME_DOCUMENTS = 0.85
 _CONSTANT = 0.9
@@ -37,25 +40,32 @@ class Shingled(msgspec.Struct):
 
     runs: list[Hashes]
     answers: list[Parsed]
+    edges: Hashes
+    """Runs that begin or end a message."""
 
 
 def shingle(prompts: Sequence[Sequence[str]], answers: list[Parsed]) -> Shingled:
     """Turn prompts (each the texts of its messages) into hashed runs of three words, message ends marked."""
     vocabulary: dict[str, int] = {}
     runs: list[Hashes] = []
+    edges: set[int] = set()
     for texts in prompts:
         ids: list[int] = []
+        ends: list[int] = []
         for position, text in enumerate(texts):
             marked = [f"\x02{min(position, 2)}", *words(clipped(text, _HEAD_CHARS, _TAIL_CHARS)), "\x03"]
-            ids.extend(vocabulary.setdefault(word, len(vocabulary)) for word in marked)
+            ends += [len(ids), len(ids) + len(marked) - 3]
+            ids.extend([vocabulary.setdefault(word, len(vocabulary)) for word in marked])
         a = np.asarray(ids, dtype=np.uint64)
         if len(a) < 3:
             runs.append(np.empty(0, np.uint64))
             continue
         mixed = a[:-2] * np.uint64(0x9E3779B97F4A7C15) + a[1:-1] * np.uint64(0xC2B2AE3D27D4EB4F) + a[2:]
         mixed *= np.uint64(0x165667B19E3779F9)
-        runs.append(np.unique(mixed ^ (mixed >> np.uint64(29))))
-    return Shingled(runs, answers)
+        mixed ^= mixed >> np.uint64(29)
+        edges.update(mixed[[end for end in ends if 0 <= end < len(mixed)]].tolist())
+        runs.append(np.unique(mixed))
+    return Shingled(runs, answers, np.asarray(sorted(edges), np.uint64))
 
 
 class Family(msgspec.Struct):
@@ -111,34 +121,37 @@ def _division(prompts: Shingled, members: Ints, table: _Table, smallest: int) ->
     parted = np.flatnonzero((table.counts >= smallest) & (table.counts <= n - smallest))
     if not len(parted):
         return None
-    whole = [prompts.answers[i] for i in members]
-    for holders, length in _chunks(table.by_run[parted], n):
-        inside = [one for one, held in zip(whole, holders, strict=True) if held]
-        outside = [one for one, held in zip(whole, holders, strict=True) if not held]
-        if length >= _LONG_CHUNK or _different(inside, outside):
-            return holders
-    return None
+    best: tuple[float, npt.NDArray[np.bool_] | None] = (0.0, None)
+    at_edge = np.isin(table.hashes[parted], prompts.edges)
+    for holders, length, edged in _chunks(table.by_run[parted], at_edge):
+        share = float(holders.mean())
+        different = _difference(prompts.answers, members[holders], members[~holders])
+        long = length >= _LONG_CHUNK or (length >= _PHRASE and share >= _FREQUENT)
+        if long or (different > 0.5 and (edged or length >= _PHRASE)):
+            best = max(best, (min(length, _LONG_CHUNK) * share * (0.3 + different), holders), key=lambda pair: pair[0])
+    return best[1]
 
 
-def _different(inside: list[Parsed], outside: list[Parsed]) -> bool:
-    a, b = Answers(inside), Answers(outside)
-    return min(a.explains(b), b.explains(a)) < 0.5
+def _difference(answers: list[Parsed], inside: Ints, outside: Ints) -> float:
+    """How little the answers on either side of a division could come from one task: 0 the same, 1 nothing alike."""
+    a, b = (Answers([answers[i] for i in part[:: max(1, len(part) // _COMPARED)]]) for part in (inside, outside))
+    return 1 - min(a.explains(b), b.explains(a))
 
 
-def _chunks(by_run: Any, n: int) -> list[tuple[npt.NDArray[np.bool_], int]]:
-    """Chunks of runs with nearly the same prompts, by length times number of prompts, the weightiest first."""
+def _chunks(by_run: Any, at_edge: npt.NDArray[np.bool_]) -> list[tuple[npt.NDArray[np.bool_], int, bool]]:
+    """Chunks of runs with nearly the same prompts: who holds them, how many runs, whether at a message's edge."""
     rng = np.random.default_rng(0)
-    marks = rng.integers(1, 2**40, size=n).astype(np.float64)
+    marks = rng.integers(1, 2**40, size=by_run.shape[1]).astype(np.float64)
     counts = np.asarray(by_run.sum(axis=1)).ravel()
     same = np.round(by_run @ marks)
     _, first, sizes = np.unique(same, return_index=True, return_counts=True)
-    order = np.argsort(-(sizes * counts[first]), kind="stable")[:_TRIED]
-    found: list[tuple[npt.NDArray[np.bool_], int]] = []
+    order = np.argsort(-(np.minimum(sizes, _LONG_CHUNK) * counts[first]), kind="stable")[:_TRIED]
+    found: list[tuple[npt.NDArray[np.bool_], int, bool]] = []
     for row in first[order]:
         holders = np.asarray(by_run[row].todense()).ravel() > 0
         shared = by_run @ holders.astype(np.float32)
-        jaccard = shared / (counts + holders.sum() - shared)
-        length = int((jaccard >= _SAME_DOCUMENTS).sum())
+        chunk = shared / (counts + holders.sum() - shared) >= _SAME_DOCUMENTS
+        length = int(chunk.sum())
         if length >= _SHORTEST_CHUNK:
-            found.append((holders, length))
-    return sorted(found, key=lambda pair: -pair[1] * int(pair[0].sum()))
+            found.append((holders, length, bool(at_edge[chunk].any())))
+    return found

@@ -13,7 +13,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import msgspec
 import numpy as np
@@ -24,6 +24,9 @@ from ._answers import Parsed, leaves
 from ._text import words
 
 _ENOUGH = 40
+_FEW = 12
+_LEANING = 2.0
+_TRUSTED = 80
 _BUCKETS = 2**12
 _EFFECT = 0.04
 _SIGMAS = 4.0
@@ -31,13 +34,19 @@ _EXAMPLE_SHARE = 0.6
 _MARK_WORDS = 3
 _IDENTIFIER = re.compile(r"[\w.:/+#-]*\d[\w.:/+#-]*")
 
+Role = Literal["input", "example", "varying"]
 Floats = npt.NDArray[np.float64]
 
 
 class Verdict(msgspec.Struct):
-    """What the data say of one varying part. `strength`: how much better than chance it tells the answer."""
+    """What the data say of one varying part.
+
+    `strength`: how much better than chance it tells the answer, 0 where that could be chance. `leaning`: by how many
+    standard errors it does, however few.
+    """
 
     strength: float
+    leaning: float
     few_values: bool
     identifier: bool
     holds_answers: bool
@@ -57,28 +66,47 @@ def examine(
     n = len(texts)
     distinct = Counter(text.strip() for text in texts)
     repeated = sum(count for count in distinct.values() if count > 1)
-    few = len(distinct) <= max(2, min(40, n // 5)) and repeated >= 0.9 * n
+    few = n >= _TRUSTED and len(distinct) <= min(40, n // 5) and repeated >= 0.9 * n
+    telling, leaning = strength(texts, answers)
     return Verdict(
-        strength=strength(texts, answers),
+        strength=telling,
+        leaning=leaning,
         few_values=few,
         identifier=sum(bool(_IDENTIFIER.fullmatch(text.strip())) for text in texts) >= 0.9 * n,
         holds_answers=_holds_answers(texts, lines, answers, every_answer),
     )
 
 
-def judge(verdicts: Sequence[Verdict], linked: Sequence[bool], captions: Sequence[str]) -> list[bool]:
-    """Say for each varying part of a prompt whether it is input.
+def judge(verdicts: Sequence[Verdict], linked: Sequence[bool], captions: Sequence[str]) -> list[Role]:
+    """Say for each varying part of a prompt whether it is input, part of an example, or merely varies.
 
     Args:
         verdicts: what the data say of each part, in order.
         linked: whether a part is in one stretch with the next one.
         captions: what stands before each part on its line.
     """
-    stretch = _example_stretches(verdicts, linked, captions)
-    if not any(v.strength > 0 for v in verdicts):
-        kept = [not (v.few_values or stretch[i]) for i, v in enumerate(verdicts)]
-        return kept if any(kept) else [True] * len(verdicts)
-    return [v.strength > 0 or not (v.few_values or v.identifier or stretch[i]) for i, v in enumerate(verdicts)]
+    verdicts = _best_guess(verdicts)
+    examples = _example_stretches(verdicts, linked, captions)
+    known = any(v.strength > 0 for v in verdicts)
+
+    def role(i: int, v: Verdict) -> Role:
+        if v.strength > 0:
+            return "input"
+        if examples[i]:
+            return "example"
+        return "varying" if v.few_values or (known and v.identifier) else "input"
+
+    roles = [role(i, v) for i, v in enumerate(verdicts)]
+    return roles if "input" in roles else ["input"] * len(roles)
+
+
+def _best_guess(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Where nothing tells the answer beyond doubt, the part that leans to it most is taken to tell it."""
+    open_parts = [v for v in verdicts if not (v.few_values or v.holds_answers)]
+    best = max(open_parts, key=lambda v: v.leaning, default=None)
+    if best is None or best.leaning < _LEANING or any(v.strength > 0 for v in verdicts):
+        return list(verdicts)
+    return [msgspec.structs.replace(v, strength=_EFFECT) if v is best else v for v in verdicts]
 
 
 def _example_stretches(verdicts: Sequence[Verdict], linked: Sequence[bool], captions: Sequence[str]) -> list[bool]:
@@ -88,14 +116,17 @@ def _example_stretches(verdicts: Sequence[Verdict], linked: Sequence[bool], capt
     tell the answer: the same field of another record.
     """
     telling = {caption for caption, v in zip(captions, verdicts, strict=True) if v.strength > 0 and caption}
+    telling_any = any(v.strength > 0 for v in verdicts)
     found = [False] * len(verdicts)
     start = 0
     while start < len(verdicts):
         end = start
         while end < len(verdicts) and verdicts[end].strength <= 0 and (end == start or linked[end - 1]):
             end += 1
-        if any(verdicts[i].holds_answers or captions[i] in telling for i in range(start, end)):
+        if telling_any and any(verdicts[i].holds_answers or captions[i] in telling for i in range(start, end)):
             found[start:end] = [True] * (end - start)
+        elif not telling_any:
+            found[start:end] = [verdicts[i].holds_answers for i in range(start, end)]
         start = max(end, start + 1)
     return found
 
@@ -147,21 +178,19 @@ def lines_around(pieces: Pieces, values: Sequence[str]) -> list[str]:
     return found
 
 
-def strength(texts: Sequence[str], answers: Sequence[Parsed]) -> float:
-    """How much better than chance the answers can be told from these texts; 0 where no test sees anything."""
-    if len(texts) < _ENOUGH:
-        return 0.0
-    return max(_copied(texts, answers), _classified(texts, answers), _shared_words(texts, answers))
+def strength(texts: Sequence[str], answers: Sequence[Parsed]) -> tuple[float, float]:
+    """How much better than chance the answers can be told from these texts, and by how many standard errors."""
+    tests = [_copied(texts, answers), *_classified(texts, answers), _shared_words(texts, answers)]
+    return max(_significant(t) for t in tests), max(_standard_errors(t) for t in tests)
 
 
-def _copied(texts: Sequence[str], answers: Sequence[Parsed]) -> float:
+def _copied(texts: Sequence[str], answers: Sequence[Parsed]) -> Floats:
     """Share of the answers' strings that stand in the text, above the same share for another call's text."""
     leaves = [strings(answer) for answer in answers]
     shift = 1 + len(texts) // 3
     real = [_held(found, text) for found, text in zip(leaves, texts, strict=True)]
     chance = [_held(found, texts[(i + shift) % len(texts)]) for i, found in enumerate(leaves)]
-    differences = np.asarray([a - b for a, b in zip(real, chance, strict=True) if a is not None and b is not None])
-    return _significant(differences)
+    return np.asarray([a - b for a, b in zip(real, chance, strict=True) if a is not None and b is not None])
 
 
 def _held(found: list[str], text: str) -> float | None:
@@ -181,12 +210,15 @@ def strings(answer: Parsed) -> list[str]:
 
 def _significant(differences: Floats) -> float:
     """The mean difference, or 0 where it is small or could be chance."""
-    n = len(differences)
-    if n < _ENOUGH:
+    if len(differences) < _ENOUGH:
         return 0.0
     mean = float(differences.mean())
-    error = float(differences.std()) / n**0.5 + 1e-9
-    return mean if mean > _EFFECT and mean > _SIGMAS * error else 0.0
+    return mean if mean > _EFFECT and _standard_errors(differences) > _SIGMAS else 0.0
+
+
+def _standard_errors(differences: Floats) -> float:
+    n = len(differences)
+    return float(differences.mean()) / (float(differences.std()) / n**0.5 + 1e-3) if n >= _FEW else 0.0
 
 
 def answer_class(answer: Parsed) -> str:
@@ -196,31 +228,40 @@ def answer_class(answer: Parsed) -> str:
     return answer.text.strip() if answer.form == "short" else ""
 
 
-def _classified(texts: Sequence[str], answers: Sequence[Parsed]) -> float:
-    """Accuracy of naive Bayes on hashed words above always guessing the commonest class, each on the unseen half."""
-    best = 0.0
+def _classified(texts: Sequence[str], answers: Sequence[Parsed]) -> list[Floats]:
+    """Per way to class the answers and call: naive Bayes right or not, minus the commonest class right or not.
+
+    Each half is judged by what was learned from the other.
+    """
+    found: list[Floats] = []
     for target in _targets(answers):
         common = {name: i for i, (name, count) in enumerate(Counter(target).items()) if count >= 4}
         rows = [i for i, name in enumerate(target) if name in common]
-        if len(common) < 2 or len(rows) < _ENOUGH:
+        if len(common) < 2 or len(rows) < _FEW:
             continue
         classes = np.asarray([common[target[i]] for i in rows])
         features = [_hashed(texts[i]) for i in rows]
         half = np.arange(len(rows)) % 2 == 0
-        gains = np.concatenate([_gains(features, classes, half), _gains(features, classes, ~half)])
-        best = max(best, _significant(gains))
-    return best
+        found.append(np.concatenate([_gains(features, classes, half), _gains(features, classes, ~half)]))
+    return found
 
 
 def _targets(answers: Sequence[Parsed]) -> list[list[str]]:
     """Ways to sort the answers into classes: as a whole, and by each closed value of a JSON answer."""
-    found = [[answer_class(answer) for answer in answers]]
+    found = [[answer_class(answer) for answer in answers], [_shape(answer) for answer in answers]]
     keys = Counter(key for answer in answers if answer.form == "json" for key in answer.keys)
     for key, count in keys.most_common(8):
         values = [_scalar(answer, key) for answer in answers]
         if count >= 0.5 * len(answers) and 2 <= len(set(values)) <= max(20, len(answers) // 10):
             found.append(values)
     return found
+
+
+def _shape(answer: Parsed) -> str:
+    """What an answer looks like from afar: how long, how it begins, whether it holds numbers."""
+    text = answer.text.strip()
+    first = "A" if text[:1].isupper() else "a" if text[:1].isalpha() else "0" if text[:1].isdigit() else text[:1]
+    return f"{len(text).bit_length()} {first} {any(c.isdigit() for c in text)}"
 
 
 def _scalar(answer: Parsed, key: str) -> str:
@@ -245,21 +286,21 @@ def _gains(features: list[npt.NDArray[np.int64]], classes: npt.NDArray[np.int64]
     common = int(sizes.argmax())
     unseen = np.flatnonzero(~train)
     guesses = np.asarray([int((prior + logs[:, features[i]].sum(axis=1)).argmax()) for i in unseen])
-    return (guesses == classes[unseen]).astype(float) - (common == classes[unseen]).astype(float)
+    return np.equal(guesses, classes[unseen]).astype(float) - np.equal(common, classes[unseen]).astype(float)
 
 
-def _shared_words(texts: Sequence[str], answers: Sequence[Parsed]) -> float:
+def _shared_words(texts: Sequence[str], answers: Sequence[Parsed]) -> Floats:
     """Share of an answer's rarer words that stand in the text, above the same share for another call's text."""
     sets = [set(words(answer.text.casefold())) for answer in answers if answer.form == "text"]
     places = [i for i, answer in enumerate(answers) if answer.form == "text"]
-    if len(sets) < _ENOUGH:
-        return 0.0
+    if len(sets) < _FEW:
+        return np.empty(0)
     spread = Counter(word for found in sets for word in found)
     rare = [{w for w in found if spread[w] <= 0.1 * len(sets) + 1 and w.isalnum()} for found in sets]
     have = [set(words(texts[i].casefold())) for i in places]
     shift = 1 + len(have) // 3
     pairs = [(len(r & have[i]) - len(r & have[(i + shift) % len(have)])) / len(r) for i, r in enumerate(rare) if r]
-    return _significant(np.asarray(pairs))
+    return np.asarray(pairs)
 
 
 def _holds_answers(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, defaultdict
+from itertools import pairwise
 
 import msgspec
 
@@ -13,7 +14,7 @@ from freehold.vocabulary import MessagePattern, Slot, Template
 from ._align import Gap, Pieces, align
 from ._dates import absorb_dates, mask_dates
 from ._heads import Head, answer_edges, patterned_messages, spread
-from ._inputs import Verdict, captions_of, examine, judge, lines_around, links
+from ._inputs import Role, Verdict, captions_of, examine, judge, lines_around, links
 from .matching import slot_texts
 
 _ALIGNED = 400
@@ -53,7 +54,7 @@ def drafts(members: list[Head], smallest: int, depth: int = 0) -> list[Draft]:
         misfits = [other for other in misfits if other.literal_chars >= _MISFIT * draft.literal_chars]
     if not fitting:
         return misfits
-    parts = _parts(draft, fitting, values) if depth < _DEEPEST else None
+    parts = _parts(fitting, values) if depth < _DEEPEST else None
     if parts is not None and min(map(len, parts)) >= smallest:
         return [found for part in parts for found in drafts(part, smallest, depth + 1)] + misfits
     draft.members = fitting
@@ -102,7 +103,7 @@ def _pattern(role: str, pieces: Pieces) -> MessagePattern:
     return MessagePattern(role, tuple(slots))
 
 
-def _parts(draft: Draft, members: list[Head], values: list[list[str]]) -> list[list[Head]] | None:
+def _parts(members: list[Head], values: list[list[str]]) -> list[list[Head]] | None:
     """Layouts and versions: calls divided by a gap that many leave empty, or whose few values follow one another."""
     n = len(members)
     gaps = len(values[0]) if values else 0
@@ -129,7 +130,7 @@ def _succession(texts: list[str], members: list[Head]) -> list[list[Head]] | Non
     for text, head in zip(texts, members, strict=True):
         by_value[text].append(head)
     ordered = sorted(by_value.values(), key=lambda group: sorted(h.started_at_us for h in group)[len(group) // 2])
-    for before, after in zip(ordered, ordered[1:], strict=False):
+    for before, after in pairwise(ordered):
         ends = sorted(head.started_at_us for head in before)
         begins = sorted(head.started_at_us for head in after)
         late = ends[int(_HANDOVER * (len(ends) - 1))]
@@ -147,6 +148,7 @@ def finish(draft: Draft, tools: str, schema: str, every_answer: frozenset[str]) 
     gaps: list[Verdict] = []
     linked: list[bool] = []
     captions: list[str] = []
+    bare = False
     for pieces in draft.patterns:
         captions += captions_of(pieces)
         count = sum(isinstance(piece, Gap) for piece in pieces)
@@ -155,8 +157,11 @@ def finish(draft: Draft, tools: str, schema: str, every_answer: frozenset[str]) 
         for g in range(count):
             verdict = examine([r[g] for r in rows], [r[g] for r in lines], answers, every_answer)
             gaps.append(verdict)
+        if linked and pieces and isinstance(pieces[0], Gap):
+            linked[-1] = bare
         linked += links(pieces)
-    inputs = judge(gaps, linked, captions)
+        bare = len(pieces) == 1 and count == 1
+    parts = judge(gaps, linked, captions)
     taken: Counter[str] = Counter()
     messages: list[MessagePattern] = []
     at = 0
@@ -164,14 +169,14 @@ def finish(draft: Draft, tools: str, schema: str, every_answer: frozenset[str]) 
         count = sum(isinstance(piece, Gap) for piece in pieces)
         part = slice(at, at + count)
         columns = [[row[g] for row in values[:200]] for g in range(at, at + count)]
-        slotted = _slotted(absorb_dates(pieces, columns), gaps[part], inputs[part], linked[part], role, taken)
+        slotted = _slotted(absorb_dates(pieces, columns), parts[part], linked[part], role, taken)
         messages.append(MessagePattern(role, mask_dates(slotted)))
         at += count
     return identified(tuple(messages), open_ended=draft.open_ended, tools=tools, schema=schema, n=len(draft.members))
 
 
 def _slotted(
-    pieces: Pieces, gaps: list[Verdict], inputs: list[bool], linked: list[bool], role: str, taken: Counter[str]
+    pieces: Pieces, parts: list[Role], linked: list[bool], role: str, taken: Counter[str]
 ) -> tuple[str | Slot, ...]:
     """The pieces of a message with slots in place of gaps; a stretch of examples is one greedy slot."""
     places = [i for i, piece in enumerate(pieces) if isinstance(piece, Gap)]
@@ -179,18 +184,18 @@ def _slotted(
     g = 0
     while g < len(places):
         end = g + 1
-        while end < len(places) and linked[end - 1] and inputs[end] == inputs[g]:
+        while end < len(places) and linked[end - 1] and parts[end] == parts[g]:
             end += 1
         piece = pieces[places[g]]
         assert isinstance(piece, Gap)
-        whole = end > g + 1 or gaps[g].holds_answers if not inputs[g] else piece.greedy
-        if not whole:
+        is_input, examples = parts[g] == "input", parts[g] == "example"
+        if not examples and not (is_input and piece.greedy):
             end = g + 1
         before = pieces[places[g] - 1] if places[g] else ""
-        name = "examples" if whole and not inputs[g] else _slot_name(before, role, is_input=inputs[g])
+        name = "examples" if examples else _slot_name(before, role, is_input=is_input)
         taken[name] += 1
         unique = name if taken[name] == 1 else f"{name}_{taken[name]}"
-        found.append(Slot(unique, inputs[g], greedy=(whole and not inputs[g]) or (piece.greedy and not whole)))
+        found.append(Slot(unique, is_input, greedy=examples or (piece.greedy and not is_input)))
         stop = places[end] if end < len(places) else len(pieces)
         found += [p for p in pieces[places[end - 1] + 1 : stop] if isinstance(p, str)]
         g = end
@@ -202,7 +207,7 @@ def _slot_name(before: str | Gap, role: str, *, is_input: bool) -> str:
     line = before.rsplit("\n", 1)[-1].strip() if isinstance(before, str) else ""
     if isinstance(before, str) and not line:
         line = before.strip().rsplit("\n", 1)[-1].strip()
-    caption = [word for word in re.findall(r"\w+", line.lower())][-3:]
+    caption: list[str] = re.findall(r"\w+", line.lower())[-3:]
     if caption and line.endswith((":", "=", ">", "-", "\uff1a")):
         return "_".join(caption)
     return role if is_input else "_".join(["after", *caption[-1:]]) if caption else "varying"
