@@ -1,8 +1,10 @@
 """Learning to judge answers: a confidence head from rows left out, a scope head from whole classes left out.
 
-The scope head is trained on what it is for. Random groups of classes are taken away together with all their rows, as
-if nobody had ever asked for them; the head learns which signals tell those rows from rows of the classes that stayed.
-It looks hardest at rows that the confidence threshold would let through, because there the gate has to do its work.
+The scope head is trained on what it is for. In a few rehearsals a random group of classes is taken away with all its
+rows, as if nobody had ever asked for them, a smaller student is fitted on the rest, and is asked about them. The head
+learns which signals tell those inputs from unseen inputs of the classes that stayed. Signals are measured in units of
+the student that gives them, so that what is learned of the small students holds for the whole one. It looks hardest at
+inputs that the confidence threshold would let through, because there the gate has to do its work.
 """
 
 from __future__ import annotations
@@ -12,78 +14,87 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from ._ridge import Ridge
-from ._rows import Rows
-from ._signals import NAMES, describe, expand, probabilities, standardise
+from ._core import Core, Labelled, learn, vocabulary, weights
+from ._signals import NAMES, expand, probabilities
+from .runtime import KernelStudent
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
-ROUNDS = 6
-MAX_HELD_ROWS = 2_500
-LOST_COVERAGE = 0.04
-"""Share of in-scope calls that the gate may cost at the operating point. The product's bound is 0.05; one point is left
-for traffic that differs from training."""
+REHEARSALS = 4
+REHEARSAL_ROWS = 3_000
+REHEARSAL_ASKED = 500
+LOST_COVERAGE = 0.06
+"""Share of in-scope calls that the gate may cost at the operating point, before the confidence threshold is loosened
+by what the gate has already refused."""
 FEW_OUTCOMES = 5
-FAR_BELOW = -9.0
-"""A similarity that no two rows have: marks rows that must not be looked at."""
+ENOUGH_CLASSES = 8
+N_CLUSTERS = 12
 
 
-class Simulated(NamedTuple):
-    """Signals of rows that were held out together with whole classes, and which of them are of such a class."""
+class Rehearsed(NamedTuple):
+    """Standardised signals of inputs that a rehearsal's student had never seen, and which were of an unknown class."""
 
-    signals: F32
+    standard: F32
     foreign: NDArray[np.bool_]
 
 
-def leave_classes_out(
-    ridge: Ridge, similarity: F32, rows: Rows, row_class: I64, stats: F32, groups: I64, seed: int
-) -> Simulated:
-    """Hold out groups (of classes, or of clusters) in turn, with as many random rows of the groups that stay."""
+def rehearse(core: Core, seed: int) -> Rehearsed:
+    """Hold out groups of classes in turn, and ask about them and about as many unseen inputs of the rest."""
     rng = np.random.default_rng(seed)
+    groups = _groups(core, seed)
     names = rng.permutation(np.unique(groups))
+    n_rounds = max(REHEARSALS, min(len(names), 5))
     parts: list[F32] = []
     foreign: list[NDArray[np.bool_]] = []
-    for held in np.array_split(names, min(ROUNDS, len(names))):
-        out = np.flatnonzero(np.isin(groups, held))
-        stay = np.flatnonzero(~np.isin(groups, held))
-        if not len(stay):
+    for held in np.array_split(names, n_rounds)[:REHEARSALS]:
+        out = rng.permutation(np.flatnonzero(np.isin(groups, held)))
+        stay = rng.permutation(np.flatnonzero(~np.isin(groups, held)))
+        n_asked = min(REHEARSAL_ASKED, len(out), len(stay) // 4)
+        if n_asked == 0:
             continue
-        size = min(MAX_HELD_ROWS // 2, max(len(out), 1))
-        familiar = rng.choice(stay, min(size, max(1, len(stay) // 5)), replace=False)
-        judged = np.sort(np.concatenate([rng.choice(out, min(size, len(out)), replace=False), familiar]))
-        # All rows of the held groups must leave the model, those that are not judged too.
-        gone = np.sort(np.concatenate([out, familiar]))
-        at = np.searchsorted(gone, judged)
-        parts.append(_signals_without(ridge, similarity, rows, row_class, stats, gone, judged, at))
-        foreign.append(np.isin(groups[judged], held))
+        asked = np.concatenate([out[:n_asked], stay[:n_asked]])
+        student = _small(core, np.sort(stay[n_asked:][:REHEARSAL_ROWS]), seed)
+        parts.append(np.stack([student.signals(core.labelled.inputs[i]) for i in asked]))
+        foreign.append(np.arange(2 * n_asked) < n_asked)
     if not parts:  # One group only: nothing can be left out and something stay.
-        return Simulated(np.zeros((0, len(NAMES)), np.float32), np.zeros(0, np.bool_))
-    return Simulated(np.concatenate(parts), np.concatenate(foreign))
+        return Rehearsed(np.zeros((0, len(NAMES)), np.float32), np.zeros(0, np.bool_))
+    return Rehearsed(np.concatenate(parts), np.concatenate(foreign))
 
 
-def _signals_without(
-    ridge: Ridge,
-    similarity: F32,
-    rows: Rows,
-    row_class: I64,
-    stats: F32,
-    gone: I64,
-    judged: I64,
-    at: I64,
-) -> F32:
-    scores = ridge.leave_out(gone)[at]
-    # A class none of whose rows stays cannot be answered.
-    staying = np.delete(row_class, gone)
-    scores[:, ~np.isin(np.arange(scores.shape[1]), staying)] = FAR_BELOW
-    visible = similarity[judged]
-    visible[:, gone] = FAR_BELOW
-    latent = rows.rows_latent[judged] @ np.delete(rows.rows_latent, gone, axis=0).T
-    unseen = rows.unseen(judged, without=gone)
-    return describe(scores, visible, latent.max(axis=1), unseen, row_class, stats)[1]
+def _small(core: Core, chosen: I64, seed: int) -> KernelStudent:
+    """A student of some of the rows, and of the classes that those have."""
+    labelled = core.labelled
+    present, row_class = np.unique(labelled.row_class[chosen], return_inverse=True)
+    part = Labelled(
+        [labelled.inputs[i] for i in chosen],
+        row_class.astype(np.int64),
+        [labelled.answers[c] if c < len(labelled.answers) else "" for c in present],
+        other=False,
+    )
+    small = learn(part, seed, core.strength)
+    no_heads = np.zeros((2, 2 * len(NAMES) + 1), np.float32)
+    return KernelStudent(vocabulary(small), weights(small, no_heads))
+
+
+def learned_from(core: Core) -> str:
+    """What is held out whole, in words."""
+    enough = len(np.unique(core.labelled.row_class)) >= ENOUGH_CLASSES
+    return "classes left out" if enough else "clusters of inputs left out"
+
+
+def _groups(core: Core, seed: int) -> I64:
+    """What is held out whole to learn the gate: classes where there are enough, else clusters of inputs."""
+    row_class = core.labelled.row_class
+    if len(np.unique(row_class)) >= ENOUGH_CLASSES:
+        return row_class
+    n_clusters = max(1, min(N_CLUSTERS, len(row_class) // 10))
+    means = KMeans(n_clusters, n_init=1, random_state=seed)  # pyright: ignore[reportArgumentType]
+    return means.fit_predict(core.rows.rows_latent).astype(np.int64)
 
 
 def confidence_head(standard: F32, right: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -92,27 +103,26 @@ def confidence_head(standard: F32, right: NDArray[np.bool_]) -> NDArray[np.float
 
 
 def scope_head(
-    simulated: Simulated, scaling: F32, confidence: NDArray[np.float64], threshold: float
+    rehearsed: Rehearsed, confidence: NDArray[np.float64], threshold: float
 ) -> tuple[NDArray[np.float64], float]:
     """Logistic weights from signals to "of a class that is known", and the scope threshold.
 
     `threshold` is the confidence at which the student would be run; the scope threshold is set so that the gate
-    refuses `LOST_COVERAGE` of the known rows, counted among those that pass it.
+    refuses `LOST_COVERAGE` of the known inputs, counted among those that pass it.
     """
-    expanded = expand(standardise(simulated.signals, scaling))
-    own = probabilities(expanded, np.stack([confidence, confidence]).astype(np.float32))[:, 0]
-    passes = own >= threshold
-    known = ~simulated.foreign
-    weight = np.where(passes, 1.0, 0.1)
-    for side in (known, simulated.foreign):
-        weight[side] /= max(weight[side].sum(), 1e-9)
-    head = _logistic(expanded, known, weight * len(weight), 1.0)
-    scope = probabilities(expanded, np.stack([head, head]).astype(np.float32))[:, 0]
-    kept = np.sort(scope[known & passes])
+    expanded = expand(rehearsed.standard)
+    passes = head_output(expanded, confidence) >= threshold
+    known = ~rehearsed.foreign
+    head = _logistic(expanded, known, np.where(passes, 1.0, 0.3), 0.1)
+    kept = np.sort(head_output(expanded, head)[known & passes])
     if not len(kept):
         return head, 0.0
-    lost = int(LOST_COVERAGE * known.sum())
-    return head, float(kept[min(lost, len(kept) - 1)])
+    return head, float(kept[min(int(LOST_COVERAGE * known.sum()), len(kept) - 1)])
+
+
+def head_output(expanded: F32, head: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What one head says, computed as the runtime does."""
+    return probabilities(expanded, head[None, :].astype(np.float32))[:, 0]
 
 
 def operating_threshold(confidence: NDArray[np.float64], right: NDArray[np.bool_], target_risk: float) -> float:

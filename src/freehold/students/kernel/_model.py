@@ -41,8 +41,8 @@ class Weights(msgspec.Struct, frozen=True):
     `idf` [V]; `latent` [V, D] projects features; `rows_latent` [n, D] unit vectors; `postings_*`: for each feature that
     is rare enough to tell rows apart, the rows that have it (`postings_start` [V+1] into `_row` and `_value`); `dual`
     [n, C]; `row_class` [n]; `class_stats` [3, C]: reliability, typical score and typical nearness; `heads` [2, F+1] and
-    `scaling` [2, F]: the logistic heads for confidence and scope over standardised signals; `kernel` [4]: weights of
-    the two similarities, the idf of a gram never seen, and the weight of each feature block.
+    `scaling` [2, F]: the logistic heads for confidence and scope over standardised signals; `kernel` [3]: weights of
+    the two similarities, and the idf of a gram never seen.
     """
 
     idf: F32
@@ -62,6 +62,7 @@ class Weights(msgspec.Struct, frozen=True):
 def dump(vocabulary: Vocabulary, weights: Weights) -> dict[str, bytes]:
     """The student's files."""
     tensors = {name: np.ascontiguousarray(getattr(weights, name)) for name in Weights.__struct_fields__}
+    tensors["latent"] = tensors["latent"].astype(np.float16)  # Training has rounded it already.
     return {WEIGHTS: save_tensors(tensors), VOCABULARY: msgspec.json.encode(vocabulary)}
 
 

@@ -1,15 +1,13 @@
-"""Kernel ridge regression with exact leave-out predictions.
+"""Kernel ridge regression with exact leave-one-out predictions.
 
-One inverse of the regularised kernel gives the model, what it would have said of every row without that row (leave one
-out), and what it would have said of any set of rows without that set (Rasmussen and Williams 2006, ch. 5). So signals,
-calibration and the out-of-scope gate are learned from honest held-out scores at no further fit.
+One inverse of the regularised kernel gives the model and what it would have said of every row without that row
+(Rasmussen and Williams 2006, section 5.4.2), so confidence is learned from honest held-out scores at no further fit.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
 from scipy.linalg.lapack import spotrf, spotri  # pyright: ignore[reportAttributeAccessIssue]
 
 F32 = NDArray[np.float32]
@@ -38,12 +36,6 @@ class Ridge:
     def leave_one_out(self) -> F32:
         """[n, C]: scores of each row by the model of all other rows."""
         return (self._target - self.dual / np.diag(self._inverse)[:, None]).astype(np.float32)
-
-    def leave_out(self, rows: NDArray[np.int64]) -> F32:
-        """[m, C]: scores of `rows` by the model of all rows but these."""
-        block = np.ascontiguousarray(self._inverse[np.ix_(rows, rows)])
-        residual = cho_solve(cho_factor(block, lower=True, overwrite_a=True), self.dual[rows])
-        return (self._target[rows] - residual).astype(np.float32)
 
 
 def targets(row_class: NDArray[np.int64], n_classes: int) -> F32:

@@ -31,7 +31,7 @@ class Rows:
     """Training rows as features, with everything that the similarities need.
 
     Columns: words, then pairs, then character n-grams, each block sorted. `counts_*` keep the raw counts of words and
-    character n-grams, those too rare for the vocabulary included, so that what a held-out row brings anew is known.
+    character n-grams, those too rare for the vocabulary included, so that what a row alone brings is known.
     """
 
     def __init__(self, inputs: Sequence[tuple[str, ...]], seed: int) -> None:
@@ -51,7 +51,9 @@ class Rows:
             [_weighted(lexical, self.idf[:split]), _weighted(char_counts, self.idf[split:])]
         ).tocsr()
         self.latent = _latent(self.features, seed)
-        self.rows_latent = _unit_rows(np.asarray(self.features @ self.latent, np.float32))
+        projected = np.asarray(self.features @ self.latent, np.float32)
+        self.latent_kept = np.linalg.norm(projected, axis=1)
+        self.rows_latent = _unit_rows(projected)
         self.rare = _unit_sparse(self.features @ sparse.diags_array(_tells_apart(df, n)))
 
     def similarity(self) -> F32:
@@ -66,26 +68,18 @@ class Rows:
             out[rows] = (NEAR_WEIGHT * near + LATENT_WEIGHT * (self.rows_latent[rows] @ self.rows_latent.T)) / both
         return out
 
-    def unseen(self, rows: NDArray[np.int64], without: NDArray[np.int64] | None = None) -> F32:
-        """[m, 2]: the share of each row's words and n-grams, by weight, that no other row brings.
+    def unseen(self) -> F32:
+        """[n, 2]: the share of each row's words and n-grams, by weight, that no other row brings."""
+        return np.stack([self._unseen_share(self.raw_words), self._unseen_share(self.raw_chars)], axis=1)
 
-        `without`: rows that do not count as others; None: each row is left out by itself.
-        """
-        columns = [self._unseen_share(raw, rows, without) for raw in (self.raw_words, self.raw_chars)]
-        return np.stack(columns, axis=1).astype(np.float32)
-
-    def _unseen_share(
-        self, raw: Sparse, rows: NDArray[np.int64], without: NDArray[np.int64] | None
-    ) -> NDArray[np.float64]:
+    def _unseen_share(self, raw: Sparse) -> F32:
         n = raw.shape[0]
-        total = raw.getnnz(axis=0)
-        taken = np.ones_like(total) if without is None else raw[without].getnnz(axis=0)
-        part = raw[rows].tocoo()
-        others = total[part.col] - taken[part.col]
+        part = raw.tocoo()
+        others = raw.getnnz(axis=0)[part.col] - 1
         known = others >= self.min_df
-        weight = np.where(known, part.data * (np.log((1 + n) / (1.0 + others)) + 1), part.data * self.unseen_idf)
-        missing = np.bincount(part.row, np.where(known, 0.0, weight), len(rows))
-        return missing / np.maximum(np.bincount(part.row, weight, len(rows)), 1e-9)
+        weight = part.data * np.where(known, np.log((1 + n) / (1.0 + others)) + 1, self.unseen_idf)
+        missing = np.bincount(part.row, np.where(known, 0.0, weight), n)
+        return (missing / np.maximum(np.bincount(part.row, weight, n), 1e-9)).astype(np.float32)
 
 
 def _count(rows: list[list[str]], min_df: int) -> tuple[list[str], Sparse, Sparse]:

@@ -23,6 +23,7 @@ NAMES = (
     "near_mean",
     "neighbours_agree",
     "latent_nearest",
+    "latent_kept",
     "unseen_words",
     "unseen_chars",
     "class_reliability",
@@ -45,7 +46,7 @@ def nearest_in_class(similarity: F32, row_class: I64, predicted: I64) -> F32:
 def describe(
     scores: F32,
     similarity: F32,
-    latent_nearest: F32,
+    latent: F32,
     unseen: F32,
     row_class: I64,
     class_stats: F32,
@@ -53,7 +54,8 @@ def describe(
     """The predicted class of each query, and its signals in the order of `NAMES`.
 
     `scores` [m, C]; `similarity` [m, n] to the remembered rows, at most 1, very low for rows that must not be looked
-    at; `unseen` [m, 2].
+    at; `latent` [m, 2]: nearness to the nearest row in the latent space, and how much of the input that space holds;
+    `unseen` [m, 2]: shares of words and of n-grams that are new.
     """
     m, n_classes = scores.shape
     predicted = scores.argmax(axis=1).astype(np.int64)
@@ -77,7 +79,8 @@ def describe(
         in_class,
         near.mean(axis=1),
         agree,
-        latent_nearest,
+        latent[:, 0],
+        latent[:, 1],
         unseen[:, 0],
         unseen[:, 1],
         reliability,

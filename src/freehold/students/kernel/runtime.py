@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,16 +19,14 @@ from ._signals import describe, expand, probabilities, standardise
 F32 = NDArray[np.float32]
 
 
-class LatentQuery:
-    """One input as numbers: its features and its place in the latent space, both of unit length, and what is unseen."""
+class Query(msgspec.Struct, frozen=True):
+    """One input as numbers: its features, its direction in the latent space, its length there, and what is unseen."""
 
-    __slots__ = ("index", "latent", "unseen", "value")
-
-    def __init__(self, index: NDArray[np.int64], value: F32, latent: F32, unseen: F32) -> None:
-        self.index = index
-        self.value = value
-        self.latent = latent
-        self.unseen = unseen
+    index: NDArray[np.int64]
+    value: F32
+    latent: F32
+    latent_kept: float
+    unseen: F32
 
 
 class KernelStudent:
@@ -43,7 +42,7 @@ class KernelStudent:
         self._pairs = {gram: i + n_words for i, gram in enumerate(vocabulary.pairs)}
         self._chars = {gram: i + n_words + n_pairs for i, gram in enumerate(vocabulary.chars)}
         self._row_class = weights.row_class.astype(np.int64)
-        self._near_weight, self._latent_weight, self._unseen_idf, _ = (float(x) for x in weights.kernel)
+        self._near_weight, self._latent_weight, self._unseen_idf = (float(x) for x in weights.kernel)
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> KernelStudent:
@@ -66,13 +65,23 @@ class KernelStudent:
 
     def scores(self, inputs: tuple[str, ...]) -> F32:
         """The score of every class: what training compares with its own (the parity gate)."""
-        return self._judge(inputs)[0]
+        return self._weigh(inputs)[0]
+
+    def signals(self, inputs: tuple[str, ...]) -> F32:
+        """The standardised signals of an input: what the gate is trained on."""
+        return standardise(self._weigh(inputs)[1], self._weights.scaling)[0]
 
     def _judge(self, inputs: tuple[str, ...]) -> tuple[F32, NDArray[np.float64]]:
+        scores, signals, known = self._weigh(inputs)
+        if not known:
+            return scores, np.zeros(2)
+        standard = standardise(signals, self._weights.scaling)
+        return scores, probabilities(expand(standard), self._weights.heads)[0]
+
+    def _weigh(self, inputs: tuple[str, ...]) -> tuple[F32, F32, bool]:
+        """Scores of the classes, signals, and whether anything in the input is known at all."""
         query = self._read(self._fitting(inputs))
         weights = self._weights
-        if not len(query.index):
-            return np.zeros(weights.dual.shape[1], np.float32), np.zeros(2)
         near = self._nearness(query)
         latent = weights.rows_latent @ query.latent
         both = self._near_weight + self._latent_weight
@@ -81,12 +90,12 @@ class KernelStudent:
         _, signals = describe(
             scores[None, :],
             similarity[None, :],
-            latent.max(keepdims=True),
+            np.array([[latent.max(), query.latent_kept]], np.float32),
             query.unseen[None, :],
             self._row_class,
             weights.class_stats,
         )
-        return scores, probabilities(expand(standardise(signals, weights.scaling)), weights.heads)[0]
+        return scores, signals, len(query.index) > 0
 
     def _fitting(self, inputs: tuple[str, ...]) -> tuple[str, ...]:
         """The inputs with as many slots as in training: surplus ones joined to the last, missing ones empty."""
@@ -95,7 +104,7 @@ class KernelStudent:
             return inputs + ("",) * (n - len(inputs))
         return (*inputs[: n - 1], "\n".join(inputs[n - 1 :]))
 
-    def _read(self, inputs: tuple[str, ...]) -> LatentQuery:
+    def _read(self, inputs: tuple[str, ...]) -> Query:
         words, pairs, chars = grams(inputs)
         seen_words = Counter(map(self._words.get, words))
         seen_chars = Counter(map(self._chars.get, chars))
@@ -116,10 +125,10 @@ class KernelStudent:
             blocks.append((index, _unit((1 + np.log(count)) * idf[index])))
         index = np.concatenate([index for index, _ in blocks])
         value = np.concatenate([value for _, value in blocks])
-        latent = _unit(value @ self._weights.latent[index]) if len(index) else np.zeros(0, np.float32)
-        return LatentQuery(index, value, latent, unseen)
+        projected: F32 = value @ self._weights.latent[index]
+        return Query(index, value, _unit(projected), float(np.linalg.norm(projected)), unseen)
 
-    def _nearness(self, query: LatentQuery) -> F32:
+    def _nearness(self, query: Query) -> F32:
         """Cosine to every remembered row over the features that tell rows apart, by an inverted index."""
         weights = self._weights
         start, end = weights.postings_start[query.index], weights.postings_start[query.index + 1]
