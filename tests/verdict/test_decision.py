@@ -151,7 +151,7 @@ def test_no_calls_is_no_evidence() -> None:
 
 def test_an_answer_that_hangs_on_an_input_nobody_gave_is_withheld_and_names_it() -> None:
     undecided = next(v for v in (_decide(_times(2.0**i)) for i in range(14)) if v.word == "not_enough_evidence")
-    named = undecided.to_find_out.split(":")[1].split(".")[0].split(",")
+    named = undecided.to_find_out.rsplit(": ", 1)[1].rstrip(".").split(",")
     assert named
     assert all(name.strip() in {item.name for item in undecided.assumptions} for name in named)
     values = {item.name: float(item.value) for item in undecided.assumptions}

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
-from tests.support.workloads import a_certificate
+from tests.support.workloads import a_certificate, a_workload
 
-from freehold.verdict.words import certificate_sentence, usd_text, word_text
+from freehold.economics.assumptions import assumptions
+from freehold.economics.quality import QualityFacts
+from freehold.settings import EconomicsSettings
+from freehold.verdict.words import INPUTS, certificate_sentence, inputs_text, times_text, usd_text, word_text
 from freehold.vocabulary import VerdictWord
 
 
@@ -23,6 +26,18 @@ def test_every_answer_has_words() -> None:
 )
 def test_amounts_carry_the_digits_that_mean_something(usd: float, text: str) -> None:
     assert usd_text(usd) == text
+
+
+def test_every_input_of_the_decision_has_words() -> None:
+    known = assumptions(a_workload(10), QualityFacts(), EconomicsSettings())
+    assert set(INPUTS) == set(known)
+    assert inputs_text(["volume_ratio", "volume_ratio"]) == "how many calls will come"
+    assert inputs_text(sorted(INPUTS)).endswith(f"and {len(INPUTS) - 3} more")
+
+
+@pytest.mark.parametrize(("ratio", "text"), [(0.25, "x0.25"), (2.61, "x2.6"), (55.4, "x55"), (1234.0, "x1,234")])
+def test_multiples_are_short(ratio: float, text: str) -> None:
+    assert times_text(ratio) == text
 
 
 def test_a_certificate_says_what_it_promises_against_whom() -> None:

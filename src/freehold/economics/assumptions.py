@@ -29,9 +29,9 @@ _DEFAULTS: tuple[tuple[str, float, float, float, str, str], ...] = (
     # name, low, value, high, unit, source
     ("engineer_usd_per_year", 140_000, 200_000, 280_000, "USD a year, all costs", _JUDGEMENT),
     ("student_setup_hours", 8, 24, 80, "engineer hours, once", _JUDGEMENT),
-    ("student_upkeep_hours_per_month", 1, 2, 8, "engineer hours a month, in half days", _JUDGEMENT),
+    ("student_upkeep_hours_per_month", 1, 2, 6, "engineer hours a month, in half days", _JUDGEMENT),
     ("student_refreshes_per_year", 1, 2, 6, "retrainings a year", _JUDGEMENT),
-    ("student_refresh_hours", 2, 6, 16, "engineer hours a retraining", _JUDGEMENT),
+    ("student_refresh_hours", 2, 4, 12, "engineer hours a retraining", _JUDGEMENT),
     ("student_cpu_ms", 1, 2, 5, "ms of one core per owned answer", "own bound: an owned answer takes under 3 ms"),
     ("cpu_usd_per_hour", 0.03, 0.05, 0.08, "USD per core and hour", "usual on-demand prices of general machines"),
     ("gold_label_usd", 0.1, 0.5, 2, "USD a label given by a person", _JUDGEMENT),

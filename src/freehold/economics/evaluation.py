@@ -9,6 +9,7 @@ these are estimates, the exact bill is `Case.rent_usd`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 import numpy as np
 
@@ -73,9 +74,7 @@ class Evaluation:
         """The option as a row of the verdict. Quality and constraints are for the caller to add."""
         npvs = self._npvs(option, self.scenarios)
         values = self.columns()
-        bill = option.monthly(self.case, values["volume_ratio"], values)
         monthly = money_range(self.monthly_usd(option, self.scenarios))
-        breakdown = {name: money(float(part[0])) for name, part in bill.parts().items() if float(part[0])}
         return Option(
             word=option.word,
             name=option.name,
@@ -86,11 +85,21 @@ class Evaluation:
             crossover_calls_per_month=self.crossover(option),
             quality="reference" if isinstance(option, KeepRenting) else "unknown",
             latency_ms=option.latency_ms(self.case, values),
-            breakdown_usd=breakdown,
+            breakdown_usd=self._breakdown(option),
             sources=option.sources,
             owned_share=float(option.owned_share(values)[0]),
             notes=option.notes(self.case, values),
         )
+
+    def _breakdown(self, option: CostModel) -> dict[str, Decimal]:
+        """Parts of the median month, which they add up to: means over the tenth of the scenarios in its middle."""
+        inputs = self.scenarios
+        bill = option.monthly(self.case, inputs["volume_ratio"] * inputs["volume"], inputs)
+        usd = bill.usd
+        middle = np.argsort(usd, kind="stable")[int(0.45 * len(usd)) : int(0.55 * len(usd)) + 1]
+        scale = float(np.median(usd)) / (float(usd[middle].mean()) or 1.0)
+        parts = {name: float(part[middle].mean()) * scale for name, part in bill.parts().items()}
+        return {name: money(part) for name, part in parts.items() if part}
 
     def payback_months(self, option: CostModel) -> float | None:
         """Months until saved costs have paid the one-off, undiscounted, inputs at their values; None for never.

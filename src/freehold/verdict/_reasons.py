@@ -13,7 +13,7 @@ from freehold.vocabulary import Flip, Option, Task, VerdictWord
 
 from ._answers import WORTH_SWITCHING, Answers, Swing
 from ._standing import Standing
-from .words import certificate_sentence, usd_text, word_text
+from .words import certificate_sentence, inputs_text, times_text, usd_text, word_text
 
 
 class Story(NamedTuple):
@@ -54,9 +54,7 @@ def to_find_out(story: Story, word: VerdictWord, rows: Sequence[Option]) -> str:
     unproven = student.quality != "certified" and student.choosable
     candidates = would_win(story.answers, story.quality)
     if word == "not_enough_evidence" and story.swings and not story.labels_missing:
-        names = ", ".join(dict.fromkeys(swing.input for swing in story.swings))
-        given = f"State what it is for you ([economics] in freehold.toml): {names}."
-        return f"{given} {_certify(story)}" if unproven else given
+        return _settle(story, unproven=unproven)
     if word == "not_enough_evidence" or (word == "own_student" and unproven):
         return _certify(story)
     if word == "keep_renting" and candidates:
@@ -147,8 +145,8 @@ def _staying(story: Story, rows: Sequence[Option], flips: Sequence[Flip]) -> lis
     if candidates:
         row = next(row for row in rows if row.name == candidates[0].option.name)
         sentences.append(
-            f"It stays rented because nobody has measured anything else on it; the cheapest candidate is to {row.name} "
-            f"({usd_text(row.monthly_usd.mid)} a month), if its answers are good enough."
+            f"There are cheaper models, the best of them to {row.name} ({usd_text(row.monthly_usd.mid)} a month), but "
+            "nobody has measured whether their answers are good enough for this task."
         )
     elif not standing.eligible:
         sentences.append(f"An owned student is no choice here: {standing.open_question}.")
@@ -159,7 +157,7 @@ def _staying(story: Story, rows: Sequence[Option], flips: Sequence[Flip]) -> lis
     up = next((flip for flip in flips if flip.input == "calls" and flip.at is not None and flip.at > flip.now), None)
     if up is not None and up.at is not None and up.now:
         sentences.append(
-            f"From about {up.at:,.0f} calls a month (x{up.at / up.now:,.2g}) the answer is to {word_text(up.to)}."
+            f"From about {up.at:,.0f} calls a month ({times_text(up.at / up.now)}) the answer is to {word_text(up.to)}."
         )
     return sentences
 
@@ -202,11 +200,22 @@ def _shortage(story: Story, rows: Sequence[Option]) -> str:
     if story.winner is None:
         return "No owned model is certified for it, so its calls can only be refused until one is."
     swing = story.swings[0]
-    names = ", ".join(dict.fromkeys(found.input for found in story.swings))
+    names = inputs_text(found.input for found in story.swings)
     return (
         f"At the assumed inputs the answer is to {word_text(story.winner.option.word)}, but it turns to "
         f"{word_text(swing.to)} inside the range of what nobody gave: {names}."
     )
+
+
+def _settle(story: Story, *, unproven: bool) -> str:
+    """Measure what can be measured, state the rest."""
+    names = dict.fromkeys(swing.input for swing in story.swings)
+    if unproven:
+        names.pop("student_coverage", None)
+    measure = [_certify(story)] if unproven else []
+    listed = ", ".join(names)
+    state = [f"State what it is for you ([economics] in freehold.toml, docs/economics.md): {listed}."] if names else []
+    return " ".join(measure + state)
 
 
 def _certify(story: Story) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from freehold.vocabulary import Certificate, Verdict, VerdictWord
@@ -17,6 +18,47 @@ _WORDS: dict[VerdictWord, str] = {
     "train_from_scratch": "train from scratch",
     "not_enough_evidence": "not enough evidence",
 }
+
+
+INPUTS: dict[str, str] = {
+    "burst_ratio": "how much busier the peak minute is",
+    "cpu_usd_per_hour": "the price of a core",
+    "discount_rate_per_year": "the discount rate",
+    "engineer_usd_per_year": "what an engineer costs",
+    "gold_label_usd": "what a label by a person costs",
+    "gold_labels_per_refresh": "labels needed for each retraining",
+    "gpu_usd_per_hour": "the price of a GPU",
+    "hosting_engineer_share": "engineers to host a model",
+    "hosting_setup_hours": "work to set hosting up",
+    "labels_to_certify": "labels needed for a certificate",
+    "migration_hours": "work to move to another model",
+    "monthly_growth": "growth of the calls",
+    "other_model_hours_per_month": "work to watch another model",
+    "price_decline_per_year": "how fast rented prices fall",
+    "replica_load": "how full a machine may be",
+    "student_coverage": "the share of calls a student can answer",
+    "student_cpu_ms": "how long a student's answer takes",
+    "student_refresh_hours": "work for each retraining",
+    "student_refreshes_per_year": "how often it must be retrained",
+    "student_setup_hours": "work to bring a student into service",
+    "student_upkeep_hours_per_month": "upkeep of a student",
+    "throughput_ratio": "real throughput",
+    "token_ratio": "how many tokens another model uses",
+    "volume_ratio": "how many calls will come",
+}
+"""Inputs of the decision in words."""
+
+
+def inputs_text(names: Iterable[str]) -> str:
+    """Inputs in words, once each, three at most."""
+    texts = [INPUTS[name] for name in dict.fromkeys(names)]
+    more = f" and {len(texts) - 3} more" if len(texts) > 3 else ""
+    return ", ".join(texts[:3]) + more
+
+
+def times_text(ratio: float) -> str:
+    """A multiple: x0.25, x2.6, x55, x1,200."""
+    return f"x{ratio:,.0f}" if ratio >= 10 else f"x{ratio:.2g}"
 
 
 def word_text(word: VerdictWord) -> str:
