@@ -205,6 +205,15 @@ def test_without_its_key_a_provider_is_not_asked(up, tmp_path):
         assert len(up.requests) == before
 
 
+def test_connections_to_the_provider_are_kept(up, tmp_path):
+    with running(renting_from(up.url), tmp_path) as gateway:
+        before = up.connections
+        for number in range(5):
+            up.play(send(stream("a") if number % 2 else http(200, chat())))
+            assert ask(gateway.port)[0] == 200
+        assert up.connections == before + 1
+
+
 def test_metrics_and_liveness(gateway):
     ask(gateway.port)
     for path, expected in (("/health/live", b"live"), ("/metrics", b'freehold_calls_total{task="",owner="rented"')):

@@ -50,7 +50,7 @@ def test_feedback_is_kept_or_refused_by_name(tmp_path):
 
 
 class NeverLoads(ScriptedHost):
-    async def load(self, student_id, bundle):
+    async def load(self, *_):
         raise NotFound("no such bundle")
 
 
@@ -74,7 +74,7 @@ def test_the_ledger_in_trouble_stops_no_call(tmp_path):
         def mark(self):
             return 0
 
-        def offer(self, call):
+        def offer(self, *_):
             return False
 
         def health(self):

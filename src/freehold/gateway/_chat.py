@@ -161,12 +161,17 @@ class ChatCall:
 
     def _finish_stream(self, result: Rented, tail: bytes) -> None:
         exchange = self._exchange
+        error = None if result.told else result.error
         if not exchange.streaming:
-            exchange.start(200, returned_headers(result.headers) + self._headers("rented"), b"")
-        if result.error is None or result.told:
+            headers = returned_headers(result.headers) + self._headers("rented")
+            if error is None and tail:
+                exchange.stream_whole(200, headers, tail)
+                return
+            exchange.start(200, headers, b"")
+        if error is None:
             exchange.end(tail)
         else:
-            exchange.abort(tail + error_event(result.error))
+            exchange.abort(tail + error_event(error))
 
     def gone(self) -> None:
         """The client left: stop the work, keep what it cost."""
@@ -294,8 +299,7 @@ class ChatCall:
         headers = self._headers("owned") + b"x-freehold-confidence: %.4f\r\n" % answer.confidence
         if request.stream:
             events = b"".join(stream_of(call.response, include_usage=request.include_usage))
-            self._exchange.start(200, _EVENT_STREAM + headers, b"")
-            self._exchange.end(events)
+            self._exchange.stream_whole(200, _EVENT_STREAM + headers, events)
         else:
             self._exchange.respond(200, _JSON + headers, call.response)
         if self._chosen(route.audit_share, 32) and self._resolution.data_class == "ordinary":

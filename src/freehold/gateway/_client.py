@@ -182,8 +182,8 @@ class Attempt:
 class UpstreamConnection(asyncio.Protocol):
     """One connection to a provider, used by one attempt at a time."""
 
-    __slots__ = ("_complete", "_delimited", "_head_bytes", "_headers", "_origin", "_parser", "_parts", "_status",
-                 "attempt", "idle_since", "open", "transport")  # fmt: skip
+    __slots__ = ("_complete", "_delimited", "_head_bytes", "_headers", "_origin", "_parser", "_parts", "_reusable",
+                 "_status", "attempt", "idle_since", "open", "transport")  # fmt: skip
 
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
@@ -198,6 +198,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._head_bytes = 0
         self._complete = False
         self._delimited = False
+        self._reusable = False
 
     def begin(self, attempt: Attempt) -> None:
         """Send a request; its answer goes to the attempt's sink."""
@@ -264,6 +265,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self._complete = self._status != 0
+        self._reusable = self._parser.should_keep_alive()  # the parser forgets it with the next message
 
     def _deliver(self, attempt: Attempt) -> None:
         parts, self._parts = self._parts, []
@@ -273,7 +275,7 @@ class UpstreamConnection(asyncio.Protocol):
                 attempt.sink.on_data(data, done=False)
             return
         self.attempt = None
-        if self._parser.should_keep_alive():
+        if self._reusable:
             self._origin.release(self)
         else:
             self.transport.close()

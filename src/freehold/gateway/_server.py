@@ -128,6 +128,19 @@ class Exchange:
         head = b"%b%b%btransfer-encoding: chunked\r\n\r\n" % (line, headers, close)
         connection.write(b"%b%x\r\n%b\r\n" % (head, len(data), data) if data else head)
 
+    def stream_whole(self, status: int, headers: bytes, data: bytes) -> None:
+        """Send a streamed answer that is there at once, in one write."""
+        if self.gone or self.finished:
+            return
+        if self._connection.http_1_0 or not self._connection.keep_alive:
+            self.start(status, headers, b"")
+            self.end(data)
+            return
+        self.streaming = True
+        head = b"%b%btransfer-encoding: chunked\r\n\r\n%x\r\n" % (_STATUS_LINES[status], headers, len(data))
+        self._connection.write(b"".join((head, data, b"\r\n0\r\n\r\n")))
+        self._finish()
+
     def write(self, data: bytes) -> None:
         """Send more of a streamed answer."""
         if self.gone or not data:

@@ -62,11 +62,23 @@ class SseParser:
         if b"\r" in buffer:
             self._after_cr = buffer.endswith(b"\r")
             buffer = buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        events: list[Event] = []
+        if not self._data and not self._name:
+            # Nearly every event of a model is one line; taking it whole costs a third of going line by line.
+            blocks = buffer.split(b"\n\n")
+            buffer = blocks.pop()
+            for block in blocks:
+                if block.startswith(_PLAIN) and b"\n" not in block:
+                    events.append(Event(block[6:]))
+                else:
+                    events += self._take([*block.split(b"\n"), b""])
         lines = buffer.split(b"\n")
         self._tail = lines.pop()
+        if lines:
+            events += self._take(lines)
         if len(self._tail) + self._event_bytes > self._max:
             raise ValueError("an event of the stream is too long")
-        return self._take(lines)
+        return events
 
     def _take(self, lines: list[bytes]) -> list[Event]:
         events: list[Event] = []

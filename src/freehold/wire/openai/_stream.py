@@ -12,6 +12,9 @@ from freehold.wire.sse import Event, SseParser
 from ._response import UsageBody
 
 _BATCH_BYTES = 65_536
+_NEXT = b"\n\ndata: "
+_LAST = _NEXT + b"[DONE]"
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _PER_CHUNK = frozenset({"choices", "usage", "obfuscation"})
 
 
@@ -29,6 +32,7 @@ class _Chunk(msgspec.Struct):
 
 
 _chunk_decoder = msgspec.json.Decoder(_Chunk)
+_chunks_decoder = msgspec.json.Decoder(list[_Chunk])
 _any_decoder = msgspec.json.Decoder(dict[str, Any])
 _encoder = msgspec.json.Encoder()
 
@@ -37,8 +41,8 @@ class Assembled(NamedTuple):
     """What a stream came to.
 
     `fault` is "" for a complete stream; else what was missing or broken, and the call is `incomplete`. `error_sent`:
-    the provider itself told the client, so nothing needs to be added. `text_chars` counts content received, for
-    estimating the cost of a stream that was left.
+    the provider itself told the client, so nothing needs to be added. `text_chars` counts what an incomplete
+    stream brought, for estimating its cost; 0 for a complete one.
     """
 
     body: bytes
@@ -49,10 +53,11 @@ class Assembled(NamedTuple):
 
 
 class _Choice:
-    __slots__ = ("calls", "finish_reason", "logprobs", "message", "pieces")
+    __slots__ = ("calls", "content", "finish_reason", "logprobs", "message", "pieces")
 
     def __init__(self) -> None:
         self.message: dict[str, Any] = {"role": "assistant", "content": None}
+        self.content: list[str] = []
         self.pieces: dict[str, list[str]] = {}
         self.calls: dict[int, dict[str, Any]] = {}
         self.finish_reason: str | None = None
@@ -63,8 +68,14 @@ class _Choice:
             self.finish_reason = chunk.finish_reason
         if chunk.logprobs:
             self._add_logprobs(chunk.logprobs)
-        for key, value in (chunk.delta or {}).items():
-            if key == "role":
+        delta = chunk.delta or {}
+        if len(delta) == 1 and isinstance(content := delta.get("content"), str):
+            self.content.append(content)  # nearly every chunk
+            return
+        for key, value in delta.items():
+            if key == "content" and isinstance(value, str):
+                self.content.append(value)
+            elif key == "role":
                 self.message["role"] = value
             elif isinstance(value, str):
                 self.pieces.setdefault(key, []).append(value)
@@ -96,6 +107,8 @@ class _Choice:
 
     def body(self, index: int) -> dict[str, Any]:
         message = dict(self.message)
+        if self.content:
+            message["content"] = "".join(self.content)
         for key, pieces in self.pieces.items():
             message[key] = "".join(pieces)
         if self.calls:
@@ -105,7 +118,8 @@ class _Choice:
 
     def chars(self) -> int:
         arguments = sum(len(call.get("function", {}).get("arguments") or "") for call in self.calls.values())
-        return arguments + sum(len(piece) for pieces in self.pieces.values() for piece in pieces)
+        others = sum(len(piece) for pieces in self.pieces.values() for piece in pieces)
+        return arguments + others + sum(map(len, self.content))
 
 
 class StreamAssembler:
@@ -135,7 +149,12 @@ class StreamAssembler:
         self._pending.append(chunk)
         self._pending_bytes += len(chunk)
         if self._pending_bytes >= _BATCH_BYTES:
-            self._read()
+            data = b"".join(self._pending)
+            whole = data.rfind(b"\n\n") + 2 if not self._parser.unfinished else 0
+            if whole > 2 and self._read_plain(data[:whole]):
+                self._pending, self._pending_bytes = [data[whole:]], len(data) - whole
+            else:
+                self._read()
 
     @property
     def broken(self) -> bool:
@@ -151,8 +170,10 @@ class StreamAssembler:
 
     def finish(self) -> Assembled:
         """Say what the stream came to. Call once, when no more bytes will come."""
-        self._pending.append(b"\n\n")  # a server may forget the blank line after [DONE]; a cut event fails as JSON
         self._read()
+        if self._parser.unfinished:
+            self._pending.append(b"\n\n")  # a server may forget the blank line after [DONE]; a cut event is no JSON
+            self._read()
         fault = self._fault or self._missing()
         body, usage = self._body(), None
         if self._usage is not None:
@@ -160,7 +181,7 @@ class StreamAssembler:
                 usage = msgspec.convert(self._usage, UsageBody).counts()
             except msgspec.MsgspecError:
                 fault = fault or "the stream's usage cannot be read"
-        chars = sum(choice.chars() for choice in self._choices.values())
+        chars = sum(choice.chars() for choice in self._choices.values()) if fault else 0
         return Assembled(body, usage, fault, self._error is not None, chars)
 
     def _missing(self) -> str:
@@ -172,15 +193,46 @@ class StreamAssembler:
 
     def _read(self) -> None:
         data, self._pending, self._pending_bytes = b"".join(self._pending), [], 0
-        if self._fault:
+        if self._fault or not data or (not self._parser.unfinished and self._read_plain(data)):
             return
         try:
             for event in self._parser.feed(data):
                 self._event(event)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except _UNREADABLE:
             self._fault = "an event of the stream is not readable JSON"
         except (ValueError, TypeError, AttributeError):
             self._fault = "an event of the stream has an unexpected form"
+
+    def _read_plain(self, data: bytes) -> bool:
+        """Read whole events of one `data: ` line each, as every provider sends them, in one go.
+
+        False where they are not of that kind. One JSON array costs a third of as many documents. Where it cannot be read, nothing has changed, and the events
+        are read one by one to find out which is broken.
+        """
+        if not (data.startswith(b"data: ") and data.endswith(b"\n\n")) or b"\r" in data or self._done:
+            return False
+        body = data[6:-2]
+        done = body.endswith(_LAST)
+        if done:
+            body = body[: -len(_LAST)]
+        joined = body.replace(_NEXT, b",")
+        if b"\n" in joined:
+            return False
+        try:
+            chunks = _chunks_decoder.decode(b"[%b]" % joined)
+            if len(chunks) != body.count(_NEXT) + 1 or any(chunk.error is not None for chunk in chunks):
+                return False
+            if self._head is None and chunks[0].choices is not None:
+                self._head = _any_decoder.decode(body.partition(_NEXT)[0])
+        except _UNREADABLE:
+            return False
+        try:
+            for chunk in chunks:
+                self._chunk(chunk)
+        except (ValueError, TypeError, AttributeError):
+            self._fault = "an event of the stream has an unexpected form"
+        self._done = done
+        return True
 
     def _event(self, event: Event) -> None:
         if event.data == b"[DONE]":
@@ -195,6 +247,9 @@ class StreamAssembler:
             return
         if self._head is None and chunk.choices is not None:
             self._head = _any_decoder.decode(event.data)
+        self._chunk(chunk)
+
+    def _chunk(self, chunk: _Chunk) -> None:
         if chunk.usage is not None:
             self._usage = chunk.usage
         for part in chunk.choices or ():
