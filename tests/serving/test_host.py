@@ -56,7 +56,7 @@ def test_answers_and_says_what_it_cost(home: Path, student: str) -> None:
     async def test() -> None:
         async with host_of(home) as host:
             await host.load(student, BUNDLE)
-            answer = await host.answer(student, BUNDLE, ("where is my card", "0.75"))
+            answer = await host.answer(student, BUNDLE, ("where is my card", "0.75"), timeout_s=30)
             assert (answer.text, answer.confidence, answer.scope) == ("card", 0.75, 1.0)
             assert 0 <= answer.model_ms < 1000
 
@@ -184,7 +184,7 @@ def test_too_many_questions_are_refused_at_once(home: Path, student: str) -> Non
                 await host.answer(student, BUNDLE, ("x",))
             assert busy.value.error_code == "owned_busy"
             await asyncio.gather(*asks)
-            assert (await host.answer(student, BUNDLE, ("x",))).text == "card"
+            assert (await host.answer(student, BUNDLE, ("x",), timeout_s=30)).text == "card"
 
     run(test)
 
