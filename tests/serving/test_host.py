@@ -135,11 +135,12 @@ def test_a_late_answer_is_thrown_away_and_disturbs_nobody(home: Path, student: s
         async with host_of(home) as host:
             await host.load(student, BUNDLE)
             with pytest.raises(UpstreamTimeout) as timeout:
-                await host.answer(student, BUNDLE, ("x", "0.1"), timeout_s=0)
+                await host.answer(student, BUNDLE, ("until", str(home / "now")), timeout_s=0.02)
             assert timeout.value.error_code == "owned_timeout"
             ask = asyncio.create_task(host.answer(student, BUNDLE, ("x", "0.2"), timeout_s=30))
             await asyncio.sleep(0)
             ask.cancel()
+            (home / "now").touch()
             assert (await host.answer(student, BUNDLE, ("x", "0.3"), timeout_s=30)).confidence == 0.3
             assert host.health()[0] == host.health()[0]._replace(n_owed=0, n_restarts=0, up=True)
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,10 @@ class Puppet:
                 os.kill(os.getpid(), signal.SIGKILL)
             case "hang":
                 threading.Event().wait()
+            case "until":  # The file that the second input names is the event, because it crosses processes.
+                while not Path(inputs[1]).exists():
+                    time.sleep(0.005)
+                return Answer("card", 0.1, 1.0)
             case "garbage":
                 os.write(_connection(), b"\xff" * 64)
             case "stray":
