@@ -47,7 +47,7 @@ class Draft(msgspec.Struct):
     heads: FittedHeads | None
     scope: Scope
 
-    def files(self, models: dict[int, bytes], confidence: Confidence, knots: list[float]) -> dict[str, bytes]:
+    def files(self, models: dict[int, bytes], confidence: Confidence, scope: Scope) -> dict[str, bytes]:
         """The student's files."""
         parts = tuple(
             msgspec.structs.replace(part, tagged=bool(models.get(number))) for number, part in enumerate(self.parts)
@@ -56,7 +56,7 @@ class Draft(msgspec.Struct):
         out = {
             STUDENT: _encoded(about),
             LEXICON: _encoded(self.lexicon),
-            SCOPE: _encoded(msgspec.structs.replace(self.scope, knots=knots)),
+            SCOPE: _encoded(scope),
         }
         out.update({tagger_file(number): model for number, model in models.items() if model})
         if self.heads is not None:
@@ -94,7 +94,7 @@ def draft(plan: Plan, rows: Sequence[Row], iterations: int) -> Draft:
             lexicon,
             iterations,
         )
-    return Draft(plan, lexicon, parts, jobs, discriminator, heads, learn_scope(row.doc for row in rows))
+    return Draft(plan, lexicon, parts, jobs, discriminator, heads, learn_scope([row.doc for row in rows]))
 
 
 def part_of(plan: Plan, row: Row) -> int:

@@ -68,12 +68,16 @@ class Description(msgspec.Struct, frozen=True):
 
 
 class Prediction(msgspec.Struct, frozen=True):
-    """An answer before it is text: `value` means nothing where `possible` is False."""
+    """An answer before it is text: `value` means nothing where `possible` is False.
+
+    `signs` are what confidence is computed from; `seen` are the training inputs that held each token's word.
+    """
 
     value: Json
     possible: bool
     signs: tuple[float, ...]
     doc: Document
+    seen: list[int]
 
 
 class StructuredStudent:
@@ -107,7 +111,7 @@ class StructuredStudent:
         made = self.predict(inputs)
         text = self._plan.style.write(made.value) if made.possible else ""
         confidence = self._about.confidence.of(made.signs) if made.possible and not cut else 0.0
-        scope = 0.0 if cut else scope_of(self._scope, made.doc)
+        scope = 0.0 if cut else scope_of(self._scope, made.doc, made.seen)
         return Answer(text, confidence, scope, (time.thread_time() - began) * 1000)
 
     def answer_many(self, many: Sequence[tuple[str, ...]]) -> list[Answer]:
@@ -145,8 +149,8 @@ class StructuredStudent:
         try:
             value = compose(plan, copied_values(plan, doc, spans), classes)
         except ValueError:
-            return Prediction(None, False, signs, doc)
-        return Prediction(value, not impossible, signs, doc)
+            return Prediction(None, False, signs, doc, hinted.seen)
+        return Prediction(value, not impossible, signs, doc, hinted.seen)
 
     def _single(self, tagged: Tagged) -> tuple[list[Span], bool]:
         """The spans, the surest one alone where a leaf never holds several; and whether any was dropped."""
