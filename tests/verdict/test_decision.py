@@ -160,6 +160,16 @@ def test_an_answer_that_hangs_on_an_input_nobody_gave_is_withheld_and_names_it()
     assert told.word in {"keep_renting", "own_student"}
 
 
+def test_an_answer_that_most_scenarios_do_not_share_is_withheld() -> None:
+    """No input alone changes it here; a third of the scenarios do. The inputs that weigh most are named."""
+    for exponent in range(30, 60):
+        verdict = _decide(_times(10 ** (exponent / 20)))
+        if verdict.word == "own_student":
+            assert verdict.probability_owning_wins >= 0.8
+        if verdict.word == "keep_renting":
+            assert verdict.probability_owning_wins <= 0.2
+
+
 def test_a_certificate_that_needs_more_labels_says_how_many() -> None:
     short = QualityFacts(kind="classification", certificate=a_certificate(0, certified=False, labels_needed=700))
     verdict = _decide(_times(3000), short)

@@ -6,6 +6,7 @@ a tenth of the rent's present value; else keep renting. Where renting is not all
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,12 +14,15 @@ import numpy as np
 
 from freehold.economics._numbers import FloatArray, Inputs
 from freehold.economics.evaluation import ALWAYS_NEEDED, DECISION_MONTHS, VOLUME_GRID, Evaluation
-from freehold.vocabulary import Flip, VerdictWord
+from freehold.vocabulary import Assumption, Flip, VerdictWord
 
 from ._standing import Standing
 
 WORTH_SWITCHING = 0.1
 """Share of the rent that a switch must save: below it, its risk and attention are not paid for."""
+
+CONFIDENT = 0.8
+"""Share of the scenarios that must give the answer, else it is withheld."""
 
 _REFINED = 64
 _REFINEMENTS = 3
@@ -29,7 +33,7 @@ _HOURS_GRID: FloatArray = np.linspace(0, 160, 321)
 
 
 class Swing(NamedTuple):
-    """An assumed input inside whose range the answer changes: at `value` it becomes `to`."""
+    """An assumed input inside whose range the answer changes, alone or with others: towards `value` it becomes `to`."""
 
     input: str
     value: float
@@ -68,20 +72,44 @@ class Answers:
         return None if at < 0 else self.choosable[at]
 
     def swings(self) -> tuple[Swing, ...]:
-        """Assumed inputs inside whose stated range the answer changes, one at a time, the others at their values."""
+        """Assumed inputs inside whose stated range the answer changes, one at a time, the others at their values.
+
+        Where no input alone changes it but all together do, in more than a fifth of the scenarios: the inputs that
+        weigh most in that.
+        """
         base = self.words(self.evaluation.columns())[0]
-        needed = {name for standing in self.choosable for name in standing.option.needs} | set(ALWAYS_NEEDED)
-        items = [
-            item
-            for name, item in sorted(self.evaluation.assumptions.items())
-            if name in needed and item.source.assumed and item.low != item.high
-        ]
+        items = self._open_inputs()
         probes = [(item.name, float(edge)) for item in items for edge in (item.low, item.high)]
         inputs = self.evaluation.columns(max(1, len(probes)))
         for column, (name, edge) in enumerate(probes):
             inputs[name][column] = edge
         words = self.words(inputs)
-        return tuple(Swing(*probe, word) for probe, word in zip(probes, words, strict=False) if word != base)
+        alone = tuple(Swing(*probe, word) for probe, word in zip(probes, words, strict=False) if word != base)
+        return alone or self._together(base, items)
+
+    def _open_inputs(self) -> list[Assumption]:
+        """Inputs that nobody gave and that the choosable options depend on."""
+        needed = {name for standing in self.choosable for name in standing.option.needs} | set(ALWAYS_NEEDED)
+        return [
+            item
+            for name, item in sorted(self.evaluation.assumptions.items())
+            if name in needed and item.source.assumed and item.low != item.high
+        ]
+
+    def _together(self, base: VerdictWord, items: Sequence[Assumption]) -> tuple[Swing, ...]:
+        """The three inputs whose ranks separate the scenarios that answer otherwise, where those are too many."""
+        words = self.words(self.evaluation.scenarios)
+        others: Counter[VerdictWord] = Counter(word for word in words if word != base)
+        if others.total() <= (1 - CONFIDENT) * len(words):
+            return ()
+        to = max(others, key=lambda word: (others[word], word))
+        otherwise = np.array([word != base for word in words])
+        leaning: list[tuple[float, Assumption]] = []
+        for item in items:
+            ranks = np.argsort(np.argsort(self.evaluation.scenarios[item.name])) / len(otherwise)
+            leaning.append((float(ranks[otherwise].mean() - ranks[~otherwise].mean()), item))
+        leaning.sort(key=lambda pair: (-abs(pair[0]), pair[1].name))
+        return tuple(Swing(item.name, float(item.high if lean > 0 else item.low), to) for lean, item in leaning[:3])
 
     def probability_owning_wins(self) -> float:
         """Share of scenarios in which the winner is owned: a student, or weights on machines of one's own hire."""
