@@ -21,6 +21,8 @@ _CLOSED = 0.8
 _LENGTH_RATIO = 6.0
 _READ = 150
 _FEW_TEXTS = 5
+_MANY_TEXTS = 20
+_SAME_WORDING = 0.93
 _ALIKE_WORDING = 0.45
 
 
@@ -133,6 +135,11 @@ class Answers:
             return 1.0
         length = math.sqrt(sum(c * c for c in a.values()) * sum(c * c for c in b.values()))
         return sum(count * b[word] for word, count in a.items()) / length if length else 1.0
+
+    def same_wording(self, other: Answers) -> bool:
+        """Whether both give texts with the same words equally often, as two different tasks hardly would."""
+        many = min(self.forms["text"], other.forms["text"]) >= _MANY_TEXTS
+        return many and self.wording(other) >= _SAME_WORDING
 
 
 def alike(a: Answers, b: Answers) -> bool:

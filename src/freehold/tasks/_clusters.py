@@ -22,7 +22,10 @@ _COMPARED = 1000
 _WELL_MINED = 400
 _FIT = 0.7
 _REPEATED = 0.3
+_LISTED = 0.8
+_ONE_FORM = 0.8
 _SHARED = 0.5
+_SHARED_IF_SAME = 0.3
 _OWN_WORDING = 8.0
 _JOINT = 0.8
 
@@ -123,7 +126,11 @@ def _templates(
         joint = sum(d.literal_chars * len(d.members) for d in together) / max(1, sum(len(d.members) for d in together))
         if joint < _JOINT * own:
             together = _one_by_one(alone, parts[1:], least)
-    found = [finish(draft, tools, schema, every) for draft in together if _telling(draft.literal_chars, tools, schema)]
+    found = [
+        finish(draft, tools, schema, every)
+        for draft in together
+        if _telling(draft.literal_chars, tools, schema) or _bare(draft)
+    ]
     return list({template.id: template for template in found}.values())
 
 
@@ -137,6 +144,12 @@ def _one_by_one(found: list[Draft], parts: list[list[Head]], least: int) -> list
             left = [head for head in left if head.id not in fitting]
         found += drafts(left, least)
     return found
+
+
+def _bare(draft: Draft) -> bool:
+    """Whether calls without any constant text are a task all the same: their answers are of one closed or JSON form."""
+    answers = Answers([head.answer for head in draft.members if head.answer is not None])
+    return not draft.open_ended and (answers.closed or answers.share("json") >= _ONE_FORM)
 
 
 def _telling(literal_chars: int, tools: str, schema: str) -> bool:
@@ -153,12 +166,20 @@ class _Group(msgspec.Struct):
     def fits(self, part: list[Head], answers: Answers) -> bool:
         """Whether a family's calls are in truth calls of this task whose input recurs: its templates fit them."""
         repeated = len({head.view.texts for head in part}) <= _REPEATED * len(part)
-        if not repeated and not alike(self.evidence.answers, answers):
+        if not repeated and not alike(self.evidence.answers, answers) and not self._lists(answers):
             return False
         fitting = {
             head.id for draft in self.drafts if _telling(draft.literal_chars, "", "") for head in fitted(draft, part)
         }
         return len(fitting) >= _FIT * len(part)
+
+    def _lists(self, answers: Answers) -> bool:
+        """Whether the constant text of the prompt holds these answers: it lists the labels."""
+        if not answers.closed:
+            return False
+        constant = "\n".join(p for d in self.drafts for pieces in d.patterns for p in pieces if isinstance(p, str))
+        held = sum(count for label, count in answers.short.items() if label and label in constant)
+        return held >= _LISTED * answers.n
 
 
 def _grouped(found: list[Family], prompts: Shingled, members: list[Head], least: int) -> list[list[list[Head]]]:
@@ -169,12 +190,14 @@ def _grouped(found: list[Family], prompts: Shingled, members: list[Head], least:
         part = [members[i] for i in family.members]
         answers = Answers([prompts.answers[i] for i in family.members])
         seen = _Evidence(set(family.constant.tolist()), answers, [head.started_at_us for head in part])
-        home = next((g for g in groups if _one_task(g.evidence, seen, weight)), None)
-        home = home or next((g for g in groups if g.fits(part, answers)), None)
+        home = next((g for g in groups if g.fits(part, answers)), None)
         if home is None:
-            groups.append(_Group(seen, [part], drafts(part, least)))
-        else:
-            home.parts.append(part)
+            home = next((g for g in groups if _one_task(g.evidence, seen, weight)), None)
+            if home is None:
+                home = _Group(seen, [], [])
+                groups.append(home)
+            home.drafts += drafts(part, least)
+        home.parts.append(part)
     return [group.parts for group in groups]
 
 
@@ -193,10 +216,12 @@ def _one_task(a: _Evidence, b: _Evidence, weight: Callable[[Any], float]) -> boo
         return sum(weight(run) for run in runs)
 
     smaller = min(total(a.runs), total(b.runs))
-    if smaller <= 0 or total(a.runs & b.runs) < _SHARED * smaller or not alike(a.answers, b.answers):
+    same_answers = _closed_alike(a.answers, b.answers) or a.answers.same_wording(b.answers)
+    needed = _SHARED_IF_SAME if same_answers else _SHARED
+    if smaller <= 0 or total(a.runs & b.runs) < needed * smaller or not alike(a.answers, b.answers):
         return False
     own = min(total(a.runs - b.runs), total(b.runs - a.runs))
-    return own < _OWN_WORDING or _closed_alike(a.answers, b.answers) or _succeeds(a.times, b.times)
+    return own < _OWN_WORDING or same_answers or _succeeds(a.times, b.times)
 
 
 def _weights(sets: Iterable[tuple[Iterable[Any], int]]) -> Callable[[Any], float]:

@@ -28,6 +28,7 @@ _LONG_CHUNK = 12
 _PHRASE = 5
 _FREQUENT = 0.05
 _COMPARED = 300
+_ONE_ANSWER = 0.9
 _SHORTEST_CHUNK = 3
 _SAME_DOCUMENTS = 0.85
 _CONSTANT = 0.9
@@ -135,6 +136,8 @@ def _division(prompts: Shingled, members: Ints, table: _Table, smallest: int) ->
 def _difference(answers: list[Parsed], inside: Ints, outside: Ints) -> float:
     """How little the answers on either side of a division could come from one task: 0 the same, 1 nothing alike."""
     a, b = (Answers([answers[i] for i in part[:: max(1, len(part) // _COMPARED)]]) for part in (inside, outside))
+    if a.closed and a.short.most_common(1)[0][1] >= _ONE_ANSWER * a.n:
+        return 0.0  # who always gets one answer has said something that decides it, not been asked something else
     return 1 - min(a.explains(b), b.explains(a))
 
 

@@ -50,10 +50,15 @@ def spread(items: Sequence[Head], most: int, seed: int = 0) -> list[Head]:
 
 def prompt_texts(seen: View) -> list[str]:
     """The messages that can hold a prompt: leading system messages and the first of the others."""
+    return list(seen.texts[: leading_systems(seen) + 1])
+
+
+def leading_systems(seen: View) -> int:
+    """How many system messages a request begins with."""
     count = 0
     while count < len(seen.roles) and seen.roles[count] == "system":
         count += 1
-    return list(seen.texts[: count + 1])
+    return count
 
 
 def answer_edges(answers: Sequence[Parsed]) -> tuple[str, str]:

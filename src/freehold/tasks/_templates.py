@@ -13,7 +13,7 @@ from freehold.vocabulary import MessagePattern, Slot, Template
 
 from ._align import Gap, Pieces, align
 from ._dates import absorb_dates, mask_dates
-from ._heads import Head, answer_edges, patterned_messages, spread
+from ._heads import Head, answer_edges, leading_systems, patterned_messages, spread
 from ._inputs import Role, Verdict, captions_of, examine, judge, lines_around, links
 from .matching import slot_texts
 
@@ -44,6 +44,11 @@ def drafts(members: list[Head], smallest: int, depth: int = 0) -> list[Draft]:
     """Cut calls with the same instructions into drafts: one for each layout and each version of their prompt."""
     if len(members) < smallest:
         return []
+    shapes: defaultdict[int, list[Head]] = defaultdict(list)
+    for head in members:
+        shapes[leading_systems(head.view)].append(head)
+    if len(shapes) > 1:
+        return [draft for _, part in sorted(shapes.items()) for draft in drafts(part, smallest, depth)]
     draft = _aligned(members)
     fitting, values = _fitting(draft, members)
     misfits: list[Draft] = []
