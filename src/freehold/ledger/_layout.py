@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-ROTATE_BYTES = 128 * 1024 * 1024
+ROTATE_BYTES = 64 * 1024 * 1024
 """A hot file is closed at this many bytes of bodies, whatever its rows: sealing holds one file in memory."""
 
 REMOVE_AFTER_S = 3600.0

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _TARGET_ROWS = 50_000
 _SMALL_ROWS = 10_000
-_SMALL_BYTES = 8 * 1024 * 1024
+_SMALL_BYTES = 8 * 1024 * 1024  # compressed: some ten times as much in memory while it is merged
 _MERGE_FROM = 16
 _ROW_GROUP = 4096
 _CHUNK = 1024
@@ -67,9 +67,9 @@ class Sealer:
         """
         listing = self._manifest.listing()
         small = [segment for segment in listing.segments if segment.rows < _SMALL_ROWS and segment.size < _SMALL_BYTES]
-        groups = _grouped([entry for entry in listing.hot if entry.closed])
+        groups = _grouped([entry for entry in listing.hot if entry.closed], ROTATE_BYTES)
         if len(small) >= _MERGE_FROM:
-            groups += [group for group in _grouped(small) if len(group) > 1]
+            groups += [group for group in _grouped(small, _SMALL_BYTES) if len(group) > 1]
         return groups
 
     def write(self, group: Sequence[Entry]) -> Written:
@@ -149,11 +149,11 @@ class Sealer:
         return swept
 
 
-def _grouped(entries: Iterable[Entry]) -> list[tuple[Entry, ...]]:
+def _grouped(entries: Iterable[Entry], most_bytes: int) -> list[tuple[Entry, ...]]:
     groups: list[list[Entry]] = []
     rows = size = 0
     for entry in entries:
-        if not groups or rows + entry.rows > _TARGET_ROWS or size + entry.size > ROTATE_BYTES:
+        if not groups or rows + entry.rows > _TARGET_ROWS or size + entry.size > most_bytes:
             groups.append([])
             rows = size = 0
         groups[-1].append(entry)
