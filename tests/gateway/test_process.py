@@ -6,8 +6,9 @@ import sys
 
 import pytest
 from tests.gateway.test_cascade import FULL, body
-from tests.support.gateway import connect, read_response, request_bytes, running, settings
+from tests.support.gateway import connect, read_response, renting_from, request_bytes, running, settings
 from tests.support.students import SURE, ScriptedHost
+from tests.support.upstream import Upstream, chat, http, send, stream
 
 from freehold.errors import NotFound
 from freehold.gateway.app import Doors, Feedback
@@ -90,3 +91,20 @@ def test_the_ledger_in_trouble_stops_no_call(tmp_path):
     assert 'freehold_ledger_healthy{error="full"} 0' in text
     assert "freehold_ledger_dropped_total 3" in text
     assert "freehold_ledger_pending 7" in text
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_fault_of_our_own_ends_one_call_with_an_error(tmp_path, monkeypatch, streamed):
+    def broken(*_):
+        raise ZeroDivisionError("with content of the call")
+
+    monkeypatch.setattr("freehold.gateway._chat.returned_headers", broken)
+    with Upstream() as up, running(renting_from(up.url), tmp_path) as gateway:
+        up.play(send(stream("a") if streamed else http(200, chat())))
+        status, answer = post(gateway.port, "/v1/chat/completions", body())
+        assert (status, answer["error"]["message"]) == (500, "the gateway failed (ZeroDivisionError)")
+        assert gateway.ledger.wait()[-1].outcome == "error"
+        assert gateway.gateway.metrics.internal_errors == 1
+        assert gateway.gateway.metrics.in_flight == 0
+        monkeypatch.undo()
+        assert post(gateway.port, "/v1/chat/completions", body())[0] == 200

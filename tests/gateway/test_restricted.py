@@ -15,7 +15,7 @@ import freehold.gateway
 from freehold.errors import RestrictedRefused
 from freehold.gateway import _egress
 from freehold.gateway.app import Doors
-from freehold.vocabulary import Route
+from freehold.vocabulary import MessagePattern, Route, Slot, Task, Template
 
 ROUTE = Route(
     "task-1",
@@ -32,6 +32,16 @@ ROUTE = Route(
 )
 KNOWN = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "secret-of-a-patient"}]
 NEAR = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "secret"}, {"role": "user", "content": "b"}]
+OTHER = Task(
+    "task-2",
+    "other",
+    "free_text",
+    (Template("t2", (MessagePattern("system", ("Be nice.",)), MessagePattern("user", (Slot("text"),)))),),
+    10,
+    1.0,
+    "another prompt",
+)
+OTHER_MESSAGES = [{"role": "system", "content": "Be nice."}, {"role": "user", "content": "secret"}]
 FOREIGN_MESSAGES = [{"role": "user", "content": "secret"}]
 
 
@@ -80,12 +90,15 @@ def test_no_byte_leaves_on_any_path(spies, recording, tmp_path, provider):
     served = refused = 0
     with running(made(spies, recording, provider), tmp_path, Doors(host=host)) as gateway:
         for stage, (kind, answer) in product(STAGES, HOSTS.items()):
-            gateway.publish(msgspec.structs.replace(ROUTE, stage=stage, canary_share=0.5))
+            gateway.publish(msgspec.structs.replace(ROUTE, stage=stage, canary_share=0.5), tasks=(TASK, OTHER))
             host.answer_with = answer
             cases = [(body(KNOWN), ""), (body(KNOWN, stream=True), ""), (body(KNOWN, n=2), ""), (body(NEAR), "")]
             cases.append((body(FOREIGN_MESSAGES), "x-freehold-task: TRIAGE\r\n"))
             cases.append((body(FOREIGN_MESSAGES, metadata={"freehold_task": "task-1"}), ""))
+            cases.append((body(FOREIGN_MESSAGES, metadata={"freehold_task": "task-1"}), "x-freehold-task: other\r\n"))
             cases.append((body(KNOWN), "x-freehold-task: harmless\r\n"))
+            cases.append((body(OTHER_MESSAGES), "x-freehold-task: TRIAGE\r\n"))
+            cases.append((body(KNOWN), "x-freehold-task: other\r\n"))
             for spy in spies:
                 spy.play(RESET)
                 spy.play(SILENCE)

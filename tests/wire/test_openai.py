@@ -175,3 +175,33 @@ def test_error_envelope_has_openais_form():
         "error": {"message": "no (do this)", "type": "permission_error", "param": None, "code": "restricted_refused"}
     }
     assert wire.error_event(RestrictedRefused("no")).startswith(b'data: {"error":')
+
+
+WORDS = ["choices", "index", "delta", "content", "role", "tool_calls", "function", "arguments", "name", "usage", "error",
+         "logprobs", "prompt_tokens", "message", "finish_reason"]  # fmt: skip
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS) | st.text(max_size=3), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(
+    st.lists(JSON | st.builds(lambda delta: {"choices": [{"index": 0, "delta": delta}]}, JSON), max_size=4),
+    st.booleans(),
+)
+def test_no_stream_however_odd_breaks_the_assembler(events, plain):
+    newline = b"\n\n" if plain else b"\r\n\r\n"
+    came = assemble([b"data: " + json.dumps(event).encode() + newline for event in events])
+    assert came.fault
+    json.loads(came.body)
+
+
+@given(JSON)
+def test_no_body_however_odd_breaks_the_readers(value):
+    raw = json.dumps({"choices": [{"message": value}], "usage": value}).encode()
+    wire.answer_text(raw)
+    wire.usage_of(raw)
+    wire.finish_reason(raw)

@@ -173,6 +173,19 @@ class ChatCall:
         else:
             exchange.abort(tail + error_event(error))
 
+    def crashed(self, fault: Exception) -> None:
+        """A fault of our own: the client gets an error, the call is recorded as one."""
+        self._gateway.metrics.internal_errors += 1
+        error = FreeholdError(f"the gateway failed ({type(fault).__name__})")
+        call, exchange = self.call, self._exchange
+        call.outcome, call.status, call.error = "error", error.status, error.message
+        if exchange.streaming:
+            exchange.abort(error_event(error))
+        else:
+            exchange.fail(error, self._headers("none"))
+        if not self.over:
+            self._answered()
+
     def gone(self) -> None:
         """The client left: stop the work, keep what it cost."""
         call = self.call
@@ -329,6 +342,11 @@ class ChatCall:
             self._side.legs[-1] = judged(self._side.legs[-1], rented, wrong)
         self._settle()
 
+    def audit_crashed(self) -> None:
+        """A fault of our own in an audit: the call is recorded without it."""
+        self._gateway.metrics.internal_errors += 1
+        self.close()
+
     # the end
 
     def _answered(self) -> None:
@@ -382,6 +400,9 @@ class _Aside:
 
     def rented(self, result: Rented, tail: bytes) -> None:  # noqa: ARG002 -- nobody is owed these bytes
         self._call.audited(result)
+
+    def crashed(self, fault: Exception) -> None:  # noqa: ARG002 -- counted, and nothing else can be done
+        self._call.audit_crashed()
 
 
 def _restricted() -> RestrictedRefused:

@@ -95,14 +95,14 @@ class Attempt:
         """Read no further, because the client does not."""
         self.paused = True
         self.deadline = self._total
-        if self._connection is not None:
+        if self._connection is not None and not self._connection.transport.is_closing():
             self._connection.transport.pause_reading()
 
     def resume(self) -> None:
         """Read on."""
         self.paused = False
         self.touch()
-        if self._connection is not None:
+        if self._connection is not None and not self._connection.transport.is_closing():
             self._connection.transport.resume_reading()
 
     def connect(self) -> None:

@@ -51,6 +51,10 @@ class Audience(Protocol):
         """The rental is over. `tail` are the last bytes of a streamed answer, not yet given to `streaming`."""
         ...
 
+    def crashed(self, fault: Exception) -> None:
+        """A fault of our own ended the rental; it may have happened before or after `rented`."""
+        ...
+
 
 class Terms(NamedTuple):
     """How to rent: from whom, how often to try, how much to keep in memory."""
@@ -127,7 +131,16 @@ class Rental:
                 self._assembler = StreamAssembler()
 
     def on_data(self, data: bytes, *, done: bool) -> None:
-        """More of its body."""
+        """More of its body. A fault of ours ends this call, and no other."""
+        try:
+            self._take(data, done=done)
+        except Exception as fault:  # noqa: BLE001 -- raised further, it would leave the client waiting for ever
+            if self._handle is not None:
+                self._handle.cancel()
+                self._handle = None
+            self._audience.crashed(fault)
+
+    def _take(self, data: bytes, *, done: bool) -> None:
         if self._ttft_ms is None and data:
             self._ttft_ms = (self._terms.clock() - self._started) * 1000.0
         if self._assembler is not None:
@@ -176,6 +189,12 @@ class Rental:
         if self._status == 200:
             readable = _unpacked(body, self._headers)
             response = decode_response(readable)
+            if self._outgoing.method == b"GET" and readable.lstrip().startswith(b"{"):
+                self._leg("ok")
+                self._tell(
+                    Rented("ok", self._name, 200, self._headers, body, None, self._ttft_ms, streamed=False), body
+                )
+                return
             if response is not None and response.choices:
                 usage = response.usage.counts() if response.usage is not None else None
                 self._leg("ok", usage=usage, model=response.model)

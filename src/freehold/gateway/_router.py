@@ -115,19 +115,21 @@ class Router:
         """
         if self.fault is not None:
             raise MissingPrerequisite(self.fault.message, hint=self.fault.hint, code=self.fault.error_code)
-        declared = header or _declared(request)
+        in_body = _declared(request)
+        declared = header or in_body
         if not declared and not self.table.tasks:
             return _UNKNOWN
+        known = self._named.get(declared.casefold()) if declared else None
         try:
-            found = self._match(request, declared)
-            seen = self._match(request, "") if declared and self._any_restricted else None
+            found = self._match(request, known.task_id if known is not None else "")
+            seen = self._match(request, "") if known is not None and self._any_restricted else found
         except Exception:  # noqa: BLE001 -- a fault in matching may not stop a call, nor free a restricted one
             self.errors += 1
             return Resolution("", declared, "", (), None, None if self._any_restricted else "ordinary")
-        route = self._route_of(found.task_id) if found is not None else self._named.get(declared.casefold())
-        data_class = self._data_class(declared, route)
-        if seen is not None and self._data_class("", self._route_of(seen.task_id)) == "restricted":
-            data_class = "restricted"
+        route = self._route_of(found.task_id) if found is not None else known
+        named = (known, route, self._route_of(seen.task_id) if seen is not None else None)
+        restricted = any(map(self._restricted_name, (header, in_body))) or any(map(self._restricted_route, named))
+        data_class: DataClass = "restricted" if restricted else "ordinary"
         if found is None:
             task_id = route.task_id if route is not None else declared
             return Resolution(task_id, route.task_name if route else declared, "", (), route, data_class)
@@ -143,13 +145,17 @@ class Router:
         route = self._by_id.get(task_id)
         return route if route is not None else Route(task_id, task_id)
 
-    def _data_class(self, declared: str, route: Route | None) -> DataClass:
-        names = {declared.casefold()} if declared else set[str]()
-        if route is not None:
-            if route.data_class == "restricted":
-                return "restricted"
-            names |= {route.task_id.casefold(), route.task_name.casefold()}
-        return "restricted" if names & self._restricted_names else "ordinary"
+    def _restricted_name(self, name: str) -> bool:
+        folded = name.casefold()
+        if not folded:
+            return False
+        return folded in self._restricted_names or self._restricted_route(self._named.get(folded))
+
+    def _restricted_route(self, route: Route | None) -> bool:
+        if route is None:
+            return False
+        names = {route.task_id.casefold(), route.task_name.casefold()}
+        return route.data_class != "ordinary" or not names.isdisjoint(self._restricted_names)
 
     def _use(self, table: RouteTable) -> None:
         matcher = self._make_matcher(table.tasks)

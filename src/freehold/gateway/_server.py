@@ -339,8 +339,9 @@ class ServerConnection(asyncio.Protocol):
         # Closing with bytes unread resets the connection, and a reset can overtake the answer. So end our side, and
         # let the rest of the request come to nothing until the client closes or `expire` does.
         self.closing = True
-        self._transport.resume_reading()
-        self._transport.write_eof()
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+            self._transport.write_eof()
 
     def drain(self) -> None:
         """Close as soon as nothing is being answered."""

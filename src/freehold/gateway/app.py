@@ -314,6 +314,9 @@ class _Passed:
         else:
             self._exchange.respond(result.status, returned_headers(result.headers), tail)
 
+    def crashed(self, fault: Exception) -> None:
+        self._exchange.fail(FreeholdError(f"the gateway failed ({type(fault).__name__})"))
+
 
 def _forget(rental: Rental) -> None:
     rental.cancel()

@@ -206,8 +206,8 @@ class StreamAssembler:
     def _read_plain(self, data: bytes) -> bool:
         """Read whole events of one `data: ` line each, as every provider sends them, in one go.
 
-        False where they are not of that kind. One JSON array costs a third of as many documents. Where it cannot be read, nothing has changed, and the events
-        are read one by one to find out which is broken.
+        False where they are not of that kind. One JSON array costs a third of as many documents. Where it cannot be
+        read, nothing has changed, and the events are read one by one to find out which is broken.
         """
         if not (data.startswith(b"data: ") and data.endswith(b"\n\n")) or b"\r" in data or self._done:
             return False
