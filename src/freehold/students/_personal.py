@@ -13,7 +13,7 @@ from collections.abc import Iterable
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _CARD = re.compile(r"(?<![\w-])(?:\d[ -]?){12,18}\d(?![\w-])")
 _IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?!\w)")
-_PHONE = re.compile(r"(?<![\w.])(?:\+|00)\d{1,3}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d(?:[ .-]?\d){6,11}(?![\w])")
+_PHONE = re.compile(r"(?<![\w.])(?<!\d[ -])(?:\+|00)\d{1,3}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d(?:[ .-]?\d){6,11}(?![\w])")
 _IP = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])")
 
 
@@ -29,7 +29,7 @@ def personal_data(texts: Iterable[str]) -> set[str]:
             found.add("payment_card")
         if any(_mod_97(match.group()) for match in _IBAN.finditer(text)):
             found.add("iban")
-        if _PHONE.search(text):
+        if any(len(set(match.group()) - set(" .-+()")) > 2 for match in _PHONE.finditer(text)):
             found.add("phone")
         if any(_is_ip(match.group()) for match in _IP.finditer(text)):
             found.add("ip_address")

@@ -28,7 +28,7 @@ I64 = NDArray[np.int64]
 REHEARSALS = 4
 REHEARSAL_ROWS = 3_000
 REHEARSAL_ASKED = 500
-LOST_COVERAGE = 0.06
+LOST_COVERAGE = 0.075
 """Share of in-scope calls that the gate may cost at the operating point, before the confidence threshold is loosened
 by what the gate has already refused."""
 FEW_OUTCOMES = 5
@@ -92,14 +92,15 @@ def _groups(core: Core, seed: int) -> I64:
     row_class = core.labelled.row_class
     if len(np.unique(row_class)) >= ENOUGH_CLASSES:
         return row_class
-    n_clusters = max(1, min(N_CLUSTERS, len(row_class) // 10))
+    n_distinct = len(set(core.labelled.inputs))
+    n_clusters = max(1, min(N_CLUSTERS, len(row_class) // 10, n_distinct // 2))
     means = KMeans(n_clusters, n_init=1, random_state=seed)  # pyright: ignore[reportArgumentType]
     return means.fit_predict(core.rows.rows_latent).astype(np.int64)
 
 
 def confidence_head(standard: F32, right: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Logistic weights from signals to "the teacher would agree", on leave-one-out rows."""
-    return _logistic(expand(standard), right, np.ones(len(right)), 1.0)
+    return _logistic(expand(standard), right, np.ones(len(right)), 0.1)
 
 
 def scope_head(

@@ -27,6 +27,7 @@ MAX_CLASSES = 500
 MAX_DUAL = 4_000_000
 """Rows times classes: what an answer multiplies. With more rows than fit, a sample is remembered."""
 FEW_PER_CLASS = 20
+MIN_REPEATED = 0.05
 TARGET_RISK = 0.05
 N_PARITY = 100
 PARITY_TOLERANCE = 2e-3
@@ -41,7 +42,7 @@ class KernelTrainer:
         if len(counts) < 2:
             return "answers never vary"
         repeated = sum(count for count in counts.values() if count > 1)
-        if repeated < 0.2 * len(examples):
+        if repeated < MIN_REPEATED * len(examples):
             return f"only {repeated} of {len(examples)} answers occur more than once"
         return ""
 
