@@ -1,6 +1,6 @@
 """Starting the gateway with what it works with: the ledger's writer, the owned models, the way back to the registry.
 
-The gateway's process loads neither a query engine nor a trainer. Sealing the ledger is another process's work, owned
+The gateway's process loads neither a query engine nor a trainer. Publishing routes and sealing the ledger is another process's work, owned
 models run in workers of their own.
 """
 
@@ -16,13 +16,12 @@ import msgspec
 
 from freehold import settings as settings_module
 from freehold.gateway.app import Doors, Gateway, serve
-from freehold.gateway.feedback import Feedback
 from freehold.ledger.writer import LedgerWriter
 from freehold.serving import StudentHost
 from freehold.settings import Loaded
 from freehold.vocabulary import Route
 
-_SEALER = "freehold.services.sealing"
+_HOUSEKEEPER = "freehold.services.housekeeping"
 
 
 def up(*, host: str | None, port: int | None, announce: Callable[[str], None]) -> None:
@@ -53,10 +52,10 @@ def run(loaded: Loaded, *, port: int | None, ready: Callable[[Gateway], None]) -
         ledger=writer,
         host=StudentHost(loaded.home),
         demoted=lambda route, reason: _demote(loaded.home, route, reason),
-        keep_feedback=lambda feedback: _keep(loaded.home, feedback),
+        keep_feedback=lambda feedback: _keep(loaded.home, feedback.call_id, feedback.gold),
     )
     try:
-        with _sealer(loaded.home):
+        with _housekeeper(loaded.home):
             serve(loaded, doors=doors, port=port, ready=ready)
     finally:
         writer.close()
@@ -68,16 +67,16 @@ def _demote(home: Path, route: Route, reason: str) -> None:
     demote(home, route.task_id, route.certificate_id, reason)
 
 
-def _keep(home: Path, feedback: Feedback) -> None:
+def _keep(home: Path, call_id: str, gold: str) -> None:
     from freehold.ledger import Ledger
 
-    Ledger(home).attach_gold(feedback.call_id, feedback.gold)
+    Ledger(home).attach_gold(call_id, gold)
 
 
 @contextmanager
-def _sealer(home: Path) -> Generator[None]:
-    """A process that seals closed hot files while the gateway runs, and ends with it."""
-    process = subprocess.Popen([sys.executable, "-m", _SEALER, str(home)], stdin=subprocess.PIPE)  # noqa: S603 - our own module
+def _housekeeper(home: Path) -> Generator[None]:
+    """A process that publishes routes and seals closed hot files while the gateway runs, and ends with it."""
+    process = subprocess.Popen([sys.executable, "-m", _HOUSEKEEPER, str(home)], stdin=subprocess.PIPE)  # noqa: S603 - our own module
     try:
         yield
     finally:
