@@ -70,7 +70,7 @@ def test_a_later_log_whose_answers_changed_shows_a_broken_promise(tmp_path: Path
     assert task.certificate is not None
     assert task.certificate.certified
     assert task.after is not None
-    assert task.after.risk_low > 0.5
+    assert task.after.risk_low > task.certificate.alpha
     assert "The promise was broken" in "\n".join(wording.backtest(made))
 
 

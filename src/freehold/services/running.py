@@ -1,7 +1,7 @@
 """Starting the gateway with what it works with: the ledger's writer, the owned models, the way back to the registry.
 
-The gateway's process loads neither a query engine nor a trainer. Publishing routes and sealing the ledger is another process's work, owned
-models run in workers of their own.
+The gateway's process loads neither a query engine, a database toolkit nor a trainer. Publishing routes and sealing the
+ledger is another process's work; owned models run in workers of their own.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from freehold import settings as settings_module
-from freehold.gateway.app import Doors, Gateway, serve
+from freehold.gateway.app import Doors, Feedback, Gateway, serve
 from freehold.ledger.writer import LedgerWriter
 from freehold.serving import StudentHost
 from freehold.settings import Loaded
@@ -51,8 +52,8 @@ def run(loaded: Loaded, *, port: int | None, ready: Callable[[Gateway], None]) -
     doors = Doors(
         ledger=writer,
         host=StudentHost(loaded.home),
-        demoted=lambda route, reason: _demote(loaded.home, route, reason),
-        keep_feedback=lambda feedback: _keep(loaded.home, feedback.call_id, feedback.gold),
+        demoted=partial(_demote, loaded.home),
+        keep_feedback=partial(_keep, loaded.home),
     )
     try:
         with _housekeeper(loaded.home):
@@ -67,10 +68,10 @@ def _demote(home: Path, route: Route, reason: str) -> None:
     demote(home, route.task_id, route.certificate_id, reason)
 
 
-def _keep(home: Path, call_id: str, gold: str) -> None:
+def _keep(home: Path, feedback: Feedback) -> None:
     from freehold.ledger import Ledger
 
-    Ledger(home).attach_gold(call_id, gold)
+    Ledger(home).attach_gold(feedback.call_id, feedback.gold)
 
 
 @contextmanager

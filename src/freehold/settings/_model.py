@@ -40,6 +40,7 @@ class GatewaySettings(_Table, frozen=True):
     max_body_bytes: int = 32 * 1024 * 1024
     retries: int = 1
     drain_s: float = 10.0
+    trust_replay_times: bool = False
 
 
 class LedgerSettings(_Table, frozen=True):
