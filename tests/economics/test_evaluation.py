@@ -90,6 +90,13 @@ def test_net_present_value_is_plain_arithmetic() -> None:
     assert float(evaluation.npv_usd(STUDENT, inputs)[0]) == pytest.approx(total)
 
 
+def test_the_rent_of_two_years_is_discounted_grown_and_fallen() -> None:
+    evaluation = _evaluation(monthly_growth=0.02)
+    months = range(24)
+    rent = sum(1.02**m * 0.85 ** (m / 12) / 1.1 ** ((m + 1) / 12) for m in months) * float(CASE.rent_usd or 0)
+    assert float(evaluation.rent_usd(evaluation.columns())[0]) == pytest.approx(rent)
+
+
 def test_payback_is_where_savings_reach_the_one_off() -> None:
     evaluation = _evaluation()
     inputs = evaluation.columns()

@@ -18,7 +18,7 @@ from freehold.market.models import gpu
 from freehold.settings import EconomicsSettings
 from freehold.vocabulary import Assumption, Source, TaskKind
 
-from ._numbers import FloatArray, Inputs
+from .arrays import FloatArray, Inputs
 from .quality import QualityFacts
 from .workload import Workload
 

@@ -11,7 +11,7 @@ import numpy as np
 from freehold.market.tokens import PriceBook
 from freehold.vocabulary import ZERO, Source
 
-from ._numbers import FloatArray
+from .arrays import FloatArray
 from .workload import WINDOW_S, DayUsage, Workload
 
 MONTH_HOURS = 30.44 * 24

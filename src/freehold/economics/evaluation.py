@@ -15,10 +15,10 @@ import numpy as np
 
 from freehold.vocabulary import Assumption, Option
 
-from ._numbers import FloatArray, Inputs, money, money_range
+from .arrays import FloatArray, Inputs, money, money_range
 from .assumptions import at_values, draw
 from .case import Case
-from .options import Bill, CostModel, KeepRenting
+from .options import CostModel, KeepRenting
 
 HORIZONS = (12, 24, 36)
 DECISION_MONTHS = 24
@@ -65,6 +65,10 @@ class Evaluation:
     def npv_usd(self, option: CostModel, inputs: Inputs, months: int = DECISION_MONTHS) -> FloatArray:
         """Net present value of choosing `option` instead of going on renting, per scenario."""
         return self._npvs(option, inputs)[months]
+
+    def rent_usd(self, inputs: Inputs, months: int = DECISION_MONTHS) -> FloatArray:
+        """Present value of going on renting for `months`, per scenario."""
+        return np.sum(self._rent(inputs, months) / _growth_of_money(inputs, months), axis=0)
 
     def monthly_usd(self, option: CostModel, inputs: Inputs) -> FloatArray:
         """What the first month costs, per scenario."""
@@ -141,23 +145,30 @@ class Evaluation:
         return high * self.case.calls
 
     def _npvs(self, option: CostModel, inputs: Inputs) -> dict[int, FloatArray]:
-        monthly_rate = (1 + inputs["discount_rate_per_year"]) ** (1 / 12)
-        months = np.arange(1, max(HORIZONS) + 1)[:, None]
-        saved = np.cumsum(self._savings(option, inputs, max(HORIZONS)) / monthly_rate**months, axis=0)
+        months = max(HORIZONS)
+        saved = np.cumsum(self._savings(option, inputs, months) / _growth_of_money(inputs, months), axis=0)
         one_off = option.one_off(inputs).usd
         return {horizon: saved[horizon - 1] - one_off for horizon in HORIZONS}
 
     def _savings(self, option: CostModel, inputs: Inputs, months: int) -> FloatArray:
         """Renting less the option, month by scenario."""
+        return self._rent(inputs, months) - self._paid(option, inputs, months)
+
+    def _rent(self, inputs: Inputs, months: int) -> FloatArray:
+        return self._paid(self.options[0], inputs, months)
+
+    def _paid(self, option: CostModel, inputs: Inputs, months: int) -> FloatArray:
+        """The option's bill, month by scenario: calls grow, rented prices fall."""
         month = np.arange(months, dtype=np.float64)[:, None]
         volume = inputs["volume_ratio"] * inputs["volume"] * (1 + inputs["monthly_growth"]) ** month
         fallen = (1 - inputs["price_decline_per_year"]) ** (month / 12)
-        renting = _paid(self.options[0].monthly(self.case, volume, inputs), fallen)
-        return renting - _paid(option.monthly(self.case, volume, inputs), fallen)
+        bill = option.monthly(self.case, volume, inputs)
+        return bill.tokens_usd * fallen + bill.hosting_usd + bill.labels_usd + bill.people_usd
 
 
-def _paid(bill: Bill, fallen: FloatArray) -> FloatArray:
-    return bill.tokens_usd * fallen + bill.hosting_usd + bill.labels_usd + bill.people_usd
+def _growth_of_money(inputs: Inputs, months: int) -> FloatArray:
+    """What a dollar of today is at the end of each month, month by scenario."""
+    return (1 + inputs["discount_rate_per_year"]) ** (np.arange(1, months + 1)[:, None] / 12)
 
 
 def _complete(inputs: Inputs) -> Inputs:

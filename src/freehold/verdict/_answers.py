@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from freehold.economics._numbers import FloatArray, Inputs
-from freehold.economics.evaluation import ALWAYS_NEEDED, DECISION_MONTHS, VOLUME_GRID, Evaluation
+from freehold.economics.arrays import FloatArray, Inputs
+from freehold.economics.evaluation import ALWAYS_NEEDED, VOLUME_GRID, Evaluation
 from freehold.vocabulary import Assumption, Flip, VerdictWord
 
 from ._standing import Standing
@@ -57,7 +57,7 @@ class Answers:
         best = np.argmax(npvs, axis=0)
         if not self.standings[0].choosable:
             return best
-        worth = npvs[best, np.arange(n)] > WORTH_SWITCHING * self._rent(inputs)
+        worth = npvs[best, np.arange(n)] > WORTH_SWITCHING * self.evaluation.rent_usd(inputs)
         return np.where(worth, best, 0)
 
     def words(self, inputs: Inputs) -> list[VerdictWord]:
@@ -131,10 +131,6 @@ class Answers:
             for name, grid in (("student_upkeep_hours_per_month", _HOURS_GRID), ("student_coverage", _SHARE_GRID)):
                 found.append(self._flip(name, grid, float(values[name].value), values[name].unit))
         return tuple(found)
-
-    def _rent(self, inputs: Inputs) -> FloatArray:
-        monthly = self.evaluation.monthly_usd(self.evaluation.options[0], inputs)
-        return monthly * DECISION_MONTHS
 
     def _flip(
         self,

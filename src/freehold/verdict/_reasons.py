@@ -69,14 +69,14 @@ def would_win(answers: Answers, quality: QualityFacts) -> list[Standing]:
     """
     found: list[tuple[float, Standing]] = []
     columns = answers.evaluation.columns()
-    rent = float(answers.evaluation.monthly_usd(answers.evaluation.options[0], columns)[0])
+    worth = WORTH_SWITCHING * float(answers.evaluation.rent_usd(columns)[0])
     for standing in answers.standings:
         if standing.eligible or not standing.allowed or standing.quality == "measured":
             continue
         if isinstance(standing.option, OwnStudent) and quality.certificate is not None:
             continue
         npv = float(answers.evaluation.npv_usd(standing.option, columns)[0])
-        if npv > WORTH_SWITCHING * rent * 24:
+        if npv > worth:
             found.append((npv, standing))
     return [standing for _, standing in sorted(found, key=lambda item: -item[0])]
 
@@ -129,9 +129,9 @@ def warnings(workload: Workload, case: Case, quality: QualityFacts) -> tuple[str
 def _bill(story: Story, rent: Option) -> str:
     work = story.workload
     case = story.answers.evaluation.case
-    times = "" if work.volume_factor == 1 else f" at {work.volume_factor:g} times the observed volume"
-    weight = "" if work.weight == 1 else f", each standing for {work.weight:g}"
-    seen = f"{work.calls:,} calls in {work.days_observed:.3g} days{weight}"
+    times = "" if work.volume_factor == 1 else f" at {work.volume_factor:,.10g} times the observed volume"
+    weight = "" if work.weight == 1 else f", each standing for {work.weight:,.10g}"
+    seen = f"{work.calls:,} call{'s' * (work.calls != 1)} in {work.days_observed:.3g} days{weight}"
     if case.rent_usd is None:
         return f"The price of {case.provider}/{case.model} is not known ({seen})."
     return f"Renting {case.provider}/{case.model} costs {usd_text(rent.monthly_usd.mid)} a month{times} ({seen})."

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from freehold.economics._numbers import FloatArray, Inputs
+from freehold.economics.arrays import FloatArray, Inputs
 from freehold.economics.case import Case
 from freehold.vocabulary import Source, VerdictWord
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from freehold.economics._numbers import FloatArray, Inputs
+from freehold.economics.arrays import FloatArray, Inputs
 from freehold.economics.case import Case
 from freehold.vocabulary import Source, VerdictWord
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import nnls
 
-from freehold.economics._numbers import FloatArray, Inputs
+from freehold.economics.arrays import FloatArray, Inputs
 from freehold.economics.case import MONTH_HOURS, Case
 from freehold.market.models import Weights
 from freehold.vocabulary import Source, VerdictWord

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from freehold.economics._numbers import FloatArray, Inputs
+from freehold.economics.arrays import FloatArray, Inputs
 from freehold.economics.case import MONTH_HOURS, Case
 from freehold.vocabulary import Source, VerdictWord
 
