@@ -3,12 +3,13 @@
 import json
 import subprocess
 import sys
+import threading
 
 import pytest
 from tests.gateway.test_cascade import FULL, body
 from tests.support.gateway import connect, read_response, renting_from, request_bytes, running, settings
 from tests.support.students import SURE, ScriptedHost
-from tests.support.upstream import Upstream, chat, http, send, stream
+from tests.support.upstream import SILENCE, Upstream, chat, chunk, event, http, send, stream, wait
 
 from freehold.errors import NotFound
 from freehold.gateway.app import Doors, Feedback
@@ -108,3 +109,39 @@ def test_a_fault_of_our_own_ends_one_call_with_an_error(tmp_path, monkeypatch, s
         assert gateway.gateway.metrics.in_flight == 0
         monkeypatch.undo()
         assert post(gateway.port, "/v1/chat/completions", body())[0] == 200
+
+
+def test_draining_finishes_what_runs_and_takes_nothing_new(tmp_path):
+    release = threading.Event()
+    head, _, rest = stream("a", "b").partition(chunk(event("b")))
+    with Upstream() as up, running(renting_from(up.url, drain_s=5.0), tmp_path) as gateway:
+        up.play(send(head), wait(release), send(chunk(event("b")) + rest))
+        with connect(gateway.port) as sock, connect(gateway.port) as idle:
+            sock.sendall(request_bytes(body(stream=True)))
+            up.wait_for_request()
+            port, stopping = gateway.port, gateway.begin_stop()
+            assert idle.recv(1) == b"", "an idle connection is closed"
+            with pytest.raises(ConnectionError):
+                connect(port)
+            release.set()
+            assert read_response(sock)[2].endswith(b"data: [DONE]\n\n")
+            stopping.result(10)
+        assert gateway.ledger.wait()[-1].outcome == "ok"
+
+
+def test_what_outlasts_the_drain_is_recorded_as_it_stands(tmp_path):
+    with Upstream() as up, running(renting_from(up.url, drain_s=0.1), tmp_path) as gateway:
+        up.play(SILENCE)
+        with connect(gateway.port) as sock:
+            sock.sendall(request_bytes(body()))
+            up.wait_for_request()
+            gateway.begin_stop().result(10)
+        assert gateway.ledger.wait()[-1].outcome == "cancelled"
+
+
+def test_head_and_a_base_url_without_v1(tmp_path):
+    with Upstream() as up, running(renting_from(up.url), tmp_path) as gateway:
+        assert post(gateway.port, "/chat/completions", body())[0] == 200
+        with connect(gateway.port) as sock:
+            sock.sendall(request_bytes(b"", path="/health/live", method="HEAD"))
+            assert b"".join(iter(lambda: sock.recv(4096), b"")).startswith(b"HTTP/1.1 405")

@@ -74,6 +74,10 @@ class Running:
 
         return asyncio.run_coroutine_threadsafe(call(), self._loop).result(10)
 
+    def begin_stop(self) -> Any:
+        """Begin to drain; the result is there when everything has ended."""
+        return asyncio.run_coroutine_threadsafe(self.gateway.stop(), self._loop)
+
     def publish(self, *changed: Route, tasks: tuple[Task, ...] = (TASK,)) -> None:
         """Publish a route table and wait until the gateway uses it."""
         version = self.gateway.router.table.version + 1

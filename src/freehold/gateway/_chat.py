@@ -140,7 +140,9 @@ class ChatCall:
         """The rental is over: give the client the rest, then record."""
         call = self.call
         call.provider, call.outcome, call.usage = result.provider, result.outcome, result.usage
-        call.ttft_ms, call.status = result.ttft_ms, result.status
+        call.status = result.status
+        if result.ttft_ms is not None and self._rental is not None:
+            call.ttft_ms = result.ttft_ms + self._rental.legs[-1].offset_ms
         call.owner = "rented" if result.error is None or result.streamed else "none"
         call.response = result.body
         if result.error is not None:

@@ -368,7 +368,8 @@ class ServerConnection(asyncio.Protocol):
 
     def _handle(self, exchange: Exchange, *, keep_alive: bool, http_1_0: bool) -> None:
         self._current = exchange
-        self.keep_alive = keep_alive and self.keep_alive
+        # An answer to HEAD has no body; ours has one, so nothing may be read after it.
+        self.keep_alive = keep_alive and self.keep_alive and exchange.method != b"HEAD"
         self.http_1_0 = http_1_0
         self._handler(exchange)
 

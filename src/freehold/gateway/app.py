@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 import signal
@@ -31,6 +32,7 @@ from .metrics import Labels, Metrics
 
 _JSON = b"content-type: application/json\r\n"
 _REFRESH_S = 0.2
+_log = logging.getLogger(__name__)
 _LOAD_S = 10.0
 
 
@@ -186,17 +188,14 @@ class Gateway:
 
     def _handle(self, exchange: Exchange) -> None:
         try:
-            if exchange.path == b"/v1/chat/completions" and exchange.method == b"POST":
-                ChatCall(self, exchange).begin()
-            else:
-                self._other(exchange)
+            self._routed(exchange)
         except FreeholdError as error:
             exchange.fail(error)
         except Exception as fault:  # noqa: BLE001 -- one request must not take the connection's others with it
             self.metrics.internal_errors += 1
             exchange.fail(FreeholdError(f"the gateway failed ({type(fault).__name__})"))
 
-    def _other(self, exchange: Exchange) -> None:
+    def _routed(self, exchange: Exchange) -> None:
         known = _ROUTES.get(exchange.path)
         if known is None:
             raise NotFound("no such path", hint="POST /v1/chat/completions, GET /v1/models")
@@ -204,6 +203,10 @@ class Gateway:
         if exchange.method != method:
             raise _WrongMethod(f"this path takes {method.decode()}")
         handler(self, exchange)
+
+    def chat(self, exchange: Exchange) -> None:
+        """`POST /v1/chat/completions`."""
+        ChatCall(self, exchange).begin()
 
     def live(self, exchange: Exchange) -> None:
         """`GET /health/live`: the process runs."""
@@ -323,8 +326,10 @@ def _forget(rental: Rental) -> None:
 
 
 _ROUTES: dict[bytes, tuple[bytes, Callable[[Gateway, Exchange], None]]] = {
-    b"/v1/chat/completions": (b"POST", Gateway.live),
+    b"/v1/chat/completions": (b"POST", Gateway.chat),
+    b"/chat/completions": (b"POST", Gateway.chat),  # a base URL without /v1
     b"/v1/models": (b"GET", Gateway.models),
+    b"/models": (b"GET", Gateway.models),
     b"/v1/feedback": (b"POST", Gateway.feedback),
     b"/health/live": (b"GET", Gateway.live),
     b"/health/ready": (b"GET", Gateway.ready),
@@ -332,10 +337,17 @@ _ROUTES: dict[bytes, tuple[bytes, Callable[[Gateway, Exchange], None]]] = {
 }
 
 
+def _report(gateway: Gateway, context: dict[str, Any]) -> None:
+    """Count a fault that no call caught, and name its kind alone: its message might hold content of a call."""
+    gateway.metrics.internal_errors += 1
+    _log.error("a fault outside any call: %s", type(context.get("exception")).__name__)
+
+
 async def _run(loaded: Loaded, doors: Doors, port: int | None, ready: Callable[[Gateway], None]) -> None:
     gateway = Gateway(loaded, doors)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: _report(gateway, context))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await gateway.start(port)
