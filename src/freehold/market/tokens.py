@@ -82,7 +82,7 @@ class PriceBook:
         if contract is not None:
             return _contract_rates(provider, model, contract)
         found = self._find(provider, model, at)
-        return None if found is None else _list_rates(*found, prompt_tokens)
+        return None if found is None else _list_rates(found[0], prompt_tokens, borrowed=found[1])
 
     def price_usage(self, provider: str, model: str, usage: Usage, at: datetime) -> Priced:
         """Exact cost of one call's tokens at the price of `at`."""
@@ -149,7 +149,7 @@ def price_call(call: Call) -> Priced:
 _list_prices = PriceBook()
 
 
-def _list_rates(listed: Listed, borrowed: bool, prompt_tokens: int) -> Rates:  # noqa: FBT001 - one caller
+def _list_rates(listed: Listed, prompt_tokens: int, *, borrowed: bool) -> Rates:
     assert listed.input is not None
 
     def at(price: Tiered | None) -> Decimal | None:

@@ -58,14 +58,19 @@ def decide(
     prices = prices or PriceBook()
     case = build_case(workload, prices, as_of)
     inputs = assumptions(workload, quality, settings)
-    if not workload.calls or workload.days_observed < MIN_DAYS:
+    restricted = constraints.data_class == "restricted"
+    unpriced = case.rent_usd is None and not restricted
+    if not workload.calls or workload.days_observed < MIN_DAYS or unpriced:
         return _unpriced(task, workload, case, as_of)
     standings = stand(case, workload, quality, constraints.data_class, prices)
-    evaluation = Evaluation(case, [standing.option for standing in standings], inputs)
-    answers = Answers(evaluation, standings)
-    restricted = constraints.data_class == "restricted"
-    if case.rent_usd is None and not restricted:
-        return _unpriced(task, workload, case, as_of)
+    answers = Answers(Evaluation(case, [standing.option for standing in standings], inputs), standings)
+    return _compared(task, workload, quality, answers, restricted=restricted)
+
+
+def _compared(task: Task, workload: Workload, quality: QualityFacts, answers: Answers, *, restricted: bool) -> Verdict:
+    """The verdict where options can be compared."""
+    evaluation, standings = answers.evaluation, answers.standings
+    case, inputs = evaluation.case, evaluation.assumptions
     winner = answers.winner()
     swings = answers.swings() if winner is not None else ()
     word, shortage = _word(answers, winner, swings, workload, quality)
@@ -91,7 +96,7 @@ def decide(
         assumptions=_used(inputs, standings),
         probability_owning_wins=answers.probability_owning_wins(),
         sources=_sources(workload, case, quality),
-        made_at=as_of.isoformat(),
+        made_at=case.as_of.isoformat(),
         warnings=_reasons.warnings(workload, case, quality),
     )
 
