@@ -14,6 +14,7 @@ _BULLET = re.compile(r"^\s*(?:[-*\u2022\u2013]|\d+[.):])\s+")
 _QUOTES = "\"'`\u201c\u201d\u2018\u2019\u00ab\u00bb\u300c\u300d"
 _SEPARATORS = re.compile(r"[,;|/\u3001\uff0c\uff1b]|\s(?:or|and|oder|und|ou|et|o|y|e|of|en)\s")
 _SUPPORT = 0.001
+_USUAL_MASS = 0.85
 
 
 def enumerated(counts: Counter[str], templates: Sequence[Template]) -> tuple[str, ...]:
@@ -23,7 +24,7 @@ def enumerated(counts: Counter[str], templates: Sequence[Template]) -> tuple[str
     """
     best: tuple[int, int, tuple[str, ...]] = (0, 0, ())
     total = sum(counts.values())
-    longest = max((len(label.split()) for label in counts), default=0)
+    longest = _usual_words(counts)
     literals = {p for t in templates for m in t.messages for p in m.pieces if isinstance(p, str)}
     for items in (_trimmed(found, counts, longest) for piece in sorted(literals) for found in _lists(piece)):
         distinct = set(items)
@@ -32,6 +33,19 @@ def enumerated(counts: Counter[str], templates: Sequence[Template]) -> tuple[str
         if mass >= _LISTED_MASS * total and seen >= _LISTED_LABELS * len(distinct):
             best = max(best, (mass, -sum(len(item) for item in distinct), tuple(sorted(distinct))))
     return best[2]
+
+
+def _usual_words(counts: Counter[str]) -> int:
+    """How many words nearly all answers stay within."""
+    left = _USUAL_MASS * sum(counts.values())
+    by_words: Counter[int] = Counter()
+    for label, count in counts.items():
+        by_words[len(label.split())] += count
+    for size in sorted(by_words):
+        left -= by_words[size]
+        if left <= 0:
+            return size
+    return 0
 
 
 def _trimmed(items: list[str], counts: Counter[str], longest: int) -> list[str]:

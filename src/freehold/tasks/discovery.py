@@ -86,6 +86,9 @@ def _mined(sample: list[Head], smallest: int) -> list[Cluster]:
 
 def _unmatched(seen: list[Head], clusters: Sequence[Cluster]) -> list[Head]:
     """Calls that fit no template; the answers of the others are kept with their cluster as evidence."""
+    for cluster in clusters:
+        if not cluster.seen:
+            cluster.heads = []  # those it was mined from; they come again now, and once is enough
     matcher = TaskMatcher([cluster.draft_task(str(i)) for i, cluster in enumerate(clusters)])
     left: list[Head] = []
     for head in seen:
