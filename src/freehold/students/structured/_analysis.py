@@ -96,9 +96,11 @@ def _readable(pairs: Sequence[tuple[tuple[str, ...], str]]) -> list[_Answered]:
     for inputs, text in pairs:
         try:
             value = read(text)
+            apart = dict(leaves(value))
+            canonical(value).encode()  # A lone surrogate can be escaped in JSON and written nowhere else.
         except ValueError:
             continue
-        out.append(_Answered(inputs, text, value, dict(leaves(value))))
+        out.append(_Answered(inputs, text, value, apart))
     return out
 
 

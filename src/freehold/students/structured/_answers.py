@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +16,8 @@ Json = Any
 
 Path = tuple[str | int, ...]
 """Keys and list positions from the root of an answer to one of its leaves."""
+
+MAX_DEPTH = 40
 
 _FENCE = re.compile(r"\A(\s*```[\w-]*[ \t]*\n)(.*?)(\n?```\s*)\Z", re.DOTALL)
 _SEPARATORS = ((", ", ": ", 0), (",", ":", 0), (", ", ": ", 2), (", ", ": ", 4), (",", ": ", 2))
@@ -43,12 +46,15 @@ def read(text: str) -> Json:
     """Read an answer, inside a code fence or not.
 
     Raises:
-        ValueError: it is not JSON, names a key twice, holds NaN, or nests too deeply to be read.
+        ValueError: it is not JSON, names a key twice, holds NaN or a number too large, or nests too deeply to be read.
     """
     fenced = _FENCE.match(text)
     try:
         return json.loads(
-            fenced.group(2) if fenced else text, object_pairs_hook=_unique, parse_constant=_refuse_constant
+            fenced.group(2) if fenced else text,
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
         )
     except RecursionError:
         raise ValueError("nested too deeply") from None
@@ -81,7 +87,12 @@ def leaves(value: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:
 
     A leaf is a scalar, a list of scalars, or an empty object. Lists that hold objects or lists are taken apart by
     position.
+
+    Raises:
+        ValueError: it nests deeper than any answer should.
     """
+    if len(path) > MAX_DEPTH:
+        raise ValueError("nested too deeply")
     if isinstance(value, dict) and value:
         for key, child in value.items():
             yield from leaves(child, (*path, key))
@@ -135,6 +146,13 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     if len(out) != len(pairs):
         raise ValueError("a key is named twice")
     return out
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("a number beyond a double")
+    return number
 
 
 def _refuse_constant(name: str) -> Json:

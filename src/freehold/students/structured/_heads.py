@@ -11,6 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from freehold.errors import FreeholdError
+
 from ._analysis import Row
 from ._linear import Head, Heads, grams
 from ._plan import ABSENT, COPIED, Plan
@@ -22,6 +24,9 @@ INVERSE_PENALTY = 10.0
 """scikit-learn's C. Between 3 and 30 it made no difference beyond noise."""
 MIN_OF_CLASS = 2
 _ITERATIONS, _TOLERANCE = 200, 1e-3
+_MAX_WORK = 400_000
+"""Rows times heads. With more, each head learns from fewer rows, 1,000 at least."""
+_N_PARITY, _TIE = 200, 1e-4
 
 
 class Choice(msgspec.Struct):
@@ -94,13 +99,26 @@ def fit_heads(rows: Sequence[Row], choices: Sequence[Choice], level: int) -> Fit
     heads: list[Head] = []
     blocks: list[NDArray[np.float32]] = []
     start = 0
+    limit = max(1_000, _MAX_WORK // max(1, len(choices)))
     for choice in choices:
-        classes, block = _fit(matrix[choice.rows], choice.answers)
+        kept = _limited(choice.answers, limit)
+        classes, block = _fit(matrix[[choice.rows[i] for i in kept]], [choice.answers[i] for i in kept])
         heads.append(Head(choice.leaf, classes, start))
         blocks.append(block)
         start += len(classes)
     weights = np.concatenate(blocks, axis=1) if blocks else np.zeros((len(vocabulary) + 1, 0), np.float32)
     return FittedHeads(vocabulary, idf, np.ascontiguousarray(weights), heads)
+
+
+def _limited(answers: Sequence[str], limit: int) -> list[int]:
+    """The first `limit` places, and the first of every class that has none among them."""
+    kept = list(range(min(limit, len(answers))))
+    shown = {answers[i] for i in kept}
+    for i in range(len(kept), len(answers)):
+        if answers[i] not in shown:
+            shown.add(answers[i])
+            kept.append(i)
+    return kept
 
 
 def _vocabulary(documents: Sequence[set[str]]) -> tuple[list[str], NDArray[np.float32]]:
@@ -123,4 +141,18 @@ def _fit(matrix: Any, answers: list[str]) -> tuple[tuple[str, ...], NDArray[np.f
         coefficients = np.concatenate([np.zeros_like(coefficients), coefficients])
         intercept = np.concatenate([np.zeros_like(intercept), intercept])
     block = np.concatenate([coefficients.T, intercept[None, :]]).astype(np.float32)
-    return tuple(str(name) for name in model.classes_), block
+    classes = tuple(str(name) for name in model.classes_)
+    _check(matrix[:_N_PARITY], model.predict(matrix[:_N_PARITY]), classes, block)
+    return classes, block
+
+
+def _check(matrix: Any, said: Any, classes: tuple[str, ...], block: NDArray[np.float32]) -> None:
+    """Scored from the stored weights, rows must get the class that scikit-learn gives them.
+
+    Raises:
+        FreeholdError: they do not, though it was not a tie.
+    """
+    scores = np.asarray(matrix @ block[:-1] + block[-1])
+    given = scores[np.arange(len(scores)), [classes.index(str(name)) for name in said]]
+    if (scores.max(axis=1) - given > _TIE).any():
+        raise FreeholdError("stored weights score otherwise than fitted ones", code="parity")

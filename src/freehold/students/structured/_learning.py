@@ -34,6 +34,9 @@ from .runtime import (
 MIN_CALIBRATION = 60
 """Held-out rows below which confidence is the models' own probability."""
 _CONFIDENCE_PENALTY = 1.0
+_FEATURES = 50
+_MAX_WORK = 40e6
+"""Tokens times (features + labels squared): about 45 s of one core. The two public tasks need 3 to 10 million."""
 
 
 class Draft(msgspec.Struct):
@@ -87,7 +90,7 @@ def draft(plan: Plan, rows: Sequence[Row], iterations: int) -> Draft:
         sets = Counter(leaf_set({leaf for s in row.spans for leaf in plan.labels[s.label]}) for row in learned)
         parts.append(Part(False, found.fixed, mine, dict(sorted(sets.items())), len(learned)))
         jobs[number] = TaggerJob(
-            [(row.doc.inputs, row.spans) for row in learned],
+            [(row.doc.inputs, row.spans) for row in _affordable(learned)],
             plan.level,
             plan.headings,
             plan.context,
@@ -95,6 +98,20 @@ def draft(plan: Plan, rows: Sequence[Row], iterations: int) -> Draft:
             iterations,
         )
     return Draft(plan, lexicon, parts, jobs, discriminator, heads, learn_scope([row.doc for row in rows]))
+
+
+def _affordable(rows: Sequence[Row]) -> Sequence[Row]:
+    """As many rows, from the first, as a tagger can learn from in bearable time.
+
+    A step of L-BFGS costs each token its features and the square of the number of labels.
+    """
+    used = {span.label for row in rows for span in row.spans}
+    work = 0.0
+    for i, row in enumerate(rows):
+        work += len(row.doc.words) * (_FEATURES + len(used) ** 2)
+        if work > _MAX_WORK:
+            return rows[:i] or rows[:1]
+    return rows
 
 
 def part_of(plan: Plan, row: Row) -> int:

@@ -107,7 +107,7 @@ class StructuredStudent:
     def answer(self, inputs: tuple[str, ...]) -> Answer:
         """Answer one call."""
         began = time.thread_time()
-        inputs, cut = _within_limits(readable(inputs))
+        inputs, cut = prepared(inputs)
         made = self.predict(inputs)
         text = self._plan.style.write(made.value) if made.possible else ""
         confidence = self._about.confidence.of(made.signs) if made.possible and not cut else 0.0
@@ -194,22 +194,22 @@ def _signs(
     )
 
 
-def readable(inputs: tuple[str, ...]) -> tuple[str, ...]:
-    """The inputs without lone surrogates, which no encoder takes: each becomes "?"."""
-    return tuple(text if text.isascii() else text.encode("utf-8", "replace").decode() for text in inputs)
-
-
 def leaf_set(leaves: set[int]) -> str:
     """A key for a set of leaves."""
     return ",".join(map(str, sorted(leaves)))
 
 
-def _within_limits(inputs: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
-    if sum(map(len, inputs)) <= MAX_CHARS:
-        return inputs, False
+def prepared(inputs: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+    """The inputs as they are read, in training and in service alike, and whether they were cut.
+
+    Lone surrogates, which no encoder takes, become "?".
+    """
+    readable = tuple(text if text.isascii() else text.encode("utf-8", "replace").decode() for text in inputs)
+    if sum(map(len, readable)) <= MAX_CHARS:
+        return readable, False
     out: list[str] = []
     left = MAX_CHARS
-    for text in inputs:
+    for text in readable:
         out.append(text[:left])
         left -= len(out[-1])
     return tuple(out), True

@@ -22,7 +22,7 @@ from ._learning import MIN_CALIBRATION, Draft, draft, fit_confidence, student_of
 from ._plan import Plan
 from ._scope import Scope, Signs, calibrated, signs_of
 from ._workers import run_jobs
-from .runtime import StructuredStudent, readable
+from .runtime import StructuredStudent, prepared
 
 ITERATIONS, HELD_OUT_ITERATIONS = 60, 40
 """Steps of L-BFGS, for the student and for the one that only shows how sure to be. At 30 the student loses half a point
@@ -31,6 +31,8 @@ HELD_OUT = 4
 """Every so manieth row is held back once, to learn confidence and scope from; the student itself learns from all."""
 SCOPE_THRESHOLD = 0.025
 """Share of familiar traffic given up for the out-of-scope gate."""
+_ENOUGH_BELOW = 10
+"""Held-out inputs below the threshold from which that share is known well enough."""
 MIN_REACH = 0.2
 _LOOK_AT = 2_000
 _N_PARITY = 200
@@ -44,7 +46,7 @@ class StructuredTrainer:
         sample = examples[:: max(1, len(examples) // _LOOK_AT)]
         if contract.form in ("label", "text") or not _mostly_json(sample):
             return "answers are not JSON"
-        plan, _ = analyse([(readable(example.inputs), example.answer) for example in sample])
+        plan, _ = analyse([(prepared(example.inputs)[0], example.answer) for example in sample])
         if plan.reach < MIN_REACH:
             return f"only {plan.reach:.0%} of the answers can be put together from what their inputs say"
         return ""
@@ -55,7 +57,7 @@ class StructuredTrainer:
         Raises:
             UsageError: no answer is JSON.
         """
-        plan, rows = analyse([(readable(example.inputs), example.answer) for example in examples])
+        plan, rows = analyse([(prepared(example.inputs)[0], example.answer) for example in examples])
         if not rows:
             raise UsageError("no answer is JSON, so there is nothing to learn", code="no_examples")
         confidence, scope, files = _fit(plan, rows)
@@ -63,7 +65,7 @@ class StructuredTrainer:
         return Fitted(
             files,
             _parameters(plan, confidence),
-            SCOPE_THRESHOLD if scope.knots else 0.0,
+            _scope_threshold(scope),
             _check_parity(student, files, rows),
         )
 
@@ -97,8 +99,15 @@ def _calibrate(
     return fit_confidence(signs, right), shown
 
 
+def _scope_threshold(scope: Scope) -> float:
+    """The share to give up; with few inputs held out, nothing that looks as familiar as the strangest of them."""
+    if len(scope.knots) * SCOPE_THRESHOLD >= _ENOUGH_BELOW:
+        return SCOPE_THRESHOLD
+    return 1.0 / len(scope.knots) if scope.knots else 0.0
+
+
 def _check_parity(student: StructuredStudent, files: dict[str, bytes], rows: Sequence[Row]) -> int:
-    """Load the files once more and compare answers on training inputs; the heads as fitted are compared too."""
+    """Load the files once more and compare answers. The heads as fitted were compared with the stored ones before."""
     again = StructuredStudent.from_files(dict(files))
     inputs = [row.doc.inputs for row in rows[:_N_PARITY]]
     for one in inputs:
