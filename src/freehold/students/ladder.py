@@ -33,7 +33,10 @@ N_FOLDS = 5
 FOLDED_BELOW = 1_500
 """With fewer examples than this every one of them is held out once (cross-validation); with more, one split does."""
 TEST_SHARE, MAX_TEST = 0.2, 2_000
-CURVE_SHARES = (0.5, 0.25, 0.1)
+CURVE_SHARES = (0.1, 0.25, 0.5)
+ALWAYS_DRAWN = 0.1
+"""A curve has two points at the least: this share of the examples, and all that were learned from."""
+LAST_FIT = 1.3
 
 Differs = Callable[[str, str], bool]
 
@@ -160,16 +163,16 @@ class _Climb:
 
     def curve(self, best: _Measured) -> tuple[LearningPoint, ...]:
         """The learning curve of a rung, from few examples to all that the splits allow, as far as time goes."""
-        points = [best.point]
+        points: list[LearningPoint] = []
         pool, test = self._splits[0]
-        largest = best.seconds / len(self._splits)
+        whole = best.seconds / len(self._splits)
         for share in CURVE_SHARES:
-            # The last fit, on everything, is still to come: keep time for it.
-            if time.monotonic() + largest * (share + 1.3) > self._deadline:
+            # The last fit, on everything, is still to come: keep time for it. A fit's time grows faster than its size.
+            if share > ALWAYS_DRAWN and time.monotonic() + whole * (share + LAST_FIT) > self._deadline:
                 break
             part = pool[: max(1, round(len(pool) * share))]
             points.append(self._measure(best.rung, [(part, test)]).point)
-        return tuple(sorted(points, key=lambda point: point.n_train))
+        return (*points, best.point)
 
     def labels_needed(self, curve: tuple[LearningPoint, ...]) -> int | None:
         """What the learning curve extrapolates to."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -84,15 +84,13 @@ class Rows:
 
 def _count(rows: list[list[str]], min_df: int) -> tuple[list[str], Sparse, Sparse]:
     """The sorted grams that occur in at least `min_df` rows, their counts by row, and the counts of all grams."""
-    ids: dict[str, int] = {}
-    indptr, indices, data = [0], list[int](), list[int]()
-    for row in rows:
-        for gram, count in Counter(row).items():
-            indices.append(ids.setdefault(gram, len(ids)))
-            data.append(count)
-        indptr.append(len(indices))
+    flat = list(chain.from_iterable(rows))
+    ids = {gram: i for i, gram in enumerate(dict.fromkeys(flat))}
+    indices = np.fromiter(map(ids.__getitem__, flat), np.int32, len(flat))
+    indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
     shape = (len(rows), max(len(ids), 1))
-    raw: Sparse = sparse.csr_matrix((np.array(data, np.float32), np.array(indices, np.int64), indptr), shape=shape)
+    raw: Sparse = sparse.csr_matrix((np.ones(len(flat), np.float32), indices, indptr), shape=shape)
+    raw.sum_duplicates()
     df = raw.getnnz(axis=0)
     kept = sorted(gram for gram, i in ids.items() if df[i] >= min_df)
     return kept, raw[:, [ids[gram] for gram in kept]].tocsr(), raw
