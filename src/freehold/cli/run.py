@@ -36,7 +36,7 @@ def up(
 def demo(
     json: Json = False,
     volume: Annotated[str, typer.Option(help="What one recorded call stands for, times this: x0.01.")] = "x1",
-    teacher_error: Annotated[float, typer.Option(help="Share of narrow answers the rented model gets wrong.")] = 0.02,
+    teacher_error: Annotated[float, typer.Option(help="Share of narrow answers the rented model gets wrong.")] = 0.01,
     price: Annotated[str, typer.Option(help="The rented model's price, times this: x0.1.")] = "x1",
     restricted: Annotated[bool, typer.Option(help="Whether the health desk's messages are restricted.")] = True,
     out: Annotated[Path, typer.Option(help="Where to write the report.")] = Path("freehold-report.html"),

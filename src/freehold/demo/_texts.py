@@ -1,4 +1,4 @@
-"""The words of the recorded product: what customers of an invented bicycle shop write to its support desk.
+"""The words of the recorded product: what customers of an invented bicycle market write to its support desk.
 
 Material for `product.py` and nothing else. Each queue has its own ways of saying things and shares others with its
 neighbours, so that sorting the messages is a real, imperfectly learnable task.

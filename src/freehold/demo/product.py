@@ -1,4 +1,4 @@
-"""The recorded product: four weeks of an invented bicycle shop's support desk, as a log in the "calls" format.
+"""The recorded product: four weeks of an invented bicycle market's support desk, as a log in the "calls" format.
 
 Six tasks of different fate, untagged, in the order of time. The log says what was asked and what the rented model
 answered; it holds no verdict, certificate or saving. What comes of it depends on the options: how many calls one
@@ -33,7 +33,7 @@ class ProductOptions:
 
     seed: int = 11
     size: float = 1.0
-    teacher_error: float = 0.02
+    teacher_error: float = 0.01
     gold_share: float = 0.25
 
 
@@ -45,6 +45,7 @@ class _Row:
     wrong: tuple[str, ...]
     extra: dict[str, Any]
     judged: bool = True
+    gold_factor: float = 1.0
 
 
 def build(options: ProductOptions) -> list[dict[str, Any]]:
@@ -108,7 +109,7 @@ def _message(core: str, rng: random.Random, fields: dict[str, str]) -> str:
     if rng.random() < 0.3:
         parts[1], parts[2] = parts[2], parts[1]
     text = " ".join(part for part in parts if part).format(**fields)
-    return _typo(text, rng) if rng.random() < 0.15 else text
+    return _typo(text, rng) if rng.random() < 0.08 else text
 
 
 def _typo(text: str, rng: random.Random) -> str:
@@ -120,10 +121,10 @@ def _sorting(rng: random.Random, at: datetime) -> _Row:
     labels = tuple(sorted(texts.QUEUES))
     queue = rng.choices(labels, weights=[1 / (rank + 2) for rank in range(len(labels))])[0]
     core = rng.choice(texts.QUEUES[queue])
-    if rng.random() < 0.05:  # two matters in one message: nobody can be sure
+    if rng.random() < 0.015:  # two matters in one message: nobody can be sure
         core += " and " + rng.choice(texts.QUEUES[rng.choice(labels)])
     system = (
-        f"You sort the messages of a bicycle shop's customers. Today is {at:%d %B %Y}. Choose the queue that fits best "
+        f"You sort the messages of a bicycle market's customers. Today is {at:%d %B %Y}. Choose the queue that fits best "
         "and answer with its name only.\nQueues: " + ", ".join(labels)
     )
     return _Row(system, _message(core, rng, _fields(rng)), queue, labels, {"temperature": 0})
@@ -178,14 +179,14 @@ def _reply(rng: random.Random, at: datetime) -> _Row:
     names = {"first": fields["first"]}
     answer = " ".join(part.format(**(_fields(rng) | names)) for part in rng.sample(texts.REPLIES, 2))
     system = (
-        "You answer customers of a bicycle shop. Be warm, brief and concrete, promise nothing that the shop "
+        "You answer customers of a bicycle market. Be warm, brief and concrete, promise nothing that the market "
         f"cannot keep, and sign as the support desk. Today is {at:%d %B %Y}."
     )
     return _Row(system, text, answer, (answer,), {"temperature": 0.7}, judged=False)
 
 
 _HEALTH_PROMPT = (
-    "A customer of the shop writes about health. Decide which desk must read it first and answer with one of: "
+    "A customer of the market writes about health. Decide which desk must read it first and answer with one of: "
     "allergy_reported, fitness_advice, injury_reported."
 )
 
@@ -193,7 +194,8 @@ _HEALTH_PROMPT = (
 def _health(rng: random.Random, _at: datetime) -> _Row:
     label = rng.choice(sorted(texts.HEALTH))
     text = _message(rng.choice(texts.HEALTH[label]), rng, _fields(rng))
-    return _Row(_HEALTH_PROMPT, text, label, tuple(sorted(texts.HEALTH)), {"temperature": 0})
+    labels = tuple(sorted(texts.HEALTH))
+    return _Row(_HEALTH_PROMPT, text, label, labels, {"temperature": 0}, gold_factor=2.5)  # people check these more
 
 
 def _review(rng: random.Random, _at: datetime) -> _Row:
@@ -205,16 +207,16 @@ def _review(rng: random.Random, _at: datetime) -> _Row:
 def _clause(rng: random.Random, _at: datetime) -> _Row:
     text = rng.choice(texts.CLAUSES).format(**_fields(rng))
     verdict = rng.choice(("accept", "negotiate", "reject"))
-    system = "You check clauses of supplier contracts for a bicycle shop. Say accept, negotiate or reject."
+    system = "You check clauses of supplier contracts for a bicycle market. Say accept, negotiate or reject."
     return _Row(system, text, verdict, ("accept", "negotiate", "reject"), {"temperature": 0})
 
 
 _TASKS: dict[str, tuple[Callable[[random.Random, datetime], _Row], int]] = {
-    "sorting": (_sorting, 3200),
+    "sorting": (_sorting, 3600),
     "extraction": (_extraction, 1600),
     "replies": (_reply, 350),
-    "health": (_health, 900),
-    "reviews": (_review, 500),
+    "health": (_health, 1000),
+    "reviews": (_review, 900),
     "clauses": (_clause, 24),
 }
 
@@ -237,7 +239,7 @@ def _line(key: str, row: _Row, at: datetime, options: ProductOptions, rng: rando
         },
         "response": _response(key, answer, at, prompt, completion),
     }
-    if row.judged and rng.random() < options.gold_share:
+    if row.judged and rng.random() < options.gold_share * row.gold_factor:
         line["gold"] = row.gold
     return line
 

@@ -47,7 +47,7 @@ def closing(result: DemoResult) -> list[str]:
     """What the numbers stand on, and what to type next."""
     refused = sum(task.refused for task in result.tasks)
     stands_on = (
-        f"{result.calls:,} calls of an invented bicycle shop, recorded; each stands for {result.stands_for:g} real "
+        f"{result.calls:,} calls of an invented bicycle market, recorded; each stands for {result.stands_for:g} real "
         f"ones. The rented model is a recording, its price the real list price. {result.elapsed_s:.0f} s in all."
     )
     lines = ["", stands_on]

@@ -28,7 +28,7 @@ from freehold.vocabulary import Certificate, Task, TaskKind, Verdict, VerdictWor
 
 from . import product
 
-STANDS_FOR = 400
+STANDS_FOR = 1500
 """One recorded call of the demo stands for this many real ones."""
 LEARN_SHARE = 0.8
 MIN_TO_LEARN = 100
@@ -45,7 +45,7 @@ class DemoOptions(msgspec.Struct, frozen=True):
     """
 
     volume: float = 1.0
-    teacher_error: float = 0.02
+    teacher_error: float = 0.01
     price: float = 1.0
     restricted: bool = True
     report: Path = Path("freehold-report.html")
@@ -201,7 +201,7 @@ source = "the demo: list price times {options.price:g}"
 @contextmanager
 def _gateway(folder: Path) -> Generator[str]:
     """A real gateway process on a free port; yields its address and ends it with SIGTERM."""
-    command = [sys.executable, "-m", "freehold.cli", "up", "--port", "0"]
+    command = [sys.executable, "-m", "freehold", "up", "--port", "0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=_environment(folder))  # noqa: S603 - ourselves
     try:
         assert process.stderr is not None
