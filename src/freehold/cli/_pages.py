@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from freehold.services.wording import flip_text
+from freehold.services.wording import crossover, flip_text, payback
 from freehold.verdict import words
 from freehold.vocabulary import Option, Verdict
 
-from ._output import count, say, table, usd
+from ._output import say, table, usd
 
 
 def verdict_page(verdict: Verdict) -> None:
@@ -38,8 +38,8 @@ def _option(option: Option) -> list[str]:
         usd(price.mid),
         f"{usd(price.low)} to {usd(price.high)}",
         usd(option.one_off_usd.mid),
-        "never" if option.months_to_pay_back is None else f"{option.months_to_pay_back:.1f} months",
-        "never" if option.crossover_calls_per_month is None else f"{count(option.crossover_calls_per_month)} calls",
+        payback(option),
+        crossover(option),
         option.quality,
         option.why_not,
     ]

@@ -39,11 +39,12 @@ def verdict(
     """
     from freehold.services import Home, deciding
     from freehold.verdict import words
+    from freehold.verdict.schema import as_json
 
     with Home.open() as home, working("running the numbers"):
         verdicts = deciding.verdicts(home, task_name=task, volume=factor(volume))
     if json:
-        emit("freehold.verdict/1", tasks=verdicts)
+        emit("freehold.verdict/1", tasks=[as_json(v) for v in verdicts])
         return
     if task:
         verdict_page(verdicts[0])

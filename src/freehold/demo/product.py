@@ -124,8 +124,8 @@ def _sorting(rng: random.Random, at: datetime) -> _Row:
     if rng.random() < 0.015:  # two matters in one message: nobody can be sure
         core += " and " + rng.choice(texts.QUEUES[rng.choice(labels)])
     system = (
-        f"You sort the messages of a bicycle market's customers. Today is {at:%d %B %Y}. Choose the queue that fits best "
-        "and answer with its name only.\nQueues: " + ", ".join(labels)
+        f"You sort the messages of a bicycle market's customers. Today is {at:%d %B %Y}. Choose the queue that fits "
+        "best and answer with its name only.\nQueues: " + ", ".join(labels)
     )
     return _Row(system, _message(core, rng, _fields(rng)), queue, labels, {"temperature": 0})
 

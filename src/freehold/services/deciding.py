@@ -40,7 +40,9 @@ def verdicts(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: dat
     for task in tasks:
         declared = home.task_settings(task)
         weight = first(declared.sample_weight, home.settings.workload.sample_weight)
-        workload = builders[task.id].build(window_us, weight=weight, volume_factor=volume)
+        workload = builders[task.id].build(
+            window_us, weight=weight, volume_factor=volume, monthly_growth=declared.monthly_growth
+        )
         facts = quality(home, task, golds[task.id])
         constraints = Constraints(declared.data_class)
         verdict = decide(

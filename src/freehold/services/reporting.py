@@ -146,7 +146,6 @@ def _assumption(a: Assumption) -> dict[str, str]:
 
 def _option(option: Option, verdict: Verdict) -> dict[str, Any]:
     price = option.monthly_usd
-    crossover = option.crossover_calls_per_month
     return {
         "name": option.name,
         "chosen": option.word == verdict.word and option.allowed,
@@ -155,8 +154,8 @@ def _option(option: Option, verdict: Verdict) -> dict[str, Any]:
         "mid": usd(price.mid),
         "range": f"{usd(price.low)} to {usd(price.high)}",
         "one_off": usd(option.one_off_usd.mid),
-        "payback": "never" if option.months_to_pay_back is None else f"{option.months_to_pay_back:.1f} months",
-        "crossover": "never" if crossover is None else f"{crossover:,.0f} calls",
+        "payback": wording.payback(option),
+        "crossover": wording.crossover(option),
         "quality": option.quality,
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from freehold.verdict import words
-from freehold.vocabulary import Certificate, Contract, Flip
+from freehold.vocabulary import Certificate, Contract, Flip, Option
 
 from .backtesting import After, Backtest
 from .training import TrainingReport
@@ -39,7 +39,7 @@ def promise(certificate: Certificate | None) -> str:
     if certificate is None:
         return "Nothing is promised: no student has been certified."
     if not certificate.certified:
-        return f"No promise: {certificate.reason}{_labels(certificate)}"
+        return f"No promise. {certificate.reason}"
     low, high = certificate.coverage_interval.low, certificate.coverage_interval.high
     return (
         f"With {level(1 - certificate.delta)} confidence, at most {level(certificate.alpha)} of the answers it keeps "
@@ -60,12 +60,6 @@ def certificate(certificate: Certificate) -> str:
             f"from a confidence of {certificate.threshold:.3f}, and traffic like that it was measured on."
         )
     return "\n".join(lines)
-
-
-def _labels(certificate: Certificate) -> str:
-    if certificate.labels_needed is None:
-        return " More labels alone are not likely to change that."
-    return f" About {certificate.labels_needed:,} more labelled calls might." if certificate.labels_needed else ""
 
 
 def training(report: TrainingReport) -> list[str]:
@@ -142,3 +136,18 @@ def flip_text(flip: Flip) -> str:
     if flip.at is None:
         return f"{flip.input}: nothing inside the range examined"
     return f"{flip.input} from {flip.now:,.4g} to {flip.at:,.4g}{unit}: {words.word_text(flip.to)}"
+
+
+def payback(option: Option) -> str:
+    """When an option has paid for its beginning."""
+    if option.quality == "reference":
+        return "-"
+    return "never" if option.months_to_pay_back is None else f"{option.months_to_pay_back:.1f} months"
+
+
+def crossover(option: Option) -> str:
+    """From how many calls a month an option is cheaper than renting."""
+    if option.quality == "reference":
+        return "-"
+    calls = option.crossover_calls_per_month
+    return "never" if calls is None else f"{float(f'{calls:.2g}'):,.0f} calls"
