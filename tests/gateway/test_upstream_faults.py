@@ -25,7 +25,7 @@ from tests.support.upstream import (
 
 WHOLE = b'{"model":"m","messages":[]}'
 STREAMED = b'{"model":"m","messages":[],"stream":true}'
-WAITS = {"connect_timeout_s": 0.3, "first_byte_timeout_s": 0.3, "idle_timeout_s": 0.3}
+WAITS = {"connect_timeout_s": 0.5, "first_byte_timeout_s": 0.5, "idle_timeout_s": 0.5}
 FIRST = STREAM_HEAD + chunk(event("a"))
 
 
@@ -164,7 +164,7 @@ def test_a_broken_stream_ends_with_an_error_event_and_never_as_complete(gateway,
 
 def test_a_slow_second_chunk_within_the_wait_is_no_fault(gateway, up):
     head, _, rest = stream("a", "b").partition(chunk(event("b")))
-    up.play(send(head), wait(0.15), send(chunk(event("b"))), wait(0.15), send(rest))
+    up.play(send(head), wait(0.1), send(chunk(event("b"))), wait(0.1), send(rest))
     _, _, body, cut, call = ask(gateway, STREAMED)
     assert not cut
     assert body.endswith(DONE)
