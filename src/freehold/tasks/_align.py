@@ -8,6 +8,7 @@ may hold any number of records.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -114,15 +115,20 @@ class _Aligner:
         return [Gap(1, greedy=True), *tail]
 
     def _marker(self, runs: list[str], texts: list[str]) -> str:
-        """The run whose last occurrence stands furthest right in most texts, if it looks like a mark between records."""
-        marks = {self._trimmed(run) for run in runs if _structural(run)}
+        """The run whose last occurrence stands furthest right in most texts, if it looks like a mark of a record.
+
+        Of two that begin at the same place the one that occurs more often wins: a caption, without the value that
+        most records happen to have after it.
+        """
+        marks = {self._trimmed(part) for run in runs if _structural(run) for part in _captions(run)}
         marks = {mark for mark in marks if _structural(mark)}
-        lines = {mark for mark in marks if "\n" in mark}
-        marks = lines or marks
+        marks = {mark for mark in marks if "\n" in mark} or marks
         if not marks:
             return ""
-        ordered = sorted(marks, key=lambda mark: (-len(mark), mark))
-        wins = Counter(max(ordered, key=text.rfind) for text in texts[:_SAMPLE] if any(m in text for m in ordered))
+        sample = texts[:_SAMPLE]
+        often = {mark: sum(text.count(mark) for text in sample) for mark in marks}
+        ordered = sorted(marks, key=lambda mark: (-often[mark], -len(mark), mark))
+        wins = Counter(max(ordered, key=text.rfind) for text in sample if any(m in text for m in ordered))
         return wins.most_common(1)[0][0] if wins else ""
 
     def _trimmed(self, run: str) -> str:
@@ -131,6 +137,13 @@ class _Aligner:
             if run.endswith(start[:size]):
                 return run[:-size]
         return run
+
+
+def _captions(run: str) -> list[str]:
+    """A run, and its parts that begin with a line and end with a caption's mark or the line."""
+    starts = [0, *(m.start() for m in re.finditer(r"(?<!\n)\n", run) if m.start())]
+    ends = [len(run), *(m.end() for m in re.finditer(r"[:=>|\]\uff1a][^\S\n]*", run))]
+    return [run[a:b] for a in starts for b in ends if a < b]
 
 
 def _plain(pieces: Pieces) -> Pieces:

@@ -19,7 +19,7 @@ SHORT_CHARS = 64
 _RECURRING = 0.6
 _CLOSED = 0.8
 _LENGTH_RATIO = 6.0
-_READ = 150
+_READ = 300
 _FEW_TEXTS = 5
 _MANY_TEXTS = 20
 _SAME_WORDING = 0.93
@@ -87,7 +87,9 @@ class Answers:
         recurring = sum(count for count in self.short.values() if count > 1)
         self.recurring = recurring / len(short) if short else 0.0
         lengths = [len(one.text) for one in parsed if one.form in ("short", "text")]
-        self.words = Counter(word for one in parsed[:_READ] if one.form == "text" for word in set(words(one.text)))
+        prose = [set(words(one.text)) for one in parsed if one.form in ("short", "text")][:_READ]
+        self._halves = [Counter(word for found in prose[start::2] for word in found) for start in (0, 1)]
+        self.words = self._halves[0] + self._halves[1]
         self.median_chars = median(lengths) if lengths else 0.0
 
     def share(self, form: Form) -> float:
@@ -130,16 +132,25 @@ class Answers:
 
     def wording(self, other: Answers) -> float:
         """How alike the words of texts are that both give: cosine of the numbers of texts that hold each word."""
-        a, b = self.words, other.words
         if self.forms["text"] < _FEW_TEXTS or other.forms["text"] < _FEW_TEXTS:
             return 1.0
-        length = math.sqrt(sum(c * c for c in a.values()) * sum(c * c for c in b.values()))
-        return sum(count * b[word] for word, count in a.items()) / length if length else 1.0
+        return _cosine(self.words, other.words)
 
     def same_wording(self, other: Answers) -> bool:
-        """Whether both give texts with the same words equally often, as two different tasks hardly would."""
-        many = min(self.forms["text"], other.forms["text"]) >= _MANY_TEXTS
-        return many and self.wording(other) >= _SAME_WORDING
+        """Whether both give texts with the same words equally often, as two different tasks hardly would.
+
+        They differ no more than each one's own halves do, which differ by chance.
+        """
+        if min(self.n, other.n) < _MANY_TEXTS or self.closed or other.closed:
+            return False
+        across = [_cosine(a, b) for a in self._halves for b in other._halves]
+        chance = math.sqrt(_cosine(*self._halves) * _cosine(*other._halves))
+        return chance > 0 and sum(across) / 4 >= _SAME_WORDING * chance
+
+
+def _cosine(a: Counter[str], b: Counter[str]) -> float:
+    length = math.sqrt(sum(c * c for c in a.values()) * sum(c * c for c in b.values()))
+    return sum(count * b[word] for word, count in a.items()) / length if length else 0.0
 
 
 def alike(a: Answers, b: Answers) -> bool:

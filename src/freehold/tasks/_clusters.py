@@ -27,7 +27,7 @@ _ONE_FORM = 0.8
 _SHARED = 0.5
 _SHARED_IF_SAME = 0.3
 _OWN_WORDING = 8.0
-_JOINT = 0.8
+_JOINT = 0.6
 
 Run = tuple[str, ...]
 
