@@ -28,7 +28,7 @@ I64 = NDArray[np.int64]
 REHEARSALS = 4
 REHEARSAL_ROWS = 3_000
 REHEARSAL_ASKED = 500
-LOST_COVERAGE = 0.075
+LOST_COVERAGE = 0.06
 """Share of in-scope calls that the gate may cost at the operating point, before the confidence threshold is loosened
 by what the gate has already refused."""
 FEW_OUTCOMES = 5
