@@ -1,0 +1,162 @@
+"""The command line as a person or a script meets it: real processes, exit codes, stdout as data, stderr as talk."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support import homes
+
+
+class Shell:
+    """Runs `freehold` in a folder of its own, with a home of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("FREEHOLD_")}
+        self.env = kept | {"FREEHOLD_HOME": str(folder / "home"), "COLUMNS": "160"}
+
+    def run(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "freehold", *words]
+        done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, check=False)
+        assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        return json.loads(self.run(*words, "--json", code=code).stdout)
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+def test_one_task_goes_all_the_way_round(shell: Shell) -> None:
+    log = homes.colours_log(shell.folder / "calls.jsonl", 500, essays=20)
+    assert shell.json("import", str(log))["added"] == 520
+    assert shell.json("import", str(log)) | {"schema": ""} == {
+        "schema": "",
+        "format": "calls",
+        "read": 520,
+        "added": 0,
+        "duplicates": 520,
+        "rejected": 0,
+        "examples": [],
+    }
+    tasks = shell.json("tasks")
+    assert tasks["schema"] == "freehold.tasks/1"
+    name = next(t["name"] for t in tasks["tasks"] if t["kind"] == "classification")
+    rows = [json.loads(line) for line in shell.run("calls", "--task", name, "--json").stdout.splitlines()]
+    assert len(rows) == 500
+    assert {row["task"] for row in rows} == {name}
+    trained = shell.json("train", name)
+    certificate = shell.json("certify", name, "--alpha", "0.1", "--delta", "0.1")
+    assert certificate["student_id"] == trained["student_id"]
+    wanted = "certified threshold coverage coverage_interval risk risk_upper n alpha delta against labels_needed reason"
+    assert set(wanted.split()) <= certificate.keys()
+    assert "stage full" in shell.run("promote", name, "--stage", "full").stdout
+    verdict = shell.json("verdict", name, "--volume", "x100000")["tasks"][0]
+    assert verdict["word"] == "own_student"
+    shell.run("export", name, "out")
+    assert shell.json("verify", "out")["verified"] is True
+    assert shell.json("rebuild", "out")["identical"] is True
+    shell.run("report", "--out", "page.html")
+    assert name in (shell.folder / "page.html").read_text("utf-8")
+    shell.run("task", "rename", name, "colour")
+    assert shell.json("contract", "colour", "--sign", "Rosa")["contract"]["signed_by"] == "Rosa"
+    assert "rented again" in shell.run("rollback", "colour").stdout
+
+
+def test_a_no_is_exit_code_three_and_says_what_is_missing(shell: Shell) -> None:
+    log = homes.colours_log(shell.folder / "calls.jsonl", 260, teacher_error=0.4, essays=0)
+    shell.run("import", str(log))
+    name = shell.json("tasks")["tasks"][0]["name"]
+    shell.run("train", name)
+    certificate = shell.json("certify", name, "--alpha", "0.01", "--delta", "0.01", code=3)
+    assert certificate["certified"] is False
+    assert certificate["threshold"] is None
+    assert certificate["reason"]
+    refused = shell.run("promote", name, "--stage", "full", code=3)
+    assert "freehold certify" in refused.stderr
+    shell.run("promote", name, "--stage", "shadow")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["verdict"], 4, "no calls have been recorded yet"),
+        (["train", "anything"], 4, "no tasks have been found yet"),
+        (["import", "missing.jsonl"], 1, "no file"),
+        (["verify", "missing"], 1, "not a folder"),
+        (["verdict", "--volume", "lots"], 2, "no factor"),
+        (["backtest", "missing.jsonl"], 1, "no file"),
+        (["replay", "missing.jsonl", "--to", "nowhere"], 2, "no address"),
+        (["no-such-command"], 2, "No such command"),
+        (["certify", "anything", "--alpha"], 2, "requires an argument"),
+    ],
+)
+def test_wrong_input_gets_a_message_and_an_exit_code(shell: Shell, words: list[str], code: int, said: str) -> None:
+    done = shell.run(*words, code=code)
+    assert said in done.stderr
+    assert not done.stdout.strip()
+
+
+def test_a_wrong_setting_names_every_place_looked_at(shell: Shell) -> None:
+    (shell.folder / "freehold.toml").write_text("[gateway]\nprot = 1\n")
+    done = shell.run("tasks", code=4)
+    assert "prot" in done.stderr
+    assert "freehold.toml" in done.stderr
+    (shell.folder / "freehold.toml").write_text("[gateway\n")
+    assert "not valid TOML" in shell.run("config", "show", code=4).stderr
+
+
+def test_settings_say_where_they_came_from(shell: Shell) -> None:
+    (shell.folder / "freehold.toml").write_text("[gateway]\nport = 81\n")
+    shell.env["FREEHOLD_GATEWAY__HOST"] = "localhost"
+    rows = {row["name"]: row for row in shell.json("config", "show")["settings"]}
+    assert (rows["gateway.port"]["value"], rows["gateway.port"]["origin"]) == ("81", "freehold.toml")
+    assert (rows["gateway.host"]["value"], rows["gateway.host"]["origin"]) == ("localhost", "FREEHOLD_GATEWAY__HOST")
+    assert rows["gateway.retries"]["origin"] == "default"
+
+
+def test_doctor_says_what_is_missing_and_how_to_mend_it(shell: Shell) -> None:
+    found = {finding["code"]: finding for finding in shell.json("doctor", code=1)["findings"]}
+    assert "freehold.toml" in found["no_provider"]["mend"]
+    (shell.folder / "freehold.toml").write_text('[providers.a]\nkind = "openai"\napi_key_env = "NO_SUCH_KEY"\n')
+    found = {finding["code"]: finding for finding in shell.json("doctor", code=1)["findings"]}
+    assert found["missing_key"]["mend"] == "export NO_SUCH_KEY=..."
+
+
+def test_bad_lines_are_counted_and_the_rest_comes_in(shell: Shell) -> None:
+    log = homes.colours_log(shell.folder / "calls.jsonl", 20, essays=0)
+    lines = log.read_text("utf-8").splitlines()
+    lines.insert(3, "{broken")
+    lines.insert(7, '{"id": "x"}')
+    log.write_text("\n".join(lines) + "\n")
+    report = shell.json("import", str(log))
+    assert (report["added"], report["rejected"]) == (20, 2)
+    assert [number for number, _ in report["examples"]] == [4, 8]
+
+
+def test_help_and_version_need_no_home(shell: Shell) -> None:
+    assert "backtest" in shell.run("--help").stdout
+    assert shell.run("--version").stdout.startswith("freehold ")
+    assert not (shell.folder / "home").exists()
+
+
+def test_output_into_a_closed_pipe_ends_quietly(shell: Shell) -> None:
+    log = homes.colours_log(shell.folder / "calls.jsonl", 400, essays=0)
+    shell.run("import", str(log))
+    shell.run("tasks")
+    command = f"{sys.executable} -m freehold calls --json | head -n 1"
+    done = subprocess.run(
+        command, shell=True, cwd=shell.folder, env=shell.env, capture_output=True, text=True, check=True
+    )
+    assert "Traceback" not in done.stderr
+    assert json.loads(done.stdout)["id"]

@@ -1,0 +1,81 @@
+"""The demo's outcomes follow from its traffic: change what it rests on, and they change as they should."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from freehold.demo import product, show, walk
+
+
+def _run(folder: Path, **changes: object) -> dict[str, walk.DemoTask]:
+    options = walk.DemoOptions(report=folder / "report.html", **changes)  # type: ignore[arg-type]
+    result = walk.run(options, progress=lambda _: None)
+    assert (folder / "report.html").stat().st_size > 10_000
+    assert len(show.rows(result)) == len(result.tasks)
+    assert show.closing(result)
+    return {task.name: task for task in result.tasks}
+
+
+def _by_kind(tasks: dict[str, walk.DemoTask], kind: str) -> walk.DemoTask:
+    """The largest task of a kind."""
+    return max((t for t in tasks.values() if t.kind == kind), key=lambda t: t.calls)
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> dict[str, walk.DemoTask]:
+    return _run(tmp_path_factory.mktemp("usual"))
+
+
+def test_the_tasks_have_different_fates(usual: dict[str, walk.DemoTask]) -> None:
+    assert len(usual) >= 5
+    sorting, extraction, replies = (_by_kind(usual, k) for k in ("classification", "extraction", "free_text"))
+    assert sorting.verdict == "own_student"
+    assert sorting.owned_share > 0.5
+    assert sorting.certificate is not None
+    assert sorting.certificate.certified
+    assert extraction.owned_share > 0.5
+    assert replies.verdict == "keep_renting"
+    assert replies.owned_share == 0
+    restricted = next(t for t in usual.values() if t.restricted)
+    assert restricted.verdict not in ("keep_renting", "rent_smaller", "rent_open_weights")
+    assert restricted.owned_share > 0.5
+    assert restricted.refused > 0
+    assert any(t.certificate is None for t in usual.values()), "one task has too little evidence to learn from"
+
+
+@pytest.mark.slow
+def test_at_a_hundredth_of_the_volume_nothing_is_worth_owning(usual: dict[str, walk.DemoTask], tmp_path: Path) -> None:
+    tasks = _run(tmp_path, volume=0.01)
+    assert {t.verdict for t in tasks.values() if not t.restricted} <= {"keep_renting", "not_enough_evidence"}
+    before, after = _by_kind(usual, "classification"), _by_kind(tasks, "classification")
+    assert after.monthly_usd.rent is not None
+    assert before.monthly_usd.rent is not None
+    assert after.monthly_usd.rent == pytest.approx(before.monthly_usd.rent / 100, rel=0.01)
+
+
+@pytest.mark.slow
+def test_a_teacher_that_errs_and_no_restriction(tmp_path: Path) -> None:
+    tasks = _run(tmp_path, teacher_error=0.3, price=0.1, restricted=False)
+    assert not any(t.restricted for t in tasks.values())
+    assert not any(t.refused for t in tasks.values())
+    sorting = _by_kind(tasks, "classification")
+    assert sorting.owned_share == 0
+    assert sorting.certificate is not None
+    assert not sorting.certificate.certified
+    assert sorting.verdict != "own_student"
+
+
+def test_the_product_states_its_error_rate_and_nothing_of_the_outcome() -> None:
+    lines = product.build(product.ProductOptions(size=0.5, teacher_error=0.2, gold_share=1.0))
+    judged = [(line["response"]["choices"][0]["message"]["content"], line["gold"]) for line in lines if "gold" in line]
+    wrong = sum(json.dumps(a) != json.dumps(g) for a, g in judged) / len(judged)
+    assert wrong == pytest.approx(0.2, abs=0.03)
+    text = json.dumps(lines).casefold()
+    assert not any(word in text for word in ("keep_renting", "own_student", "certificate", "saving"))
+    times = [line["started_at"] for line in lines]
+    assert times == sorted(times)
+    assert max(Counter(line["id"] for line in lines).values()) == 1
