@@ -13,7 +13,7 @@ from freehold.vocabulary import Task, Template
 
 from ._answers import Answers, Parsed, alike
 from ._families import Family, Shingled, families, shingle
-from ._heads import Head, prompt_texts
+from ._heads import Head, leading_systems, prompt_texts
 from ._templates import Draft, drafts, finish, fitted
 from .matching import constant_text
 
@@ -24,6 +24,10 @@ _FIT = 0.7
 _REPEATED = 0.3
 _LISTED = 0.8
 _ONE_FORM = 0.8
+_PHRASE_CHARS = 60
+_SAME_LABELS = 0.6
+_TELLING_LETTERS = 8
+_UNSPACED = 0x2E80
 _SHARED = 0.5
 _SHARED_IF_SAME = 0.3
 _OWN_WORDING = 8.0
@@ -127,9 +131,7 @@ def _templates(
         if joint < _JOINT * own:
             together = _one_by_one(alone, parts[1:], least)
     found = [
-        finish(draft, tools, schema, every)
-        for draft in together
-        if _telling(draft.literal_chars, tools, schema) or _bare(draft)
+        finish(draft, tools, schema, every) for draft in together if _telling(draft, tools, schema) or _bare(draft)
     ]
     return list({template.id: template for template in found}.values())
 
@@ -152,8 +154,11 @@ def _bare(draft: Draft) -> bool:
     return not draft.open_ended and (answers.closed or answers.share("json") >= _ONE_FORM)
 
 
-def _telling(literal_chars: int, tools: str, schema: str) -> bool:
-    return literal_chars >= 8 or bool(tools) or bool(schema)
+def _telling(draft: Draft, tools: str = "", schema: str = "") -> bool:
+    """Whether there is enough to know a call of this prompt by: tools, a schema, or more than a few letters of text."""
+    literals = (p for pieces in draft.patterns for p in pieces if isinstance(p, str))
+    letters = sum(c.isalpha() + c.isalpha() * (ord(c) > _UNSPACED) for literal in literals for c in literal)
+    return bool(tools or schema) or letters >= _TELLING_LETTERS
 
 
 class _Group(msgspec.Struct):
@@ -168,9 +173,7 @@ class _Group(msgspec.Struct):
         repeated = len({head.view.texts for head in part}) <= _REPEATED * len(part)
         if not repeated and not alike(self.evidence.answers, answers) and not self._lists(answers):
             return False
-        fitting = {
-            head.id for draft in self.drafts if _telling(draft.literal_chars, "", "") for head in fitted(draft, part)
-        }
+        fitting = {head.id for draft in self.drafts if _telling(draft) for head in fitted(draft, part)}
         return len(fitting) >= _FIT * len(part)
 
     def _lists(self, answers: Answers) -> bool:
@@ -180,6 +183,18 @@ class _Group(msgspec.Struct):
         constant = "\n".join(p for d in self.drafts for pieces in d.patterns for p in pieces if isinstance(p, str))
         held = sum(count for label, count in answers.short.items() if label and label in constant)
         return held >= _LISTED * answers.n
+
+
+def _unprompted(group: _Group, part: list[Head], answers: Answers) -> bool:
+    """Whether both are calls without any prompt, known by their labels alone.
+
+    No system message, no more constant text than people's phrases have, and the same closed set of answers.
+    """
+    ours = group.evidence.answers
+    if any(leading_systems(heads[0].view) for heads in (part, group.parts[0])) or not (ours.closed and answers.closed):
+        return False
+    letters = max((d.literal_chars for d in [*group.drafts, *drafts(part, len(part))]), default=0)
+    return letters <= _PHRASE_CHARS and ours.explains(answers) >= _SAME_LABELS
 
 
 def _grouped(found: list[Family], prompts: Shingled, members: list[Head], least: int) -> list[list[list[Head]]]:
@@ -192,7 +207,9 @@ def _grouped(found: list[Family], prompts: Shingled, members: list[Head], least:
         seen = _Evidence(set(family.constant.tolist()), answers, [head.started_at_us for head in part])
         home = next((g for g in groups if g.fits(part, answers)), None)
         if home is None:
-            home = next((g for g in groups if _one_task(g.evidence, seen, weight)), None)
+            home = next(
+                (g for g in groups if _one_task(g.evidence, seen, weight) or _unprompted(g, part, answers)), None
+            )
             if home is None:
                 home = _Group(seen, [], [])
                 groups.append(home)

@@ -22,7 +22,7 @@ def enumerated(counts: Counter[str], templates: Sequence[Template]) -> tuple[str
 
     A list counts when it holds most of the answers and when answers hold about half of it.
     """
-    best: tuple[int, int, tuple[str, ...]] = (0, 0, ())
+    best: tuple[int, int, int, tuple[str, ...]] = (0, 0, 0, ())
     total = sum(counts.values())
     longest = _usual_words(counts)
     literals = {p for t in templates for m in t.messages for p in m.pieces if isinstance(p, str)}
@@ -31,8 +31,8 @@ def enumerated(counts: Counter[str], templates: Sequence[Template]) -> tuple[str
         mass = sum(counts[item] for item in distinct)
         seen = sum(item in counts for item in distinct)
         if mass >= _LISTED_MASS * total and seen >= _LISTED_LABELS * len(distinct):
-            best = max(best, (mass, -sum(len(item) for item in distinct), tuple(sorted(distinct))))
-    return best[2]
+            best = max(best, (mass, len(distinct), -sum(map(len, distinct)), tuple(sorted(distinct))))
+    return best[3]
 
 
 def _usual_words(counts: Counter[str]) -> int:

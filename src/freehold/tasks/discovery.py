@@ -18,7 +18,7 @@ from freehold.vocabulary import Call, Match, Task, Template
 
 from ._answers import Parsed
 from ._clusters import Cluster, clustered, merged
-from ._heads import Head, heads, spread
+from ._heads import Head, heads, leading_systems, spread
 from .kinds import kind_of
 from .matching import TaskMatcher
 from .naming import name_task, prompt_words, unique_names
@@ -73,12 +73,12 @@ def discover(calls: Iterable[Call], *, previous: Sequence[Task] = (), smallest: 
 
 
 def _mined(sample: list[Head], smallest: int) -> list[Cluster]:
-    groups: defaultdict[tuple[str, str], list[Head]] = defaultdict(list)
+    groups: defaultdict[tuple[str, str, bool], list[Head]] = defaultdict(list)
     for head in sample:
-        groups[head.view.tools, head.view.schema].append(head)
+        groups[head.view.tools, head.view.schema, leading_systems(head.view) > 0].append(head)
     return [
         cluster
-        for (tools, schema), members in sorted(groups.items())
+        for (tools, schema, _), members in sorted(groups.items())
         if len(members) >= smallest
         for cluster in clustered(members, tools, schema, smallest)
     ]
