@@ -13,6 +13,7 @@ from tests.support.intents import contract, examples
 from freehold.errors import BundleRefused, UsageError
 from freehold.students import Trained, build, fit, load, train
 from freehold.students._measure import keepable_share, labels_needed, learning_point
+from freehold.students.rungs import trainer_of
 from freehold.vocabulary import Example, LearningPoint, Manifest
 
 
@@ -150,3 +151,10 @@ def test_labels_needed_follows_a_power_law_and_gives_up_on_a_flat_curve():
     assert needed == pytest.approx((4.0 / 0.2) ** 2.5, rel=0.1)
     assert labels_needed(_curve([(200, 0.4), (500, 0.4), (1_000, 0.4)]), 0.05) is None
     assert labels_needed(falling[:1], 0.05) is None
+
+
+def test_answers_put_together_from_the_input_are_not_taken_for_classes():
+    rows = [Example(f"{i}", (f"a table for {i}",), f'{{"people": "{i}"}}') for i in range(600)] * 2
+    rows = [Example(f"{i}", row.inputs, row.answer) for i, row in enumerate(rows)]
+    assert "put together" in trainer_of("kernel").can_learn("extraction", rows, contract(form="json"))
+    assert trainer_of("kernel").can_learn("free_text", rows, contract(form="json")) == ""

@@ -28,6 +28,7 @@ MAX_DUAL = 4_000_000
 """Rows times classes: what an answer multiplies. With more rows than fit, a sample is remembered."""
 FEW_PER_CLASS = 20
 MIN_REPEATED = 0.05
+COMPOSED_KINDS: frozenset[TaskKind] = frozenset({"extraction", "structured"})
 TARGET_RISK = 0.05
 N_PARITY = 100
 PARITY_TOLERANCE = 2e-3
@@ -37,10 +38,12 @@ class KernelTrainer:
     """Learns a closed set of answers: labels, or any answers that come again and again."""
 
     def can_learn(self, kind: TaskKind, examples: Sequence[Example], contract: Contract) -> str:  # noqa: ARG002
-        """Useless where answers hardly ever repeat, or never vary."""
+        """Useless where answers never vary, hardly ever repeat, or are put together from the input."""
         counts = Counter(_canonical(example.answer) for example in examples)
         if len(counts) < 2:
             return "answers never vary"
+        if kind in COMPOSED_KINDS and len(counts) > MAX_CLASSES:
+            return f"{len(counts)} distinct answers are put together, not chosen"
         repeated = sum(count for count in counts.values() if count > 1)
         if repeated < MIN_REPEATED * len(examples):
             return f"only {repeated} of {len(examples)} answers occur more than once"
