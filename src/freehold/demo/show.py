@@ -23,7 +23,7 @@ def _row(task: DemoTask) -> list[str]:
     usd = task.monthly_usd
     saving = "-"
     if usd.saving_low is not None and usd.saving_high is not None:
-        saving = f"{_usd(usd.saving_low)} to {_usd(usd.saving_high)}"
+        saving = _saving(usd.saving_low, usd.saving_high)
     name = f"{task.name} (restricted)" if task.restricted else task.name
     owned = percent(task.owned_share) if task.owned_share else "-"
     verdict = words.word_text(task.verdict)
@@ -62,6 +62,12 @@ def closing(result: DemoResult) -> list[str]:
         "What if it were less:         freehold demo --volume x0.01",
     ]
     return lines
+
+
+def _saving(low: float, high: float) -> str:
+    if high < 0:
+        return f"costs {_usd(-high)} to {_usd(-low)} more"
+    return f"{_usd(low)} to {_usd(high)}"
 
 
 def _usd(amount: float | None) -> str:

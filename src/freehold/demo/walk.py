@@ -28,7 +28,7 @@ from freehold.vocabulary import Certificate, Task, TaskKind, Verdict, VerdictWor
 
 from . import product
 
-STANDS_FOR = 1500
+STANDS_FOR = 3000
 """One recorded call of the demo stands for this many real ones."""
 LEARN_SHARE = 0.8
 MIN_TO_LEARN = 100

@@ -27,6 +27,7 @@ from ._answers import differs, fits, judged, prompt_tokens, unstreamed
 from ._egress import Outgoing
 from ._providers import returned_headers
 from ._rental import Rental, Rented
+from ._replay import recorded_ms, started_at_us
 from ._router import Resolution
 from ._server import Exchange, Headers
 
@@ -54,6 +55,7 @@ class ChatCall:
         "_owned_leg",
         "_provider",
         "_random",
+        "_recorded_ms",
         "_rental",
         "_request",
         "_resolution",
@@ -67,10 +69,9 @@ class ChatCall:
         self._exchange = exchange
         self._began = gateway.clock()
         self._random = gateway.random.getrandbits(64)
-        started_at_us = time.time_ns() // 1000
         self.call = Call(
-            id=f"call_{started_at_us:014x}{self._random:016x}",
-            started_at_us=started_at_us,
+            id=f"call_{time.time_ns() // 1000:014x}{self._random:016x}",
+            started_at_us=started_at_us(exchange, trusted=gateway.settings.trust_replay_times),
             latency_ms=0.0,
             provider="",
             model="",
@@ -86,6 +87,7 @@ class ChatCall:
         self._owned_answer: Answer | None = None
         self._owned_leg: Leg | None = None
         self._provider = ""
+        self._recorded_ms: float | None = None
         self._open = 1
         self.over = False
 
@@ -141,6 +143,7 @@ class ChatCall:
         call = self.call
         call.provider, call.outcome, call.usage = result.provider, result.outcome, result.usage
         call.status = result.status
+        self._recorded_ms = recorded_ms(result.headers, trusted=self._gateway.settings.trust_replay_times)
         if result.ttft_ms is not None and self._rental is not None:
             call.ttft_ms = result.ttft_ms + self._rental.legs[-1].offset_ms
         call.owner = "rented" if result.error is None or result.streamed else "none"
@@ -353,7 +356,8 @@ class ChatCall:
 
     def _answered(self) -> None:
         """Nothing more goes to the client."""
-        self.call.latency_ms = (self._gateway.clock() - self._began) * 1000.0
+        elapsed_ms = (self._gateway.clock() - self._began) * 1000.0
+        self.call.latency_ms = elapsed_ms if self._recorded_ms is None else self._recorded_ms
         self._gateway.metrics.in_flight -= 1
         self._settle()
 

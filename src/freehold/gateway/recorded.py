@@ -20,6 +20,7 @@ from freehold.errors import FreeholdError, RecordingMissing
 from freehold.wire.openai import error_envelope, stream_of
 
 from ._client import Sink
+from ._replay import RECORDED_MS
 from ._server import Exchange, Headers, Server
 
 TASK_FIELD = "freehold_task"
@@ -163,11 +164,12 @@ def _play(recording: Recording, path: bytes, body: bytes) -> tuple[int, Headers,
     if found is None:
         return _failed(RecordingMissing("the recording holds no answer to this request"))
     asked = _streamed_decoder.decode(body)
+    recorded_ms = (RECORDED_MS, b"%.1f" % found.latency_ms)
     if not asked.stream:
-        return 200, [(b"content-type", _JSON)], found.response, found.latency_ms
+        return 200, [(b"content-type", _JSON), recorded_ms], found.response, found.latency_ms
     include_usage = bool((asked.stream_options or {}).get("include_usage"))
     events = b"".join(stream_of(found.response, include_usage=include_usage))
-    return 200, [(b"content-type", _EVENT_STREAM)], events, found.latency_ms
+    return 200, [(b"content-type", _EVENT_STREAM), recorded_ms], events, found.latency_ms
 
 
 def _models(recording: Recording) -> bytes:

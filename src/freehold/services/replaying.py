@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -92,7 +93,7 @@ def replay(
     sender = _Sender(to, each)
     began = time.monotonic()
     slots = threading.Semaphore(CONCURRENCY * 4)
-    with ThreadPoolExecutor(CONCURRENCY) as pool:
+    with closing(sender), ThreadPoolExecutor(CONCURRENCY) as pool:
         pending: list[Future[None]] = []
         for due_s, line in _paced(_lines(log), rate, speed):
             time.sleep(max(0.0, began + due_s - time.monotonic()))
@@ -138,6 +139,7 @@ class _Sender:
         self._path = parts.path.rstrip("/").removesuffix("/v1") + "/v1/chat/completions"
         self._each = each
         self._own = threading.local()
+        self._opened: list[http.client.HTTPConnection] = []
         self._lock = threading.Lock()
         self._statuses: Counter[str] = Counter()
         self._served: Counter[str] = Counter()
@@ -172,6 +174,7 @@ class _Sender:
         connection: http.client.HTTPConnection | None = getattr(self._own, "connection", None)
         if connection is None:
             connection = self._own.connection = self._make(*self._address, timeout=_TIMEOUT_S)
+            self._opened.append(connection)
         headers = {"content-type": "application/json", STARTED_AT_HEADER: line.started_at}
         try:
             connection.request("POST", self._path, bytes(line.request), headers)
@@ -181,6 +184,11 @@ class _Sender:
             connection.close()
             self._own.connection = None
             raise
+
+    def close(self) -> None:
+        """Close every connection."""
+        for connection in self._opened:
+            connection.close()
 
     def report(self, seconds: float) -> ReplayReport:
         ordered = sorted(self._latencies_ms) or [0.0]
