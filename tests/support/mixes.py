@@ -13,12 +13,18 @@ from typing import Any
 from freehold.vocabulary import Call
 
 START_US = 1_790_000_000_000_000
-PEOPLE = "Ana Bruno Chloe Dmitri Elif Farid Greta Hiro Ines Jonas Kira Lena Marco Nadia Omar Priya".split()
-ITEMS = "invoice parcel password refund laptop contract ticket kettle router jacket subscription charger".split()
-PLACES = "Lisbon Oslo Kyoto Quito Nairobi Hanoi Porto Turin Leeds Gdansk Perth Bergen".split()
-VERBS = "lost broke returned ordered cancelled forgot received misplaced replaced upgraded".split()
-TAILS = "yesterday|last week|on my way home|before the holidays|for my sister|at the office|again|by mistake".split("|")
-LABELS = {"invoice": "billing", "refund": "billing", "subscription": "billing", "password": "access", "router": "device"}
+PEOPLE = ["Ana", "Bruno", "Chloe", "Dmitri", "Elif", "Farid", "Greta", "Hiro", "Ines", "Jonas", "Kira", "Lena", "Marco"]
+ITEMS = ["invoice", "parcel", "password", "refund", "laptop", "contract", "ticket", "kettle", "router", "subscription"]
+PLACES = ["Lisbon", "Oslo", "Kyoto", "Quito", "Nairobi", "Hanoi", "Porto", "Turin", "Leeds", "Gdansk", "Perth"]
+VERBS = ["lost", "broke", "returned", "ordered", "cancelled", "forgot", "received", "misplaced", "replaced", "upgraded"]
+TAILS = ["yesterday", "last week", "on my way home", "before the holidays", "for my sister", "at the office", "again"]
+LABELS = {
+    "invoice": "billing",
+    "refund": "billing",
+    "subscription": "billing",
+    "password": "access",
+    "router": "device",
+}
 
 
 def sentence(rng: random.Random) -> str:

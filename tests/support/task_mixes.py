@@ -13,7 +13,18 @@ from .mixes import PEOPLE, PLACES, call, label_of, passage, record_of, sentence,
 
 def junk(rng: random.Random, n: int) -> list[Call]:
     """One-off chats that belong to no task."""
-    starts = "write|tell me about|explain|compare|plan|draft|summarise|fix|why does|give ideas for".split("|")
+    starts = [
+        "write",
+        "tell me about",
+        "explain",
+        "compare",
+        "plan",
+        "draft",
+        "summarise",
+        "fix",
+        "why does",
+        "give ideas for",
+    ]
     return [
         call("junk", [user(f"{rng.choice(starts)} {sentence(rng)} {rng.random()}")], passage(rng, rng.randint(1, 9)))
         for _ in range(n)
@@ -22,7 +33,7 @@ def junk(rng: random.Random, n: int) -> list[Call]:
 
 def sorted_in_german(rng: random.Random, n: int) -> list[Call]:
     """A classification with a German prompt and a varying company."""
-    prompt = "Du ordnest Nachrichten von Kunden der Firma {} zu. Antworte mit genau einem Wort: billing, access, device, other."
+    prompt = "Du ordnest Nachrichten von Kunden der Firma {} zu. Antworte nur mit: billing, access, device, other."
     return [
         call("german", [system(prompt.format(rng.choice(["Alt", "Neu & Co", "Berg"]))), user(text)], label_of(text))
         for text in (sentence(rng) for _ in range(n))
@@ -34,7 +45,7 @@ def sorted_in_japanese(rng: random.Random, n: int) -> list[Call]:
     labels = {"billing": "経理", "access": "情報システム", "device": "技術", "other": "総務"}
     prompt = "次の問い合わせを読み、担当部署を一つだけ選んでください。"
     return [
-        call("japanese", [system(prompt), user("問い合わせ：" + text)], labels[label_of(text)])
+        call("japanese", [system(prompt), user("問い合わせ\uff1a" + text)], labels[label_of(text)])
         for text in (sentence(rng) for _ in range(n))
     ]
 
@@ -43,7 +54,7 @@ def extracted_in_japanese(rng: random.Random, n: int) -> list[Call]:
     """An extraction whose prompt begins like the classification's."""
     prompt = "次の問い合わせを読み、人名と場所をJSONで抜き出してください。"
     return [
-        call("japanese_json", [system(prompt), user("問い合わせ：" + text)], record_of(text))
+        call("japanese_json", [system(prompt), user("問い合わせ\uff1a" + text)], record_of(text))
         for text in (sentence(rng) for _ in range(n))
     ]
 

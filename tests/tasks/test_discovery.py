@@ -7,11 +7,11 @@ from collections import Counter
 
 import pytest
 from sklearn.metrics import adjusted_rand_score
+from tests.support import task_mixes as made
+from tests.support.mixes import call, label_of, mix, record_of, sentence, system, user
 
 from freehold.tasks.discovery import Discovery, discover
 from freehold.vocabulary import Call, Slot
-from tests.support import task_mixes as made
-from tests.support.mixes import call, label_of, mix, record_of, sentence, system, user
 
 SORT = "Sort the message into billing, access, device or other. One word only."
 EXTRACT = "Extract person, place and item from the text as JSON. Leave out what is missing."

@@ -14,12 +14,12 @@ from freehold.vocabulary import MessagePattern, Slot, Task, Template
 TAIL = ("Sort: ", Slot("examples", is_input=False, greedy=True), "\n\nInput: ", Slot("input"), "\nOutput:")
 
 
-def template(*patterns: MessagePattern, id: str = "v1", open_ended: bool = False, tools: str = "") -> Template:
-    return Template(id, patterns, open_ended, tools)
+def template(*patterns: MessagePattern, version: str = "v1", open_ended: bool = False, tools: str = "") -> Template:
+    return Template(version, patterns, open_ended, tools)
 
 
-def task(*templates: Template, id: str = "t1", name: str = "sort") -> Task:
-    return Task(id, name, "classification", templates, 10, 1.0, "")
+def task(*templates: Template, task_id: str = "t1", name: str = "sort") -> Task:
+    return Task(task_id, name, "classification", templates, 10, 1.0, "")
 
 
 def body(*messages: tuple[str, object], **extra: object) -> bytes:
@@ -27,7 +27,7 @@ def body(*messages: tuple[str, object], **extra: object) -> bytes:
 
 
 PROMPT = "You sort the letters of the customers of a large mill into drawers. Letter: "
-LETTERS = task(template(MessagePattern("user", (PROMPT, Slot("letter")))), id="t2", name="letters")
+LETTERS = task(template(MessagePattern("user", (PROMPT, Slot("letter")))), task_id="t2", name="letters")
 
 
 def test_a_greedy_slot_takes_any_number_of_examples() -> None:
@@ -55,7 +55,7 @@ def test_slots_that_are_no_input_are_left_out() -> None:
 
 
 def test_the_template_with_more_constant_text_wins() -> None:
-    bare = task(template(MessagePattern("user", (Slot("text"),)), id="v0"), id="t0", name="bare")
+    bare = task(template(MessagePattern("user", (Slot("text"),)), version="v0"), task_id="t0", name="bare")
     for tasks in ([bare, LETTERS], [LETTERS, bare]):
         match = TaskMatcher(tasks).match(body(("user", PROMPT + "hello")))
         assert match is not None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.support.mixes import START_US, call, user
 
 from freehold.tasks.statistics import workload
 from freehold.vocabulary import Call, Usage
-from tests.support.mixes import START_US, call, user
 
 DAY_S = 86_400
 

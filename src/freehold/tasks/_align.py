@@ -252,7 +252,7 @@ def _nearly_all_hold(run: str, texts: list[str], spare: int) -> bool:
 
 
 def _furthest(base: list[str], start: int, shared: Callable[[str], bool]) -> int:
-    """The end of the longest shared run from `start`: doubling steps, then halving, since every part of a shared run is."""
+    """The end of the longest shared run from `start`: doubling steps, then halving. Parts of shared runs are shared."""
     good, step = start + 2, 1
     while good + step <= len(base) and shared("".join(base[start : good + step])):
         good += step

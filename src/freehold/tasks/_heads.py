@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from statistics import median_low
 
 import msgspec
@@ -78,4 +78,5 @@ def patterned_messages(members: Sequence[Head]) -> tuple[int, bool]:
     same = [head for head in members if len(head.view.roles) == usual]
     if len(same) >= 0.98 * len(members) and len({head.view.roles for head in same}) == 1:
         return usual, False
-    return len(os.path.commonprefix([head.view.roles for head in members])), True
+    first, last = min(head.view.roles for head in members), max(head.view.roles for head in members)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))), True

@@ -96,8 +96,8 @@ def judge(verdicts: Sequence[Verdict], linked: Sequence[bool], captions: Sequenc
             return "example"
         return "varying" if v.few_values or (known and v.identifier) else "input"
 
-    roles = [role(i, v) for i, v in enumerate(verdicts)]
-    return roles if "input" in roles else ["input"] * len(roles)
+    roles: list[Role] = [role(i, v) for i, v in enumerate(verdicts)]
+    return roles if "input" in roles else ["input" for _ in roles]
 
 
 def _best_guess(verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -142,7 +142,7 @@ def captions_of(pieces: Pieces) -> list[str]:
 
 
 def links(pieces: Pieces) -> list[bool]:
-    """For each gap of a message, whether only a mark stands between it and the next gap: few words, or repeated ones."""
+    """For each gap of a message, whether a mere mark stands between it and the next: few words, or repeated ones."""
     literals = Counter(piece for piece in pieces if isinstance(piece, str))
     found: list[bool] = []
     for i, piece in enumerate(pieces):
@@ -297,8 +297,8 @@ def _gains(features: list[npt.NDArray[np.int64]], classes: npt.NDArray[np.int64]
 
 def _shared_words(texts: Sequence[str], answers: Sequence[Parsed]) -> Floats:
     """Share of an answer's rarer words that stand in the text, above the same share for another call's text."""
-    sets = [set(words(answer.text.casefold())) for answer in answers if answer.form == "text"]
-    places = [i for i, answer in enumerate(answers) if answer.form == "text"]
+    places = [i for i, answer in enumerate(answers) if answer.form in ("text", "short")]
+    sets = [set(words(answers[i].text.casefold())) for i in places]
     if len(sets) < _FEW:
         return np.empty(0)
     spread = Counter(word for found in sets for word in found)

@@ -49,7 +49,7 @@ def _usual_words(counts: Counter[str]) -> int:
 
 
 def _trimmed(items: list[str], counts: Counter[str], longest: int) -> list[str]:
-    """Without what stands above and below a list and is no item of it: headings and sentences, never given as answers."""
+    """Without what stands above and below a list and is no item: headings and sentences, never given as answers."""
 
     def foreign(item: str) -> bool:
         return item not in counts and (item.endswith((":", "\uff1a", "?", "!")) or len(item.split()) > longest)

@@ -27,7 +27,8 @@ _FEWEST = 5
 _COPIED = 0.7
 _USUAL = 0.05
 _CODE = re.compile(
-    r"^```\w+\s|^\s*(?:def |class |import |from \w+ import|#include|package |func |fn |public |SELECT |CREATE TABLE|const |let |var )",
+    r"^```\w+\s|^\s*(?:def |class |import |from \w+ import|#include|package |func |fn |public |SELECT |CREATE TABLE"
+    r"|const |let |var )",
     re.MULTILINE,
 )
 _LONG_INPUT = 300
