@@ -1,7 +1,7 @@
 """Training several taggers at once, each in a process of its own: CRFsuite holds Python's lock while it fits.
 
-A job is a message, not a fork: `python -m freehold.students.structured._workers` reads one from stdin and writes the
-model to stdout. The models do not depend on how many run at once.
+Jobs are a message, not a fork: `python -m freehold.students.structured._workers` reads them from stdin and writes the
+models to stdout. The models do not depend on how many run at once.
 """
 
 from __future__ import annotations
@@ -42,37 +42,52 @@ class TaggerJob(msgspec.Struct):
 
 
 def run_jobs(jobs: Sequence[TaggerJob]) -> list[bytes]:
-    """Fit all, largest first, and return the models in the jobs' order.
+    """Fit all, and return the models in the jobs' order.
 
-    Where a process cannot be started or fails, its job is run here instead.
+    Where a process cannot be started or fails, its jobs are run here instead.
     """
-    if sum(len(job.rows) for job in jobs) < IN_PROCESS_BELOW or (os.cpu_count() or 1) < 2:
+    n_processes = min(MAX_PROCESSES, os.cpu_count() or 1, len(jobs))
+    if sum(len(job.rows) for job in jobs) < IN_PROCESS_BELOW or n_processes < 2:
         return [job.run() for job in jobs]
-    order = sorted(range(len(jobs)), key=lambda i: -len(jobs[i].rows))
-    with ThreadPoolExecutor(min(MAX_PROCESSES, os.cpu_count() or 1)) as pool:
-        done = dict(zip(order, pool.map(_elsewhere, [jobs[i] for i in order]), strict=True))
-    return [model if (model := done[i]) is not None else jobs[i].run() for i in range(len(jobs))]
+    batches = _batches(jobs, n_processes)
+    with ThreadPoolExecutor(n_processes) as pool:
+        done = list(pool.map(_elsewhere, [[jobs[i] for i in batch] for batch in batches]))
+    models: dict[int, bytes] = {}
+    for batch, made in zip(batches, done, strict=True):
+        models.update(zip(batch, made or [jobs[i].run() for i in batch], strict=True))
+    return [models[i] for i in range(len(jobs))]
 
 
-def _elsewhere(job: TaggerJob) -> bytes | None:
+def _batches(jobs: Sequence[TaggerJob], n: int) -> list[list[int]]:
+    """Jobs by process: the largest first, each to the process that has least to do."""
+    batches: list[list[int]] = [[] for _ in range(n)]
+    loads = [0] * n
+    for i in sorted(range(len(jobs)), key=lambda i: (-len(jobs[i].rows), i)):
+        least = loads.index(min(loads))
+        batches[least].append(i)
+        loads[least] += len(jobs[i].rows) * jobs[i].iterations
+    return batches
+
+
+def _elsewhere(jobs: list[TaggerJob]) -> list[bytes] | None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
         done = subprocess.run(  # noqa: S603 - our own module, by our own interpreter
             [sys.executable, "-m", __name__],
-            input=msgspec.msgpack.encode(job),
+            input=msgspec.msgpack.encode(jobs),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=environment,
             check=False,
         )
-    except OSError:
+        return msgspec.msgpack.decode(done.stdout, type=list[bytes]) if done.returncode == 0 else None
+    except (OSError, msgspec.DecodeError):
         return None
-    return done.stdout if done.returncode == 0 else None
 
 
 def _main() -> None:
-    job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=TaggerJob)
-    sys.stdout.buffer.write(job.run())
+    jobs = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=list[TaggerJob])
+    sys.stdout.buffer.write(msgspec.msgpack.encode([job.run() for job in jobs]))
 
 
 if __name__ == "__main__":
