@@ -1,4 +1,4 @@
-"""Discovery on a sample of the shared traffic, in both styles (the whole of it is measured in benchmarks/discovery.py)."""
+"""Discovery on a sample of the shared traffic, in both styles; benchmarks/discovery.py measures the whole."""
 
 from __future__ import annotations
 
