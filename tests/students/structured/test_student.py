@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import subprocess
+import sys
 from functools import cache
+from pathlib import Path
 
 import pytest
 from tests.students.structured import tasks
@@ -69,6 +73,27 @@ def test_processes_of_their_own_give_the_same_bytes(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("freehold.students.structured._workers.IN_PROCESS_BELOW", 0)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     assert StructuredTrainer().fit(few, tasks.JSON_CONTRACT, seed=0).files == here.files
+
+
+def test_the_order_of_hashes_does_not_matter() -> None:
+    code = (
+        "import hashlib\n"
+        "from tests.students.structured import tasks\n"
+        "from freehold.students.structured.trainer import StructuredTrainer\n"
+        "made = StructuredTrainer().fit(tasks.examples(tasks.invoice, 150), tasks.JSON_CONTRACT, seed=0)\n"
+        "print({name: hashlib.sha256(data).hexdigest() for name, data in sorted(made.files.items())})"
+    )
+    root = Path(__file__).resolve().parents[3]
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": f"{root}{os.pathsep}{root / 'src'}"},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(printed) == 1
 
 
 def test_confidence_ranks_answers() -> None:
