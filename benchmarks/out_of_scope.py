@@ -79,6 +79,7 @@ def compare(
     student = students.build("kernel", fitted.files)
     cal = judge(student, held, np.zeros(len(held), np.bool_))
     now = judge(student, calls, foreign)
+    print(f"  agreement with the teacher on familiar calls: {(~now.wrong[~foreign]).mean():.1%} of {(~foreign).sum()}")
     bare = certify(cal.confidence, cal.wrong, alpha=ALPHA, delta=DELTA)
     gated = certify(cal.confidence, cal.wrong, cal.scope >= fitted.scope_threshold, alpha=ALPHA, delta=DELTA)
     if bare.threshold is None or gated.threshold is None:

@@ -13,7 +13,15 @@ from freehold.students.protocol import Fitted, Parameters
 from freehold.vocabulary import Contract, Example, TaskKind
 
 from ._core import BOTH, Core, Labelled, learn, vocabulary, weights
-from ._gate import confidence_head, head_output, learned_from, operating_threshold, rehearse, scope_head
+from ._gate import (
+    confidence_head,
+    head_output,
+    learned_from,
+    operating_threshold,
+    rehearse,
+    scope_head,
+    scope_threshold,
+)
 from ._model import dump
 from ._rows import LATENT_WEIGHT, NEAR_WEIGHT
 from ._signals import expand
@@ -52,7 +60,7 @@ class KernelTrainer:
     def fit(self, examples: Sequence[Example], contract: Contract, *, seed: int) -> Fitted:  # noqa: ARG002
         """Fit on all of `examples`, in the order given."""
         core = learn(_labelled(examples), seed)
-        heads, scope_threshold, operating = _learn_to_judge(core, seed)
+        heads, threshold, operating = _learn_to_judge(core, seed)
         files = dump(vocabulary(core), weights(core, heads))
         parameters: Parameters = {
             "n_rows": len(core.labelled.inputs),
@@ -67,15 +75,18 @@ class KernelTrainer:
             "operating_confidence": round(operating, 6),
             "gate_learned_from": learned_from(core),
         }
-        return Fitted(files, parameters, scope_threshold, _parity(files, core))
+        return Fitted(files, parameters, threshold, _parity(files, core))
 
 
 def _learn_to_judge(core: Core, seed: int) -> tuple[F32, float, float]:
     """Both heads, the scope threshold, and the confidence at which the student is likely to be run."""
     confidence = confidence_head(core.standard, core.right)
-    operating = operating_threshold(head_output(expand(core.standard), confidence), core.right, TARGET_RISK)
-    scope, scope_threshold = scope_head(rehearse(core, seed), confidence, operating)
-    return np.stack([confidence, scope]).astype(np.float32), scope_threshold, operating
+    expanded = expand(core.standard)
+    sure = head_output(expanded, confidence)
+    operating = operating_threshold(sure, core.right, TARGET_RISK)
+    scope = scope_head(rehearse(core, seed), confidence, operating)
+    threshold = scope_threshold(head_output(expanded, scope), sure, core.right, TARGET_RISK)
+    return np.stack([confidence, scope]).astype(np.float32), threshold, operating
 
 
 def _parity(files: dict[str, bytes], core: Core) -> int:
