@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from freehold.errors import BundleRefused
 from freehold.students.protocol import Fitted, Parameters
 from freehold.vocabulary import Contract, Example, TaskKind
 
@@ -96,7 +97,8 @@ def _parity(files: dict[str, bytes], core: Core) -> int:
     trained = np.exp(BOTH * (core.similarity[:n] - 1)) @ core.ridge.dual
     served = np.stack([student.scores(inputs) for inputs in core.labelled.inputs[:n]])
     worst = float(np.abs(trained - served).max())
-    assert worst < PARITY_TOLERANCE, f"the served student differs from the trained one by {worst:.2g}"
+    if not worst < PARITY_TOLERANCE:
+        raise BundleRefused(f"the served student differs from the trained one by {worst:.2g}", code="parity")
     return n
 
 
