@@ -63,7 +63,7 @@ def test_a_learnable_task_is_certified_and_the_promise_says_against_what(walked:
     assert certificate.against == against
     assert certificate.coverage > 0.5
     assert certificate.risk_upper <= 0.1
-    assert certificate.coverage_interval.low < certificate.coverage < certificate.coverage_interval.high
+    assert certificate.coverage_interval.low <= certificate.coverage <= certificate.coverage_interval.high
 
 
 def test_promotion_publishes_a_route_that_a_gateway_can_follow(walked: Home) -> None:

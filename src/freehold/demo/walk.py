@@ -202,21 +202,19 @@ source = "the demo: list price times {options.price:g}"
 def _gateway(folder: Path) -> Generator[str]:
     """A real gateway process on a free port; yields its address and ends it with SIGTERM."""
     command = [sys.executable, "-m", "freehold", "up", "--port", "0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=_environment(folder))  # noqa: S603 - ourselves
-    try:
-        assert process.stderr is not None
-        heard: list[str] = []
-        for line in process.stderr:
-            heard.append(line.strip())
-            found = _STARTED.search(line)
-            if found:
-                yield found.group()
-                break
-        else:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=_environment(folder)) as process:  # noqa: S603
+        try:
+            assert process.stderr is not None
+            heard: list[str] = []
+            for line in process.stderr:
+                heard.append(line.strip())
+                found = _STARTED.search(line)
+                if found:
+                    yield found.group()
+                    return
             raise UpstreamFailed(f"the gateway did not start: {' '.join(heard)}", hint="freehold up")
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+        finally:
+            process.terminate()
 
 
 def _play_past(folder: Path, options: DemoOptions) -> None:

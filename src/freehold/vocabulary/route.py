@@ -23,8 +23,9 @@ class Route(msgspec.Struct, frozen=True):
 
     An owned answer is served only where the call's template is in `template_ids`, its confidence reaches `threshold`
     and its scope reaches `scope_threshold`. `loss` names how audits compare answers (`evidence.losses`). `audit_share`
-    of the owned answers also goes to the rented model, and `alpha` is what the audit test defends, at a false-alarm rate
-    of its own (`evidence.sequential.AUDIT_DELTA`); `delta` is the certificate's. Against gold, an audit by the rented model is recorded and proves nothing: the teacher may be the one that errs.
+    of the owned answers also goes to the rented model, and `alpha` is what the audit test defends, at a false-alarm
+    rate of its own (`evidence.sequential.AUDIT_DELTA`); `delta` is the certificate's. Against gold, an audit by the
+    rented model is recorded and proves nothing: the teacher may be the one that errs.
     """
 
     task_id: str
