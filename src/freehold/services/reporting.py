@@ -141,7 +141,7 @@ def _task(home: Home, verdict: Verdict) -> dict[str, Any]:
 
 def _assumption(a: Assumption) -> dict[str, str]:
     figures = {"value": f"{a.value:f}", "low": f"{a.low:f}", "high": f"{a.high:f}"}
-    return {"name": a.name, "unit": a.unit, "source": a.source.name, **figures}
+    return {"name": a.name.replace("_", " "), "unit": a.unit, "source": a.source.name, **figures}
 
 
 def _option(option: Option, verdict: Verdict) -> dict[str, Any]:

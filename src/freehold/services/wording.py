@@ -132,10 +132,17 @@ def contract(found: Contract) -> str:
 
 def flip_text(flip: Flip) -> str:
     """One thing that would change the answer, as a sentence's beginning."""
+    name = flip.input.replace("_", " ")
     unit = f" {flip.unit}" if flip.unit else ""
     if flip.at is None:
-        return f"{flip.input}: nothing inside the range examined"
-    return f"{flip.input} from {flip.now:,.4g} to {flip.at:,.4g}{unit}: {words.word_text(flip.to)}"
+        return f"{name}: nothing inside the range examined"
+    return f"{name} from {figure(flip.now)} to {figure(flip.at)}{unit}: {words.word_text(flip.to)}"
+
+
+def figure(value: float) -> str:
+    """A figure with as many digits as mean something: 11,800,000, 3.4, 0.29."""
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 1000 else f"{rounded:g}"
 
 
 def payback(option: Option) -> str:
