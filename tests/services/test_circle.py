@@ -144,6 +144,8 @@ def test_an_erring_teacher_is_promised_against_itself_and_not_against_gold(tmp_p
         assert not against_teacher.certified
         assert against_teacher.best_risk_upper > 0.05
         assert against_teacher.reason
+        against_gold = certifying.certify(home, narrow(home), alpha=0.05, delta=0.05, against="gold")
+        assert "The rented model itself is wrong on" in against_gold.reason
 
 
 def test_wrong_words_get_clear_errors(walked: Home) -> None:

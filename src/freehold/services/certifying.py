@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from freehold.errors import MissingPrerequisite, UsageError
-from freehold.evidence import certificates, losses
+from freehold.evidence import certificates, intervals, losses
 from freehold.students import bundle, runtime
 from freehold.vocabulary import Against, Answer, Certificate, Example, Manifest, Task
 
@@ -42,6 +44,9 @@ def certify(
         delta=first(delta, declared.delta, default.delta),
     )
     certificate = _certificate(task, manifest, numbers, examples, chosen)
+    if chosen == "gold" and examples:
+        why = f"{certificate.reason}{_teacher_errs(task, home, examples, certificate.alpha)}"
+        certificate = msgspec.structs.replace(certificate, reason=why)
     home.registry.add_certificate(certificate)
     bundle.add_evidence(folder, certificate, bundle.signing_key(home.path))
     return certificate
@@ -94,6 +99,20 @@ def wrong(
     differ = losses.loss(losses.loss_for(task.kind, contract.form if contract else ""))
     truth = [(e.gold or "") if against == "gold" else e.answer for e in examples]
     return [differ(answer.text, right) for answer, right in zip(answers, truth, strict=True)]
+
+
+def _teacher_errs(task: Task, home: Home, examples: Sequence[Example], alpha: float) -> str:
+    """What the same gold says of the teacher, where that explains the student's errors; "" otherwise."""
+    as_taught = [Answer(e.answer, 1.0, 1.0) for e in examples]
+    n_wrong = sum(wrong(task, home, examples, as_taught, "gold"))
+    interval = intervals.two_sided(n_wrong, len(examples))
+    if interval.low <= alpha:
+        return ""
+    return (
+        f" The rented model itself is wrong on {n_wrong / len(examples):.0%} of the {len(examples):,} calls people "
+        f"judged ({interval.low:.0%} to {interval.high:.0%}): a student learns its teacher's errors, and agreeing with "
+        "the teacher is no sign of being right."
+    )
 
 
 def first(*values: float | None) -> float:
