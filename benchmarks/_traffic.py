@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from freehold.services import Home, discovering, ingest
+from freehold.services import discovering, ingest
+from freehold.services.home import Home
 from freehold.settings import Loaded, Settings
 from freehold.vocabulary import Task
 

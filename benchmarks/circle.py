@@ -21,9 +21,9 @@ from typing import Any
 from benchmarks import _traffic
 from freehold.evidence import losses
 from freehold.evidence.certificates import realised
-from freehold.services import Home
 from freehold.services.certifying import certify, wrong
 from freehold.services.examples import gather
+from freehold.services.home import Home
 from freehold.services.training import train
 from freehold.students import runtime
 from freehold.vocabulary import Against, Call, Match, Task

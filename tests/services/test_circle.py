@@ -10,7 +10,8 @@ from tests.support import homes
 
 from freehold.errors import BundleRefused, GateRefused, MissingPrerequisite, NotFound, UsageError
 from freehold.registry import routes
-from freehold.services import Home, bundling, certifying, deciding, discovering, ingest, listing, promoting, training
+from freehold.services import bundling, certifying, deciding, discovering, ingest, listing, promoting, training
+from freehold.services.home import Home
 from freehold.settings import Loaded, Settings, TaskSettings, WorkloadSettings
 from freehold.students import bundle, runtime
 

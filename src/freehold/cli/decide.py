@@ -37,7 +37,8 @@ def verdict(
 
     Example: freehold verdict sort_messages --volume x100
     """
-    from freehold.services import Home, deciding
+    from freehold.services import deciding
+    from freehold.services.home import Home
     from freehold.verdict import words
     from freehold.verdict.schema import as_json
 
@@ -62,7 +63,8 @@ def report(
 
     Example: freehold report --out report.html
     """
-    from freehold.services import Home, reporting
+    from freehold.services import reporting
+    from freehold.services.home import Home
 
     with Home.open() as home, working("writing the report"):
         path = reporting.write(home, out, volume=factor(volume))

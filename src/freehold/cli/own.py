@@ -26,7 +26,8 @@ def train(
 
     Example: freehold train sort_messages
     """
-    from freehold.services import Home, training, wording
+    from freehold.services import training, wording
+    from freehold.services.home import Home
 
     with Home.open() as home, working(f"training a student of {task}") as status:
         report = training.train(home, home.task(task), seed=seed, progress=status.update)
@@ -49,7 +50,8 @@ def certify(
 
     Example: freehold certify sort_messages --alpha 0.05 --delta 0.05 --against teacher
     """
-    from freehold.services import Home, certifying, wording
+    from freehold.services import certifying, wording
+    from freehold.services.home import Home
 
     with Home.open() as home, working(f"certifying {task}"):
         certificate = certifying.certify(home, home.task(task), alpha=alpha, delta=delta, against=against)
@@ -75,7 +77,8 @@ def promote(
 
     Example: freehold promote sort_messages --stage full
     """
-    from freehold.services import Home, promoting
+    from freehold.services import promoting
+    from freehold.services.home import Home
 
     with Home.open() as home:
         for line in promoting.promote(home, home.task(task), stage, by=by, against=against):
@@ -87,7 +90,8 @@ def rollback(task: str, by: By = "") -> None:
 
     Example: freehold rollback sort_messages
     """
-    from freehold.services import Home, promoting
+    from freehold.services import promoting
+    from freehold.services.home import Home
 
     with Home.open() as home:
         say(promoting.rollback(home, home.task(task), by=by))
@@ -98,7 +102,8 @@ def export(task: str, folder: Path) -> None:
 
     Example: freehold export sort_messages ./sorter
     """
-    from freehold.services import Home, bundling
+    from freehold.services import bundling
+    from freehold.services.home import Home
 
     with Home.open() as home:
         say(bundling.export(home, home.task(task), folder))

@@ -31,7 +31,8 @@ def import_log(log: Annotated[Path, typer.Argument(help='A log in the "calls" fo
 
     Example: freehold import calls.jsonl
     """
-    from freehold.services import Home, ingest
+    from freehold.services import ingest
+    from freehold.services.home import Home
 
     with Home.open() as home, working(f"importing {log.name}"):
         report = ingest.import_log(home, log)
@@ -56,7 +57,8 @@ def tasks(
 
     Example: freehold tasks --json
     """
-    from freehold.services import Home, discovering
+    from freehold.services import discovering
+    from freehold.services.home import Home
 
     with Home.open() as home, working("finding the recurring tasks"):
         listing = discovering.list_tasks(home, refresh=refresh)
@@ -81,7 +83,8 @@ def calls(
 
     Example: freehold calls --task sort_messages --json
     """
-    from freehold.services import Home, listing
+    from freehold.services import listing
+    from freehold.services.home import Home
 
     with Home.open() as home:
         for row in listing.calls(home, task_name=task, limit=limit):
@@ -100,7 +103,8 @@ def contract(
 
     Example: freehold contract sort_messages --sign "Rosa"
     """
-    from freehold.services import Home, contracting, wording
+    from freehold.services import contracting, wording
+    from freehold.services.home import Home
 
     with Home.open() as home:
         found = contracting.contract(home, home.task(task), sign=sign)
@@ -118,7 +122,7 @@ def gold(
 
     Example: freehold gold call-000123 delivery_late
     """
-    from freehold.services import Home
+    from freehold.services.home import Home
 
     with Home.open() as home:
         home.ledger.attach_gold(call, answer)
@@ -149,7 +153,7 @@ def replay(
 @task_app.command()
 def rename(task: str, name: str, by: By = "") -> None:
     """Give a task a name of your own."""
-    from freehold.services import Home
+    from freehold.services.home import Home
     from freehold.services.promoting import whoever
 
     with Home.open() as home:
@@ -160,7 +164,7 @@ def rename(task: str, name: str, by: By = "") -> None:
 @task_app.command()
 def merge(into: str, others: list[str], by: By = "") -> None:
     """Say that several tasks are one."""
-    from freehold.services import Home
+    from freehold.services.home import Home
     from freehold.services.promoting import whoever
 
     with Home.open() as home:
@@ -171,7 +175,7 @@ def merge(into: str, others: list[str], by: By = "") -> None:
 @task_app.command()
 def split(task: str, name: str, versions: list[str], by: By = "") -> None:
     """Make some of a task's prompt versions a task of their own."""
-    from freehold.services import Home
+    from freehold.services.home import Home
     from freehold.services.promoting import whoever
 
     with Home.open() as home:
@@ -182,7 +186,7 @@ def split(task: str, name: str, versions: list[str], by: By = "") -> None:
 @task_app.command()
 def tag(task: str, tags: list[str], by: By = "") -> None:
     """Put words of your own on a task."""
-    from freehold.services import Home
+    from freehold.services.home import Home
     from freehold.services.promoting import whoever
 
     with Home.open() as home:

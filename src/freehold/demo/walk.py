@@ -22,7 +22,8 @@ import msgspec
 
 from freehold import settings as settings_module
 from freehold.errors import GateRefused, UpstreamFailed
-from freehold.services import Home, deciding, discovering, ingest, promoting, replaying, reporting
+from freehold.services import deciding, discovering, ingest, promoting, replaying, reporting
+from freehold.services.home import Home
 from freehold.services.owning import Owned, Wanted, largest_first, own_all
 from freehold.vocabulary import Certificate, Task, TaskKind, Verdict, VerdictWord
 
