@@ -132,6 +132,18 @@ def test_the_settings_alone_restrict_a_task(spies, recording, tmp_path):
         assert spies[0].connections == before
 
 
+@pytest.mark.parametrize("raw", ["Küche".encode(), "KÜCHE".encode("latin-1"), b"K%C3%BCche", b"Ku%CC%88che"])
+def test_a_restricted_name_binds_in_any_encoding_of_a_header(spies, recording, tmp_path, raw):
+    before = spies[0].connections
+    with running(made(spies, recording), tmp_path) as gateway:
+        gateway.publish(msgspec.structs.replace(ROUTE, task_name="Küche"))
+        with connect(gateway.port) as sock:
+            request = request_bytes(body(FOREIGN_MESSAGES), headers="x-freehold-task: NAME\r\n")
+            sock.sendall(request.replace(b"NAME", raw))
+            assert read_response(sock)[0] == 403
+    assert spies[0].connections == before
+
+
 def test_where_nobody_can_tell_nothing_leaves(spies, recording, tmp_path):
     class Broken:
         def __init__(self, tasks):

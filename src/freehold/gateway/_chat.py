@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from freehold.errors import BadRequest, FreeholdError, MissingPrerequisite, RestrictedRefused
+from freehold.registry.names import from_header
 from freehold.vocabulary import Answer, Call, Leg, Owner, Purpose, Usage
 from freehold.wire.openai import (
     ChatRequest,
@@ -110,7 +111,7 @@ class ChatCall:
         self.call.model = self._request.model
         self.call.streamed = bool(self._request.stream)
         try:
-            declared = self._exchange.header(b"x-freehold-task").decode("utf-8", "replace")
+            declared = from_header(self._exchange.header(b"x-freehold-task"))
             self._resolution = self._gateway.router.resolve(self._request, declared)
         except FreeholdError as error:
             self._resolution = Resolution("", "", "", (), None, None)

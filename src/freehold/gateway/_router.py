@@ -13,6 +13,7 @@ import msgspec
 
 from freehold.errors import FreeholdError, MissingPrerequisite
 from freehold.registry import routes
+from freehold.registry.names import folded
 from freehold.settings import TaskSettings
 from freehold.vocabulary import DataClass, Match, Route, RouteTable, Task
 from freehold.wire.openai import ChatRequest
@@ -60,7 +61,7 @@ class Router:
     def __init__(self, file: Path, declared: dict[str, TaskSettings], make_matcher: MakeMatcher) -> None:
         self._file = file
         self._make_matcher = make_matcher
-        self._restricted_names = {name.casefold() for name, one in declared.items() if one.data_class == "restricted"}
+        self._restricted_names = {folded(name) for name, one in declared.items() if one.data_class == "restricted"}
         self._demoted: set[str] = set()
         self._stamp: tuple[int, int, int] | None = None
         self._matcher: Matcher | None = None
@@ -119,7 +120,7 @@ class Router:
         declared = header or in_body
         if not declared and not self.table.tasks:
             return _UNKNOWN
-        known = self._named.get(declared.casefold()) if declared else None
+        known = self._named.get(folded(declared)) if declared else None
         try:
             found = self._match(request, known.task_id if known is not None else "")
             seen = self._match(request, "") if known is not None and self._any_restricted else found
@@ -146,15 +147,15 @@ class Router:
         return route if route is not None else Route(task_id, task_id)
 
     def _restricted_name(self, name: str) -> bool:
-        folded = name.casefold()
-        if not folded:
+        wanted = folded(name)
+        if not wanted:
             return False
-        return folded in self._restricted_names or self._restricted_route(self._named.get(folded))
+        return wanted in self._restricted_names or self._restricted_route(self._named.get(wanted))
 
     def _restricted_route(self, route: Route | None) -> bool:
         if route is None:
             return False
-        names = {route.task_id.casefold(), route.task_name.casefold()}
+        names = {folded(route.task_id), folded(route.task_name)}
         return route.data_class != "ordinary" or not names.isdisjoint(self._restricted_names)
 
     def _use(self, table: RouteTable) -> None:
@@ -163,7 +164,7 @@ class Router:
         by_id = {task_id: Route(task_id, name) for task_id, name in names.items()}
         by_id |= {route.task_id: self._adjusted(route) for route in table.routes}
         self._matcher, self.table, self._by_id = matcher, table, by_id
-        self._named = {name.casefold(): r for r in by_id.values() for name in (r.task_name, r.task_id)}
+        self._named = {folded(name): r for r in by_id.values() for name in (r.task_name, r.task_id)}
         self._any_restricted = bool(self._restricted_names) or any(
             route.data_class != "ordinary" for route in by_id.values()
         )

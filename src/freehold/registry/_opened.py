@@ -22,6 +22,7 @@ from ._audit import AuditCheck, AuditEntry, AuditHead
 from ._database import Database
 from ._rows import StudentRecord
 from ._stages import SERVING, StageRecord
+from .names import folded
 
 
 class Opened:
@@ -213,9 +214,9 @@ def find(tasks: Collection[Task], name_or_id: str) -> Task:
     for task in tasks:
         if task.name == name_or_id:
             return task
-    folded = [task for task in tasks if task.name.casefold() == name_or_id.casefold()]
-    if len(folded) == 1:
-        return folded[0]
+    alike = [task for task in tasks if folded(task.name) == folded(name_or_id)]
+    if len(alike) == 1:
+        return alike[0]
     close = difflib.get_close_matches(name_or_id, [task.name for task in tasks], n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}?" if close else "freehold tasks lists them"
     raise NotFound(f"there is no task {name_or_id}", hint=hint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from freehold.vocabulary import Contract, DataClass, Manifest, Route, Stage, Tas
 
 from ._decisions import Effective
 from ._stages import SERVING, Held, StageRecord, holds
+from .names import folded
 
 
 class Served(NamedTuple):
@@ -28,9 +30,9 @@ def declared(aliases: tuple[str, ...], settings: Settings) -> TaskSettings:
     """What a person declared about a task, under any id or name it has or had.
 
     The nearest name wins, except that `restricted` under any of them binds: a rename, merge or split never opens what
-    somebody closed.
+    somebody closed. Names are compared as `names.folded` does, so that a typo in letter case opens nothing either.
     """
-    found = [settings.tasks[alias] for alias in aliases if alias in settings.tasks]
+    found = [one for alias in dict.fromkeys(map(folded, aliases)) for one in _by_folded(settings).get(alias, ())]
     if not found:
         return TaskSettings()
     if any(one.data_class == "restricted" for one in found) and found[0].data_class != "restricted":
@@ -40,8 +42,15 @@ def declared(aliases: tuple[str, ...], settings: Settings) -> TaskSettings:
 
 def unmatched(effective: Effective, settings: Settings) -> tuple[str, ...]:
     """The names in `[tasks.NAME]` that no task has or had: not seen yet, or misspelt."""
-    known = {alias for aliases in effective.aliases.values() for alias in aliases}
-    return tuple(name for name in settings.tasks if name not in known)
+    known = {folded(alias) for aliases in effective.aliases.values() for alias in aliases}
+    return tuple(name for name in settings.tasks if folded(name) not in known)
+
+
+def _by_folded(settings: Settings) -> dict[str, list[TaskSettings]]:
+    found: defaultdict[str, list[TaskSettings]] = defaultdict(list)
+    for name, one in settings.tasks.items():
+        found[folded(name)].append(one)
+    return found
 
 
 def build(
