@@ -133,6 +133,10 @@ def test_doctor_says_what_is_missing_and_how_to_mend_it(shell: Shell) -> None:
     assert found["missing_key"]["mend"] == "export NO_SUCH_KEY=..."
 
 
+def test_what_a_hint_shows_in_brackets_is_printed(shell: Shell) -> None:
+    assert "set [providers.NAME] in freehold.toml" in shell.run("doctor", code=1).stdout
+
+
 def test_bad_lines_are_counted_and_the_rest_comes_in(shell: Shell) -> None:
     log = homes.colours_log(shell.folder / "calls.jsonl", 20, essays=0)
     lines = log.read_text("utf-8").splitlines()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from contextvars import ContextVar
+from typing import NoReturn
 
 import typer
 
@@ -11,7 +13,7 @@ from freehold import __version__
 from freehold.errors import FreeholdError
 
 from . import decide, own, run, traffic
-from ._output import talk
+from ._output import bad, dim, talk
 
 app = typer.Typer(
     name="freehold",
@@ -22,6 +24,9 @@ app = typer.Typer(
 )
 
 
+_debugging: ContextVar[bool] = ContextVar("debugging", default=False)
+
+
 def _version(value: bool) -> None:
     if value:
         typer.echo(f"freehold {__version__}")
@@ -30,9 +35,11 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _options(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+    _: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+    debug: bool = typer.Option(False, "--debug", help="Show where an unexpected error came from."),
 ) -> None:
     """Rent intelligence until owning it pays. Then own it, with proof."""
+    _debugging.set(debug)
 
 
 for group in (traffic, decide, own, run):
@@ -44,18 +51,33 @@ def main() -> None:
     try:
         app()
     except FreeholdError as error:
-        talk(f"[red]freehold:[/red] {_plain(error.message)}")
-        if error.hint:
-            talk(f"  [dim]next:[/dim] {_plain(error.hint)}")
-        sys.exit(error.exit_code)
+        _end(error)
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:
+        if _debugging.get():
+            raise
+        _end(_of_the_system(error))
+    except Exception as error:  # the last line of defence: a person gets a sentence, not our insides
+        if _debugging.get():
+            raise
+        # The error's own words may hold the content of calls: its type alone is said.
+        where = "freehold --debug COMMAND shows where; please report it"
+        _end(FreeholdError(f"this is a fault of ours: {type(error).__name__}", hint=where))
 
 
-def _plain(text: str) -> str:
-    from rich.markup import escape
+def _end(error: FreeholdError) -> NoReturn:
+    talk(bad("freehold:"), " ", error.message)
+    if error.hint:
+        talk("  ", dim("next:"), " ", error.hint)
+    sys.exit(error.exit_code)
 
-    return escape(text)
+
+def _of_the_system(error: OSError) -> FreeholdError:
+    """What the operating system refused: which file, and why."""
+    where = f"{error.filename}: " if error.filename else ""
+    why = error.strerror or type(error).__name__
+    return FreeholdError(f"{where}{why}", hint="check the path, its permissions and the free space", code="os_error")

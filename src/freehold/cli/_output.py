@@ -1,27 +1,88 @@
-"""How commands speak: JSON and tables on stdout, talk and progress on stderr, figures as people read them."""
+"""How commands speak: JSON and tables on stdout, talk and progress on stderr, figures as people read them.
+
+What is printed is data: names, ids and reasons come out of logs, so nothing in them is read as markup, and a control
+character among them never reaches the terminal. Emphasis is an argument (`good`, `warn`, `bad`, `dim`, `strong`).
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
-from rich.status import Status
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
-_ERR = Console(stderr=True, highlight=False)
+Part = str | Text
+"""A piece of a line: plain text, or text with emphasis."""
+
 _PLAIN_WIDTH = 200
 """Where stdout is no terminal there is no width to respect: rows must not be folded into shreds."""
+_PROSE_WIDTH = 48
+"""Sentences in a column narrower than this are a ladder of words."""
+_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "\ufffd")
 
 
-def talk(message: str) -> None:
+def _console(*, stderr: bool = False) -> Console:
+    file = sys.stderr if stderr else sys.stdout
+    width = None if stderr or file.isatty() else _PLAIN_WIDTH
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
+
+
+_ERR = _console(stderr=True)
+
+
+def _line(parts: Sequence[Part]) -> Text:
+    line = Text()
+    for part in parts:
+        line.append(part.translate(_CONTROLS) if isinstance(part, str) else part)
+    return line
+
+
+def _styled(text: str, style: str) -> Text:
+    return Text(text.translate(_CONTROLS), style=style)
+
+
+def good(text: str) -> Text:
+    """Text as something that went well."""
+    return _styled(text, "green")
+
+
+def warn(text: str) -> Text:
+    """Text as something to look at."""
+    return _styled(text, "yellow")
+
+
+def bad(text: str) -> Text:
+    """Text as something that failed."""
+    return _styled(text, "red")
+
+
+def dim(text: str) -> Text:
+    """Text of less weight."""
+    return _styled(text, "dim")
+
+
+def strong(text: str) -> Text:
+    """Text of more weight."""
+    return _styled(text, "bold")
+
+
+def talk(*parts: Part) -> None:
     """Say something to the person, on stderr."""
-    _ERR.print(message, soft_wrap=True)
+    _ERR.print(_line(parts), soft_wrap=True)
+
+
+def suggest(command: str) -> None:
+    """Say what to type next, on stderr."""
+    talk(dim("next:"), " ", command)
 
 
 def emit(schema: str, **content: Any) -> None:
@@ -42,27 +103,48 @@ def emit_line(struct: msgspec.Struct) -> None:
 
 
 @contextmanager
-def working(what: str) -> Generator[Status]:
-    """Show that something is being done; silent where stderr is no terminal."""
-    with _ERR.status(what) as status:
-        yield status
+def working(what: str) -> Generator[Callable[[str], None]]:
+    """Show that something is being done; silent where stderr is no terminal. Yields a way to say what is done now."""
+    with _ERR.status(_line([what])) as status:
+        yield lambda now: status.update(_line([now]))
 
 
-def table(title: str, columns: str, rows: Sequence[Sequence[str]], *, caption: str = "") -> None:
-    """Print a table to stdout; headings are separated by bars, and one that begins with > stands to the right."""
-    width = None if sys.stdout.isatty() else _PLAIN_WIDTH
-    made = Table(title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    made.caption, made.caption_justify = caption or None, "left"
-    for heading in columns.split("|"):
-        made.add_column(heading.lstrip(">"), justify="right" if heading.startswith(">") else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*row)
-    Console(highlight=False, width=width).print(made)
+def table(columns: str, rows: Sequence[Sequence[Part]], *, prose: bool = False) -> None:
+    """Print a table to stdout; headings are separated by bars, and one that begins with > stands to the right.
+
+    With `prose`, the last column is sentences: where a terminal leaves too little room for them, they follow the table,
+    a paragraph per row under the name in its first column.
+    """
+    console = _console()
+    headings = columns.split("|")
+    cells = [[_line([cell]) for cell in row] for row in rows]
+    apart = prose and _room(console.width, headings, cells) < _PROSE_WIDTH
+    shown = len(headings) - apart
+    made = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in headings[:shown]:
+        right = heading.startswith(">")
+        made.add_column(heading.lstrip(">"), justify="right" if right else "left", overflow="fold")
+    for row in cells:
+        made.add_row(*row[:shown])
+    console.print(made)
+    if apart:
+        for row in cells:
+            if row[-1]:
+                console.print(Padding(_line([row[0], ": ", row[-1]]), (0, 0, 0, 2)))
 
 
-def say(text: str) -> None:
+def _room(width: int, headings: Sequence[str], cells: Sequence[Sequence[Text]]) -> int:
+    """The columns of the terminal that are left for a table's last column."""
+    others = (
+        max([cell_len(heading.lstrip(">")), *(row[i].cell_len for row in cells)])
+        for i, heading in enumerate(headings[:-1])
+    )
+    return width - sum(taken + 3 for taken in others)
+
+
+def say(*parts: Part) -> None:
     """Print a line of prose that is the command's result, to stdout."""
-    Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH, soft_wrap=True).print(text)
+    _console().print(_line(parts), soft_wrap=True)
 
 
 def usd(amount: Decimal | float | None) -> str:

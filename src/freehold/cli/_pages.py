@@ -6,27 +6,28 @@ from freehold.services.wording import crossover, flip_text, payback
 from freehold.verdict import words
 from freehold.vocabulary import Option, Verdict
 
-from ._output import say, table, usd
+from ._output import dim, say, strong, table, usd, warn
 
 
 def verdict_page(verdict: Verdict) -> None:
     """Print a verdict: the answer and why, every option, what would flip it, and what it assumes."""
-    say(f"[bold]{verdict.task_name}[/bold]: [bold]{words.verdict_sentence(verdict)}[/bold]")
+    say(strong(f"{verdict.task_name}: {words.verdict_sentence(verdict)}"))
     say(verdict.reason)
     for warning in verdict.warnings:
-        say(f"[yellow]{warning}[/yellow]")
+        say(warn(warning))
     if verdict.to_find_out:
-        say(f"[dim]{verdict.to_find_out}[/dim]")
+        say(dim(verdict.to_find_out))
     rows = [_option(option) for option in verdict.options]
-    table("", "Option|>A month|>P10 to P90|>One-off|>Pays back|>Pays from|Quality|Note", rows)
-    say("[bold]What would change the answer[/bold]")
+    table("Option|>A month|>P10 to P90|>One-off|>Pays back|>Pays from|Quality|Note", rows, prose=True)
+    say(strong("What would change the answer"))
     for flip in verdict.flips:
         say(f"  {flip_text(flip)}")
     if not verdict.flips:
         say("  nothing inside the ranges examined")
     assumed = [[a.name, f"{a.value:f}", f"{a.low:f} to {a.high:f}", a.unit, a.source.name] for a in verdict.assumptions]
-    table("What nobody measured", "Input|>Value|>Range|Unit|Source", assumed)
-    say("[bold]Sources[/bold]")
+    say(strong("What nobody measured"))
+    table("Input|>Value|>Range|Unit|Source", assumed, prose=True)
+    say(strong("Sources"))
     for source in verdict.sources:
         say(f"  {source.name}{f' ({source.date})' if source.date else ''}")
 

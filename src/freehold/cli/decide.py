@@ -10,7 +10,7 @@ import typer
 from freehold.vocabulary import Verdict
 
 from ._arguments import Json, Volume, factor
-from ._output import count, emit, emit_struct, percent, say, table, talk, usd, working
+from ._output import count, emit, emit_struct, percent, say, suggest, table, usd, working
 from ._pages import verdict_page
 
 
@@ -51,8 +51,8 @@ def verdict(
         verdict_page(verdicts[0])
         return
     rows = [[v.task_name, count(v.calls_per_month), _rent(v), words.verdict_sentence(v), v.reason] for v in verdicts]
-    table("", "Task|>Calls a month|>Rent a month|Verdict|Why", rows)
-    talk("[dim]next:[/dim] freehold verdict TASK for every option, freehold report for the page")
+    table("Task|>Calls a month|>Rent a month|Verdict|Why", rows, prose=True)
+    suggest("freehold verdict TASK for every option, freehold report for the page")
 
 
 def report(
@@ -90,8 +90,8 @@ def backtest(
     from freehold.verdict import words
 
     options = backtesting.BacktestOptions(share, alpha, delta, parse_against(against), factor(volume))
-    with working("learning on the earlier part") as status:
-        result = backtesting.backtest(log, later, options, progress=status.update)
+    with working("learning on the earlier part") as progress:
+        result = backtesting.backtest(log, later, options, progress=progress)
     if json:
         emit_struct("freehold.backtest/1", result)
         return
@@ -109,6 +109,6 @@ def backtest(
         for t in result.tasks
     ]
     columns = "Task|>Calls before|>after|Promised|>Kept|Realised risk|>Saved|Verdict"
-    table("", columns, rows)
+    table(columns, rows)
     for line in wording.backtest(result):
         say(line)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ._arguments import By, Json
-from ._output import emit_struct, say, talk, working
+from ._output import emit_struct, good, say, suggest, warn, working
 
 
 def register(app: typer.Typer) -> None:
@@ -29,14 +29,14 @@ def train(
     from freehold.services import training, wording
     from freehold.services.home import Home
 
-    with Home.open() as home, working(f"training a student of {task}") as status:
-        report = training.train(home, home.task(task), seed=seed, progress=status.update)
+    with Home.open() as home, working(f"training a student of {task}") as progress:
+        report = training.train(home, home.task(task), seed=seed, progress=progress)
     if json:
         emit_struct("freehold.train/1", report)
         return
     for line in wording.training(report):
         say(line)
-    talk(f"[dim]next:[/dim] freehold certify {task}")
+    suggest(f"freehold certify {task}")
 
 
 def certify(
@@ -58,9 +58,10 @@ def certify(
     if json:
         emit_struct("freehold.certificate/1", certificate)
     else:
-        say(wording.certificate(certificate))
+        head = good("certified") if certificate.certified else warn("not certified")
+        say(head, ": ", wording.certificate(certificate))
         if certificate.certified:
-            talk(f"[dim]next:[/dim] freehold promote {task} --stage shadow")
+            suggest(f"freehold promote {task} --stage shadow")
     if not certificate.certified:
         raise typer.Exit(3)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ._arguments import Json, factor
-from ._output import emit, emit_struct, say, table, talk
+from ._output import bad, dim, emit, emit_struct, say, table, talk, warn
 
 config_app = typer.Typer(help="What is set, and where it was set.")
 
@@ -53,7 +53,7 @@ def demo(
     if json:
         emit_struct("freehold.demo/1", result)
         return
-    table("", show.COLUMNS, show.rows(result))
+    table(show.COLUMNS, show.rows(result))
     for line in show.closing(result):
         say(line)
 
@@ -70,7 +70,9 @@ def doctor(json: Json = False) -> None:
         emit("freehold.doctor/1", findings=findings)
     elif findings:
         for finding in findings:
-            say(f"[yellow]{finding.what}[/yellow]\n  next: {finding.mend}")
+            say(bad(finding.what) if finding.severity == "error" else warn(finding.what))
+            if finding.mend:
+                say("  ", dim("next:"), " ", finding.mend)
     else:
         say("nothing is wrong")
     if findings:
@@ -93,4 +95,4 @@ def show(
         emit("freehold.config/1", settings=rows)
         return
     cells = [[r.name, r.value, r.origin] if origin else [r.name, r.value] for r in rows]
-    table("", "Setting|Value|Origin" if origin else "Setting|Value", cells)
+    table("Setting|Value|Origin" if origin else "Setting|Value", cells)

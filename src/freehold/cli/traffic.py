@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ._arguments import By, Json
-from ._output import count, emit, emit_line, emit_struct, percent, say, table, talk, working
+from ._output import count, emit, emit_line, emit_struct, percent, say, suggest, table, warn, working
 
 task_app = typer.Typer(help="Rename, merge, tag: what a person decides about a task survives the next discovery.")
 
@@ -43,10 +43,10 @@ def import_log(log: Annotated[Path, typer.Argument(help='A log in the "calls" fo
         f"{count(report.read)} lines read: {count(report.added)} calls added, {count(report.duplicates)} already there."
     )
     if report.rejected:
-        say(f"[yellow]{count(report.rejected)} lines could not be read[/yellow]; the first of them:")
+        say(warn(f"{count(report.rejected)} lines could not be read"), "; the first of them:")
         for number, reason in report.examples:
             say(f"  line {number}: {reason}")
-    talk("[dim]next:[/dim] freehold tasks")
+    suggest("freehold tasks")
 
 
 def tasks(
@@ -68,10 +68,10 @@ def tasks(
     rows = [
         [t.name, t.kind, count(t.calls), percent(t.share, 1), str(t.versions), t.stage, t.why] for t in listing.tasks
     ]
-    table("", "Task|Kind|>Calls|>Share|>Versions|Stage|Why these calls belong together", rows)
+    table("Task|Kind|>Calls|>Share|>Versions|Stage|Why these calls belong together", rows, prose=True)
     if listing.unrecognised:
         say(f"{count(listing.unrecognised)} of {count(listing.calls)} calls recur in no task.")
-    talk("[dim]next:[/dim] freehold verdict")
+    suggest("freehold verdict")
 
 
 def calls(

@@ -50,9 +50,8 @@ def promise(certificate: Certificate | None) -> str:
 
 
 def certificate(certificate: Certificate) -> str:
-    """What `freehold certify` answers."""
-    head = "[green]certified[/green]" if certificate.certified else "[yellow]not certified[/yellow]"
-    lines = [f"{head}: {promise(certificate)}"]
+    """What `freehold certify` answers, after its yes or no."""
+    lines = [promise(certificate)]
     if certificate.certified:
         versions = len(certificate.template_ids)
         lines.append(
