@@ -125,6 +125,13 @@ def test_settings_say_where_they_came_from(shell: Shell) -> None:
     assert rows["gateway.retries"]["origin"] == "default"
 
 
+def test_the_user_in_an_address_is_not_shown(shell: Shell) -> None:
+    (shell.folder / "freehold.toml").write_text('[providers.a]\nkind = "openai"\nbase_url = "https://me:pw@host/v1"\n')
+    printed = shell.run("config", "show").stdout
+    assert "https://***@host/v1" in printed
+    assert "pw" not in printed
+
+
 def test_doctor_says_what_is_missing_and_how_to_mend_it(shell: Shell) -> None:
     found = {finding["code"]: finding for finding in shell.json("doctor", code=1)["findings"]}
     assert "freehold.toml" in found["no_provider"]["mend"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Literal
 
 import msgspec
@@ -12,6 +13,8 @@ from freehold.errors import FreeholdError
 from freehold.settings import Settings
 
 from .home import Home
+
+_USER_OF_URL = re.compile(r"://[^/]*@")
 
 
 class Ailment(msgspec.Struct, frozen=True):
@@ -100,7 +103,7 @@ def _registry(home: Home) -> list[Ailment]:
 
 
 def settings_rows() -> list[SettingRow]:
-    """Every setting with its value and origin. Secrets are not settings, so none is shown."""
+    """Every setting with its value and origin. Secrets are no settings; a password in an address is masked."""
     loaded = settings_module.load()
     rows: list[SettingRow] = []
 
@@ -113,6 +116,8 @@ def settings_rows() -> list[SettingRow]:
                 walk(inner, f"{name}.{key}")
         else:
             shown = "" if value in (None, {}) else str(value)
+            if name.endswith(".base_url"):
+                shown = _USER_OF_URL.sub("://***@", shown)
             rows.append(SettingRow(name, shown, loaded.origin.get(name, "default")))
 
     walk(loaded.settings, "")

@@ -6,8 +6,10 @@ The defaults, then `freehold.toml` in the home or the working folder, then `FREE
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -20,6 +22,8 @@ from ._model import Settings
 FILE_NAME = "freehold.toml"
 HOME_VARIABLE = "FREEHOLD_HOME"
 _PREFIX = "FREEHOLD_"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PRICES = ("input_usd_per_mtok", "output_usd_per_mtok", "cached_usd_per_mtok", "cache_write_usd_per_mtok")
 
 
 class Loaded(NamedTuple):
@@ -45,8 +49,8 @@ def load(environ: Mapping[str, str] | None = None) -> Loaded:
     text.
 
     Raises:
-        ConfigurationError: the file is no TOML, or a setting is unknown or of the wrong type; the message names the
-        place.
+        ConfigurationError: the file is no TOML, or a setting is unknown, of the wrong type or out of its range; the
+        message names the place and never the value.
     """
     environ = os.environ if environ is None else environ
     home = Path(environ.get(HOME_VARIABLE) or ".freehold")
@@ -58,7 +62,7 @@ def load(environ: Mapping[str, str] | None = None) -> Loaded:
         origin.update(dict.fromkeys(_dotted(table), str(path)))
     for variable, value in sorted(environ.items()):
         if variable.startswith(_PREFIX) and variable != HOME_VARIABLE:
-            dotted = variable.removeprefix(_PREFIX).lower().split("__")
+            dotted = _names(variable)
             _put(table, dotted, _value(value), variable)
             origin[".".join(dotted)] = variable
     try:
@@ -66,9 +70,53 @@ def load(environ: Mapping[str, str] | None = None) -> Loaded:
     except msgspec.ValidationError as error:
         places = ", ".join(str(p) for p in config_paths(home))
         raise ConfigurationError(
-            f"settings: {error}; looked at {places} and at {_PREFIX}* variables", hint="see docs/settings.md"
+            f"settings: {_reason(error, origin)}; looked at {places} and at {_PREFIX}* variables",
+            hint="see docs/settings.md",
         ) from None
+    _check_names_of_keys(settings)
+    _check_prices(settings)
     return Loaded(settings, home, origin)
+
+
+def _names(variable: str) -> list[str]:
+    """The parts of the setting that a variable names."""
+    dotted = variable.removeprefix(_PREFIX).lower().split("__")
+    if dotted[0] not in Settings.__struct_fields__:
+        raise ConfigurationError(
+            f"the environment variable {variable} names no setting: such names follow {_PREFIX}SECTION__NAME, as "
+            f"{_PREFIX}GATEWAY__PORT does",
+            hint=f"unset {variable}, or give it a name that does not begin with {_PREFIX}",
+        )
+    return dotted
+
+
+def _reason(error: msgspec.ValidationError, origin: Mapping[str, str]) -> str:
+    """What is wrong and where it was set. A value may be a secret in the wrong place: none is quoted."""
+    text = re.sub(r"'[^']*'", "...", str(error))
+    at = re.search(r"`\$\.(.+)`$", text)
+    field = re.search(r"unknown field `([^`]+)`", text)
+    parts = [*(at.group(1).replace("[...]", ".*").split(".") if at else []), *([field.group(1)] if field else [])]
+    pattern = ".".join(parts)
+    places = sorted({place for name, place in origin.items() if pattern and fnmatchcase(name, pattern)})
+    return f"{text} ({', '.join(places)})" if places else text
+
+
+def _check_names_of_keys(settings: Settings) -> None:
+    for name, provider in settings.providers.items():
+        if provider.api_key_env and not _VARIABLE.fullmatch(provider.api_key_env):
+            raise ConfigurationError(
+                f"providers.{name}.api_key_env must name an environment variable; what it holds is no such name and is "
+                "not shown here, since it may be the key itself",
+                hint=f"export the key as {name.upper()}_API_KEY, say, and write that name into api_key_env",
+            )
+
+
+def _check_prices(settings: Settings) -> None:
+    for name, price in settings.prices.items():
+        for field in _PRICES:
+            usd = getattr(price, field)
+            if usd is not None and not (usd.is_finite() and usd >= 0):
+                raise ConfigurationError(f'prices."{name}".{field} is no price', hint="see docs/settings.md")
 
 
 def _read_file(path: Path) -> dict[str, Any]:

@@ -1,13 +1,31 @@
-"""Every setting with its default. `docs/settings.md` describes each; a test fails where one is missing there."""
+"""Every setting with its default and its range.
+
+`docs/settings.md` describes each; a test fails where one is missing there. Ranges refuse what cannot be meant: a
+probability of 7, a negative time, a number that is none.
+"""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from freehold.vocabulary import Against, DataClass
+
+Probability = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+"""A risk or a confidence: neither never nor always can be promised."""
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
+Patience = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+"""Seconds that may be none at all."""
+Weight = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
+Amount = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+Rate = Annotated[float, msgspec.Meta(gt=-1, le=10)]
+"""Growth or decline within a month or a year: 0.05 for 5 %."""
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=2**40)]
+Retries = Annotated[int, msgspec.Meta(ge=0, le=100)]
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -31,24 +49,24 @@ class GatewaySettings(_Table, frozen=True):
     """The data plane: where it listens, how long it waits, how much it keeps in memory."""
 
     host: str = "127.0.0.1"
-    port: int = 8080
-    connect_timeout_s: float = 5.0
-    first_byte_timeout_s: float = 120.0
-    idle_timeout_s: float = 60.0
-    total_timeout_s: float = 600.0
-    owned_timeout_s: float = 1.0
-    max_body_bytes: int = 32 * 1024 * 1024
-    retries: int = 1
-    drain_s: float = 10.0
+    port: Port = 8080
+    connect_timeout_s: Seconds = 5.0
+    first_byte_timeout_s: Seconds = 120.0
+    idle_timeout_s: Seconds = 60.0
+    total_timeout_s: Seconds = 600.0
+    owned_timeout_s: Seconds = 1.0
+    max_body_bytes: Count = 32 * 1024 * 1024
+    retries: Retries = 1
+    drain_s: Patience = 10.0
     trust_replay_times: bool = False
 
 
 class LedgerSettings(_Table, frozen=True):
     """The record of calls: when a hot file is closed, how many calls may wait for the disk, how careful a commit is."""
 
-    rotate_rows: int = 50_000
-    rotate_s: float = 300.0
-    queue_calls: int = 20_000
+    rotate_rows: Count = 50_000
+    rotate_s: Seconds = 300.0
+    queue_calls: Count = 20_000
     synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
 
 
@@ -59,13 +77,13 @@ class TaskSettings(_Table, frozen=True):
     """
 
     data_class: DataClass = "ordinary"
-    alpha: float | None = None
-    delta: float | None = None
+    alpha: Probability | None = None
+    delta: Probability | None = None
     against: Against | None = None
-    audit_share: float | None = None
-    canary_share: float | None = None
-    sample_weight: float | None = None
-    monthly_growth: float | None = None
+    audit_share: Share | None = None
+    canary_share: Share | None = None
+    sample_weight: Weight | None = None
+    monthly_growth: Rate | None = None
 
 
 class WorkloadSettings(_Table, frozen=True):
@@ -74,7 +92,7 @@ class WorkloadSettings(_Table, frozen=True):
     With a `sample_weight` of 100, each recorded call counts as a hundred in every verdict.
     """
 
-    sample_weight: float = 1.0
+    sample_weight: Weight = 1.0
 
 
 class EconomicsSettings(_Table, frozen=True):
@@ -84,13 +102,13 @@ class EconomicsSettings(_Table, frozen=True):
     other input of that page by its name.
     """
 
-    engineer_usd_per_year: float | None = None
-    student_upkeep_hours_per_month: float | None = None
-    hosting_engineer_share: float | None = None
-    gold_label_usd: float | None = None
-    gpu_usd_per_hour: float | None = None
-    discount_rate_per_year: float | None = None
-    price_decline_per_year: float | None = None
+    engineer_usd_per_year: Amount | None = None
+    student_upkeep_hours_per_month: Amount | None = None
+    hosting_engineer_share: Amount | None = None
+    gold_label_usd: Amount | None = None
+    gpu_usd_per_hour: Amount | None = None
+    discount_rate_per_year: Rate | None = None
+    price_decline_per_year: Share | None = None
     assume: dict[str, float] = {}
 
 
@@ -111,11 +129,11 @@ class PriceSettings(_Table, frozen=True):
 class CertificateSettings(_Table, frozen=True):
     """How certificates are asked for where neither the command nor the task says."""
 
-    alpha: float = 0.05
-    delta: float = 0.05
+    alpha: Probability = 0.05
+    delta: Probability = 0.05
     against: Against = "teacher"
-    audit_share: float = 0.02
-    canary_share: float = 0.1
+    audit_share: Share = 0.02
+    canary_share: Share = 0.1
 
 
 class Settings(_Table, frozen=True):
