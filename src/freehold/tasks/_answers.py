@@ -102,6 +102,13 @@ class Answers:
         few = len([1 for count in self.short.values() if count > 1]) <= max(2, self.n // 4)
         return self.share("short") >= _RECURRING and self.recurring >= _CLOSED and few
 
+    def gives(self, other: Answers) -> float:
+        """Share of the other answers that are labels given here, or JSON objects with keys that are."""
+        labels = sum(count for text, count in other.short.items() if self.short[text] > 1)
+        keys = other.keys.total()
+        known = sum(count for key, count in other.keys.items() if self.keys[key] > 1) / keys if keys else 0.0
+        return (labels + other.forms["json"] * known) / other.n if other.n else 0.0
+
     def explains(self, other: Answers) -> float:
         """Share of the other answers that could have come from the task these came from."""
         if not other.n or not self.n:

@@ -9,12 +9,14 @@ from typing import Any
 
 import msgspec
 
-from freehold.vocabulary import Task, Template
+from freehold.vocabulary import MessagePattern, Slot, Task, Template
 
 from ._answers import Answers, Parsed, alike
+from ._bare import divided
 from ._families import Family, Shingled, families, shingle
 from ._heads import Head, leading_systems, prompt_texts
-from ._templates import Draft, drafts, finish, fitted
+from ._profiles import profiles
+from ._templates import Draft, drafts, finish, fitted, identified
 from .matching import constant_text
 
 _KEPT = 4000
@@ -32,6 +34,9 @@ _SHARED = 0.5
 _SHARED_IF_SAME = 0.3
 _OWN_WORDING = 8.0
 _JOINT = 0.6
+_SEVERAL = 3
+_SAME_KEYS = 0.9
+_CAPTION_MARKS = (":", "\n", "\uff1a")
 
 Run = tuple[str, ...]
 
@@ -74,6 +79,20 @@ class Cluster(msgspec.Struct):
         """Three-word runs of all its templates' constant text."""
         return {run for template in self.templates for run in constant_text(template)}
 
+    @property
+    def read(self) -> bool:
+        """Whether its calls hold no prompt and are known by how their inputs read."""
+        return any(template.profile is not None for template in self.templates)
+
+    def explains(self, head: Head) -> bool:
+        """Whether a call that is near this cluster needs no template of its own: it is one of an input in doubt."""
+        shape = (head.view.tools, head.view.schema, head.view.roles)
+        return any(
+            shape == (one.tools, one.schema, tuple(pattern.role for pattern in one.messages))
+            for one in self.templates
+            if one.profile is not None
+        )
+
     def evidence(self) -> _Evidence:
         """What decides whether it is the same task as another."""
         answers = [head.answer for head in self.heads[:_COMPARED] if head.answer is not None]
@@ -81,7 +100,7 @@ class Cluster(msgspec.Struct):
 
     def refine(self, smallest: int) -> None:
         """Align again over all calls kept, where the templates came from few of them."""
-        if self.task_id or self.mined_from >= _WELL_MINED or len(self.heads) < 1.5 * self.mined_from:
+        if self.task_id or self.read or self.mined_from >= _WELL_MINED or len(self.heads) < 1.5 * self.mined_from:
             return
         every = frozenset(h.answer.text.strip() for h in self.heads if h.answer is not None and h.answer.text.strip())
         better = _templates([self.heads], self.tools, self.schema, smallest, every)
@@ -96,6 +115,10 @@ class Cluster(msgspec.Struct):
             said.append(f"the same {len(self.tools.rpartition('#')[0].split(','))} tools")
         if self.schema:
             said.append("the same response schema")
+        if any(template.profile is not None for template in templates):
+            return (
+                f"{n} calls without a prompt read alike and get answers of one form; {exact:.1%} of them for certain."
+            )
         versions = f"{len(templates)} version{'s' if len(templates) > 1 else ''} of the prompt"
         return f"{', '.join(said)}; {versions}, and {exact:.1%} of the calls fit one exactly."
 
@@ -106,15 +129,60 @@ def clustered(members: list[Head], tools: str, schema: str, smallest: int) -> li
     prompts = shingle([prompt_texts(head.view) for head in members], answers)
     found = [family for family in families(prompts, smallest) if len(family.members) >= smallest]
     least = max(5, smallest // 2)
-    groups = _grouped(found, prompts, members, least)
+    groups, clusters = _without_prompts(_grouped(found, prompts, members, least), tools, schema, smallest)
     every = frozenset(answer.text.strip() for answer in answers if answer.text.strip())
-    clusters: list[Cluster] = []
     for group in groups:
-        templates = _templates(group, tools, schema, smallest, every)
+        templates = _templates(group.parts, tools, schema, smallest, every)
         if templates:
-            own = [head for part in group for head in part]
+            own = [head for part in group.parts for head in part]
             clusters.append(Cluster(tools, schema, templates, own, 0, len(own)))
     return clusters
+
+
+def _without_prompts(
+    groups: list[_Group], tools: str, schema: str, smallest: int
+) -> tuple[list[_Group], list[Cluster]]:
+    """Take the calls that hold no prompt out of the groups, and divide them into tasks by what they are answered.
+
+    Where tools or a schema tell a single such task already, it stays as it is.
+    """
+    bare = [group for group in groups if group.bare]
+    core = [group for group in bare if not all(_telling(draft) for draft in group.drafts) or group.chanced]
+    usual = _usual(core)
+    phrased = [
+        group
+        for group in bare
+        if group not in core and (usual.gives(group.evidence.answers) >= _SAME_LABELS or _one_of_many(group, bare))
+    ]
+    pool = [head for group in [*core, *phrased] for head in group.heads]
+    division = divided(pool, smallest)
+    if tools or schema:
+        if len(division.parts) < 2:
+            return groups, []
+    elif not division.parts:
+        return [group for group in groups if not (group.bare and group.chanced) or _formal(group.evidence.answers)], []
+    rest = [group for group in groups if group not in core and group not in phrased]
+    clusters: list[Cluster] = []
+    learned = profiles(division.parts, division.strangers)
+    for part, profile in zip(division.parts, learned, strict=True):
+        role = part[0].view.roles[0]
+        pattern = MessagePattern(role, (Slot(role),))
+        template = identified((pattern,), open_ended=False, tools=tools, schema=schema, n=len(part), profile=profile)
+        clusters.append(Cluster(tools, schema, [template], part, 0, len(part)))
+    return rest, clusters
+
+
+def _usual(groups: list[_Group]) -> Answers:
+    return Answers([head.answer for group in groups for head in group.heads if head.answer is not None])
+
+
+def _one_of_many(group: _Group, bare: list[_Group]) -> bool:
+    """Whether a group's constant text is only what people often say: several others get the same labels or keys."""
+    return sum(min(_gives(one, group), _gives(group, one)) >= _SAME_LABELS for one in bare) >= _SEVERAL
+
+
+def _gives(group: _Group, other: _Group) -> float:
+    return group.evidence.answers.gives(other.evidence.answers)
 
 
 def _templates(
@@ -151,22 +219,57 @@ def _one_by_one(found: list[Draft], parts: list[list[Head]], least: int) -> list
 def _bare(draft: Draft) -> bool:
     """Whether calls without any constant text are a task all the same: their answers are of one closed or JSON form."""
     answers = Answers([head.answer for head in draft.members if head.answer is not None])
-    return not draft.open_ended and (answers.closed or answers.share("json") >= _ONE_FORM)
+    return not draft.open_ended and _formal(answers)
+
+
+def _formal(answers: Answers) -> bool:
+    return answers.closed or answers.share("json") >= _ONE_FORM
 
 
 def _telling(draft: Draft, tools: str = "", schema: str = "") -> bool:
     """Whether there is enough to know a call of this prompt by: tools, a schema, or more than a few letters of text."""
+    return bool(tools or schema) or _letters(draft) >= _TELLING_LETTERS
+
+
+def _letters(draft: Draft) -> int:
+    """Letters of constant text; those of scripts without blanks between words count twice."""
     literals = (p for pieces in draft.patterns for p in pieces if isinstance(p, str))
-    letters = sum(c.isalpha() + c.isalpha() * (ord(c) > _UNSPACED) for literal in literals for c in literal)
-    return bool(tools or schema) or letters >= _TELLING_LETTERS
+    return sum(c.isalpha() + c.isalpha() * (ord(c) > _UNSPACED) for literal in literals for c in literal)
 
 
-class _Group(msgspec.Struct):
+class _Group(msgspec.Struct, eq=False):
     """Families that are one task. `drafts` are its first family's."""
 
     evidence: _Evidence
     parts: list[list[Head]]
     drafts: list[Draft]
+
+    @property
+    def heads(self) -> list[Head]:
+        """All its calls."""
+        return [head for part in self.parts for head in part]
+
+    @property
+    def bare(self) -> bool:
+        """Whether its calls are one message each, with no more constant text than people's phrases have."""
+        single = all(len(head.view.roles) == 1 for head in self.heads)
+        return single and max((draft.literal_chars for draft in self.drafts), default=0) <= _PHRASE_CHARS
+
+    @property
+    def chanced(self) -> bool:
+        """Whether the little text its calls share is a phrase that inputs have by chance, not words of a prompt.
+
+        Words of a prompt stand at an end of the message, and mostly end in a colon or a line; if they do not, answers
+        of a closed form are needed to say so.
+        """
+        literals = [p for draft in self.drafts for pieces in draft.patterns for p in pieces if isinstance(p, str)]
+        if any(mark in literal for literal in literals for mark in _CAPTION_MARKS):
+            return False
+        at_end = [d for d in self.drafts if any(isinstance(p[end], str) for p in d.patterns for end in (0, -1))]
+        if 2 * sum(len(d.members) for d in at_end) < sum(len(d.members) for d in self.drafts):
+            return True
+        few = max((_letters(draft) for draft in self.drafts), default=0) < 2 * _TELLING_LETTERS
+        return few and _formal(self.evidence.answers)
 
     def fits(self, part: list[Head], answers: Answers) -> bool:
         """Whether a family's calls are in truth calls of this task whose input recurs: its templates fit them."""
@@ -186,18 +289,21 @@ class _Group(msgspec.Struct):
 
 
 def _unprompted(group: _Group, part: list[Head], answers: Answers) -> bool:
-    """Whether both are calls without any prompt, known by their labels alone.
+    """Whether both are calls without any prompt, known by their labels or keys alone.
 
     No system message, no more constant text than people's phrases have, and the same closed set of answers.
     """
     ours = group.evidence.answers
-    if any(leading_systems(heads[0].view) for heads in (part, group.parts[0])) or not (ours.closed and answers.closed):
+    if any(leading_systems(heads[0].view) for heads in (part, group.parts[0])):
         return False
-    letters = max((d.literal_chars for d in [*group.drafts, *drafts(part, len(part))]), default=0)
-    return letters <= _PHRASE_CHARS and ours.explains(answers) >= _SAME_LABELS
+    same_labels = ours.closed and answers.closed and ours.explains(answers) >= _SAME_LABELS
+    records = min(ours.share("json"), answers.share("json")) >= _ONE_FORM
+    if not same_labels and not (records and min(ours.gives(answers), answers.gives(ours)) >= _SAME_KEYS):
+        return False
+    return max((d.literal_chars for d in [*group.drafts, *drafts(part, len(part))]), default=0) <= _PHRASE_CHARS
 
 
-def _grouped(found: list[Family], prompts: Shingled, members: list[Head], least: int) -> list[list[list[Head]]]:
+def _grouped(found: list[Family], prompts: Shingled, members: list[Head], least: int) -> list[_Group]:
     """Families that are one task, judged by the words they share, by their templates and by their answers."""
     weight = _weights((family.constant.tolist(), len(family.members)) for family in found)
     groups: list[_Group] = []
@@ -215,7 +321,7 @@ def _grouped(found: list[Family], prompts: Shingled, members: list[Head], least:
                 groups.append(home)
             home.drafts += drafts(part, least)
         home.parts.append(part)
-    return [group.parts for group in groups]
+    return groups
 
 
 class _Evidence(msgspec.Struct):
@@ -263,6 +369,14 @@ def _succeeds(a: list[int], b: list[int]) -> bool:
     return first[int(0.95 * (len(first) - 1))] <= second[int(0.05 * (len(second) - 1))]
 
 
+def _same_answers(known: Cluster, new: Cluster, ours: _Evidence) -> bool:
+    """Whether two clusters without prompts are one task: their answers have the same keys or labels."""
+    if not (known.read and new.read):
+        return False
+    theirs = known.evidence().answers
+    return theirs.n > 0 and min(theirs.gives(ours.answers), ours.answers.gives(theirs)) >= _SAME_LABELS
+
+
 def merged(known: list[Cluster], found: list[Cluster]) -> list[Cluster]:
     """Join new clusters with known ones where they are one task (a later version, a rarer layout)."""
     weights = {
@@ -275,9 +389,12 @@ def merged(known: list[Cluster], found: list[Cluster]) -> list[Cluster]:
     for new in found:
         shape = (new.tools, new.schema)
         ours = new.evidence()
+        near = [cluster for cluster in known if (cluster.tools, cluster.schema) == shape]
         home = next(
-            (c for c in known if (c.tools, c.schema) == shape and _one_task(c.evidence(), ours, weights[shape])), None
+            (c for c in near if _same_answers(c, new, ours) or _one_task(c.evidence(), ours, weights[shape])), None
         )
+        if home is not None and home.read and not home.task_id:
+            continue  # found in this very log: what read too unlike its other calls is no version of it
         if home is None:
             clusters.append(new)
         else:

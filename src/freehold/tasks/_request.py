@@ -15,13 +15,17 @@ _MANY = 512
 
 
 class View(msgspec.Struct, frozen=True):
-    """What matching looks at. `plain` is False where a message holds more than text (an image, a file)."""
+    """What matching looks at. `plain` is False where a message holds more than text (an image, a file).
+
+    `sender`: the model and the sampling parameters asked for. They never decide what a call is where its text does.
+    """
 
     roles: tuple[str, ...]
     texts: tuple[str, ...]
     tools: str
     schema: str
     plain: bool
+    sender: str = ""
 
 
 def view(request: ChatRequest) -> View:
@@ -33,7 +37,12 @@ def view(request: ChatRequest) -> View:
         tools=tools_key(request.tools),
         schema=schema_key(request.response_format),
         plain=all(isinstance(m.content, str) or m.text_only for m in messages),
+        sender=f"{request.model} {request.temperature} {request.top_p} {_most_tokens(request)}",
     )
+
+
+def _most_tokens(request: ChatRequest) -> int | None:
+    return request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens
 
 
 def tools_key(tools: list[Any] | None) -> str:

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import msgspec
 
-from freehold.vocabulary import MessagePattern, Slot, Template
+from freehold.vocabulary import MessagePattern, Profile, Slot, Template
 
 from ._align import Gap, Pieces, align
 from ._dates import absorb_dates, mask_dates
@@ -218,8 +218,17 @@ def _slot_name(before: str | Gap, role: str, *, is_input: bool) -> str:
     return role if is_input else "_".join(["after", *caption[-1:]]) if caption else "varying"
 
 
-def identified(messages: tuple[MessagePattern, ...], *, open_ended: bool, tools: str, schema: str, n: int) -> Template:
+def identified(
+    messages: tuple[MessagePattern, ...],
+    *,
+    open_ended: bool,
+    tools: str,
+    schema: str,
+    n: int,
+    profile: Profile | None = None,
+) -> Template:
     """A template whose id is a digest of what it recognises by."""
-    encoded = msgspec.json.encode([messages, open_ended, tools, schema])
+    looked_at = [messages, open_ended, tools, schema]
+    encoded = msgspec.json.encode(looked_at if profile is None else [*looked_at, profile])
     digest = hashlib.sha256(encoded).hexdigest()[:12]
-    return Template(f"v{digest}", messages, open_ended, tools, schema, n)
+    return Template(f"v{digest}", messages, open_ended, tools, schema, n, profile)

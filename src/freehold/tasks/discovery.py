@@ -93,10 +93,11 @@ def _unmatched(seen: list[Head], clusters: Sequence[Cluster]) -> list[Head]:
     left: list[Head] = []
     for head in seen:
         match = matcher.match_view(head.view)
-        if match is None or match.how != "template":
+        cluster = clusters[int(match.task_id)] if match is not None else None
+        if match is None or cluster is None or not (match.how == "template" or cluster.explains(head)):
             left.append(head)
         else:
-            clusters[int(match.task_id)].take(head)
+            cluster.take(head)
     return left
 
 

@@ -1,9 +1,9 @@
 """Which task a request belongs to: the one place where a call meets its task, at the gateway and offline alike.
 
 Pure Python without heavy imports, because it runs on the path of every call. A known prompt is recognised by its
-literal pieces, anchored and in order; any other request goes to the nearest task if enough of that task's constant
-text is in it; else to none. It knows nothing of answers, and does not promise that two people would have sorted a
-request the same way.
+literal pieces, anchored and in order; where prompts hold no text to tell tasks by, how the input reads decides between
+them; any other request goes to the nearest task if enough of that task's constant text is in it; else to none. It knows
+nothing of answers, and does not promise that two people would have sorted a request the same way.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from freehold.errors import BadRequest
 from freehold.vocabulary import Match, MessagePattern, Slot, Task, Template
 from freehold.wire.openai import ChatRequest, decode_request
 
+from ._profile import Reader, recognised
 from ._request import View, following, tool_names, view
 from ._text import clipped, shingles
 
@@ -39,7 +40,8 @@ class TaskMatcher:
     def __init__(self, tasks: Sequence[Task]) -> None:
         self._by_name = {name: task for task in tasks for name in (task.id, task.name)}
         compiled = [_Compiled(task, template) for task in tasks for template in task.templates]
-        compiled.sort(key=lambda c: (-c.literal_chars, c.template.id))
+        compiled.sort(key=lambda c: (-c.literal_chars, c.reader is None, c.template.id))
+        self._read = [one for one in compiled if one.reader is not None]
         self._by_shape: defaultdict[tuple[str, str], list[_Compiled]] = defaultdict(list)
         self._of_task: defaultdict[str, list[_Compiled]] = defaultdict(list)
         for one in compiled:
@@ -68,26 +70,60 @@ class TaskMatcher:
     def match_view(self, seen: View, *, declared: str = "") -> Match | None:
         """The same for a request that has been looked at already."""
         task = self._by_name.get(declared) if declared else None
-        candidates = self._of_task[task.id] if task is not None else self._by_shape.get((seen.tools, seen.schema), ())
-        for one in candidates if seen.plain else ():
-            inputs = one.inputs(seen)
-            if inputs is not None:
-                how = "template" if task is None else "declared"
-                return Match(task_id=one.task_id, template_id=one.template.id, inputs=inputs, how=how)
         if task is not None:
-            return Match(task_id=task.id, template_id="", inputs=_whole(seen), how="declared")
-        near = self._nearest.find(seen)
-        return None if near is None else Match(task_id=near, template_id="", inputs=_whole(seen), how="nearest")
+            return _declared(task.id, self._of_task[task.id], seen)
+        rivals: list[tuple[_Compiled, tuple[str, ...]]] = []
+        for one in self._by_shape.get((seen.tools, seen.schema), ()):
+            inputs = one.inputs(seen) if seen.plain or one.reader is not None else None
+            if inputs is None:
+                continue
+            if one.reader is not None:
+                rivals.append((one, inputs))
+                continue
+            read = _by_reading(rivals, seen)
+            if read is not None:
+                return read
+            return Match(task_id=one.task_id, template_id=one.template.id, inputs=inputs, how="template")
+        read = _by_reading(rivals, seen)
+        near = self._nearest.find(seen) if read is None else None
+        if near is None and read is None:
+            near = self._reading_alike(seen)
+        return read if near is None else Match(task_id=near, template_id="", inputs=_whole(seen), how="nearest")
+
+    def _reading_alike(self, seen: View) -> str | None:
+        """The task without a prompt whose inputs the last message reads like, whatever else the call holds."""
+        read = recognised([one.reader for one in self._read if one.reader is not None], seen) if self._read else None
+        return self._read[read.place].task_id if read is not None and read.likely else None
+
+
+def _declared(task_id: str, templates: Sequence[_Compiled], seen: View) -> Match:
+    for one in templates if seen.plain else ():
+        inputs = one.inputs(seen)
+        if inputs is not None:
+            return Match(task_id=task_id, template_id=one.template.id, inputs=inputs, how="declared")
+    return Match(task_id=task_id, template_id="", inputs=_whole(seen), how="declared")
+
+
+def _by_reading(rivals: Sequence[tuple[_Compiled, tuple[str, ...]]], seen: View) -> Match | None:
+    """The one of several templates that fit alike whose inputs the text reads like; without its id where in doubt."""
+    read = recognised([one.reader for one, _ in rivals if one.reader is not None], seen) if rivals else None
+    if read is None:
+        return None
+    one, inputs = rivals[read.place]
+    if not (read.certain and seen.plain):
+        return Match(task_id=one.task_id, template_id="", inputs=_whole(seen), how="nearest")
+    return Match(task_id=one.task_id, template_id=one.template.id, inputs=inputs, how="template")
 
 
 class _Compiled:
     """A template made ready: each message as the pieces before its greedy slot and those after it."""
 
-    __slots__ = ("count", "literal_chars", "messages", "task_id", "template")
+    __slots__ = ("count", "literal_chars", "messages", "reader", "task_id", "template")
 
     def __init__(self, task: Task, template: Template) -> None:
         self.task_id = task.id
         self.template = template
+        self.reader = Reader(template.profile) if template.profile is not None else None
         self.count = len(template.messages)
         self.messages = [(pattern.role, pattern.pieces, _greedy_at(pattern)) for pattern in template.messages]
         self.literal_chars = sum(

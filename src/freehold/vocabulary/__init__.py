@@ -6,7 +6,7 @@ from .contract import Contract
 from .money import ZERO, Assumption, Range, Source
 from .route import Route, RouteTable, Stage
 from .student import Answer, Example, LearningPoint, Manifest, Tried
-from .task import NARROW_KINDS, DataClass, Match, MessagePattern, Slot, Task, TaskKind, Template
+from .task import NARROW_KINDS, DataClass, Match, MessagePattern, Profile, Slot, Task, TaskKind, Template
 from .verdict import Flip, Option, Verdict, VerdictWord
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Option",
     "Outcome",
     "Owner",
+    "Profile",
     "Purpose",
     "Range",
     "Route",

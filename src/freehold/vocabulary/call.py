@@ -71,7 +71,7 @@ class Call(msgspec.Struct, omit_defaults=True):
 
     `request` and `response` are JSON bodies as bytes, exactly as they crossed the wire (a streamed response is
     assembled into the body that the same call would have had without streaming). `task` is set only where a person or
-    the caller named it, or where the gateway routed by it; recognising the task of other calls is `tasks`' work.
+    the caller named it; recognising the task of other calls is `tasks`' work, also of those the gateway recognised.
     `template` is the prompt version the gateway recognised. Times: microseconds since the epoch, UTC. What it does not
     hold: headers, keys, addresses.
     """

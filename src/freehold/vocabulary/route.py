@@ -49,9 +49,11 @@ class Route(msgspec.Struct, frozen=True):
 class RouteTable(msgspec.Struct, frozen=True):
     """Everything the gateway routes by.
 
-    The tasks it recognises and the route of each. `version` grows with every publication.
+    The tasks it recognises and the route of each. `version` grows with every publication. `restricted_names`: every
+    name that is declared restricted, as it is declared, also those under which a task was known once or never was.
     """
 
     version: int
     tasks: tuple[Task, ...] = ()
     routes: tuple[Route, ...] = ()
+    restricted_names: tuple[str, ...] = ()

@@ -36,12 +36,33 @@ class MessagePattern(msgspec.Struct, frozen=True):
     pieces: tuple[str | Slot, ...]
 
 
+class Profile(msgspec.Struct, frozen=True):
+    """How the inputs of a task read, for prompts that hold no constant text to know them by. It holds no words.
+
+    `weights` and `background` hold a byte for each bucket that words hash into: how much likelier such a word is than
+    one never seen, in this task's inputs and in the log around it, in fixed steps of a natural logarithm; `unseen` is
+    the logarithm of a word never seen. `typical` is the usual mean excess of the first over the second. An input that
+    reads no less like the task than `near` may be the task's, from `sure` on it is, if it also leads every other task
+    by `lead`. `senders` are the models and sampling parameters the calls came with: they count only between tasks,
+    never for or against being one.
+    """
+
+    weights: bytes
+    unseen: float
+    background: bytes
+    typical: float
+    near: float
+    sure: float
+    lead: float = 0.0
+    senders: tuple[str, ...] = ()
+
+
 class Template(msgspec.Struct, frozen=True):
     """One version of a task's prompt: what stays the same in every call of it.
 
     `id` is a digest of everything below, so that a changed prompt, tool list or response schema is another version.
     `open_ended`: after the patterned messages any number of further messages may follow, all of them input (an agent's
-    history).
+    history). `profile` is set where the messages say too little to tell the task's calls from others.
     """
 
     id: str
@@ -50,6 +71,7 @@ class Template(msgspec.Struct, frozen=True):
     tools: str = ""
     schema: str = ""
     n_calls: int = 0
+    profile: Profile | None = None
 
 
 class Task(msgspec.Struct, frozen=True):
