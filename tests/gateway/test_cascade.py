@@ -87,7 +87,7 @@ def test_a_sure_answer_is_owned_and_looks_like_a_rented_one(gateway, up, host):
     assert len(up.requests) == before
     assert host.asked[-1] == ("s1", "bundles/s1", ("where is my money",))
     call = gateway.ledger.wait()[-1]
-    assert (call.owner, call.task, call.template, call.outcome) == ("owned", "task-1", "t1", "ok")
+    assert (call.owner, call.task, call.template, call.outcome) == ("owned", "", "t1", "ok"), "nobody named the task"
     assert answer_text(call.response) == "refund"
     assert call.legs[0].confidence == 0.97
 
@@ -168,9 +168,20 @@ def test_a_declared_task_names_the_call(gateway, host):
     assert (headers["x-freehold-served-by"], call.task) == ("owned", "task-1")
     _, headers, _, call = ask(gateway, body(metadata={"freehold_task": "another"}))
     assert headers["x-freehold-served-by"] == "owned", "a name that is no task is as if it had not been given"
+    assert (headers["x-freehold-task"], call.task, call.template) == ("triage", "", "t1")
     foreign = json.dumps({"messages": [{"role": "user", "content": "x"}]}).encode()
     _, headers, _, call = ask(gateway, foreign, headers="x-freehold-task: triage\r\n")
     assert (headers["x-freehold-served-by"], call.task, call.template) == ("rented", "task-1", "")
+
+
+def test_an_unknown_name_reaches_neither_the_metrics_nor_the_answer_nor_the_record(gateway):
+    gateway.publish(FULL)
+    foreign = json.dumps({"messages": [{"role": "user", "content": "x"}]}).encode()
+    _, headers, _, call = ask(gateway, foreign, headers="x-freehold-task: jane.doe@example.org\r\n")
+    assert "x-freehold-task" not in headers
+    assert call.task == ""
+    assert b"jane" not in gateway.gateway.metrics.text()
+    assert b'freehold_calls_total{task="",' in gateway.gateway.metrics.text()
 
 
 def test_an_audit_asks_the_rented_model_after_the_client_was_answered(gateway, up, host):

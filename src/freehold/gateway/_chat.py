@@ -117,7 +117,7 @@ class ChatCall:
             self._resolution = Resolution("", "", "", (), None, None)
             self._refuse(error)
             return
-        self.call.task = self._resolution.task_id
+        self.call.task = self._resolution.declared_id
         self.call.template = self._resolution.template_id
         plan = self._plan()
         if plan == "refuse":
