@@ -126,9 +126,41 @@ def test_the_settings_alone_restrict_a_task(spies, recording, tmp_path):
     tables = {"tasks": {"Triage": {"data_class": "restricted"}, "unseen": {"data_class": "restricted"}}}
     before = spies[0].connections
     with running(made(spies, recording, **tables), tmp_path) as gateway:
+        gateway.publish(msgspec.structs.replace(ROUTE, data_class="ordinary", stage="none"), restricted=("UNSEEN",))
         assert ask(gateway, body(FOREIGN_MESSAGES), "x-freehold-task: unseen\r\n")[0] == 403
-        gateway.publish(msgspec.structs.replace(ROUTE, data_class="ordinary", stage="none"))
         assert ask(gateway, body(KNOWN))[0] == 403
+        assert spies[0].connections == before
+
+
+def test_until_the_table_knows_what_the_settings_restrict_nothing_is_answered(spies, recording, tmp_path):
+    tables = {"tasks": {"Triage": {"data_class": "restricted"}, "earlier": {"data_class": "restricted"}}}
+    before = spies[0].connections
+    ordinary = msgspec.structs.replace(ROUTE, data_class="ordinary", stage="none")
+    with running(made(spies, recording, **tables), tmp_path) as gateway:
+
+        def code():
+            status, _, answered = ask(gateway, body(FOREIGN_MESSAGES))
+            return status, json.loads(answered)["error"]["code"]
+
+        assert code() == (503, "routes_incomplete"), "no table yet"
+        gateway.publish(ordinary)
+        assert code() == (503, "routes_incomplete"), "a table of before the declaration"
+        assert spies[0].connections == before
+        gateway.publish(ordinary, tasks=(TASK,), restricted=("earlier",))
+        assert ask(gateway, body(FOREIGN_MESSAGES))[0] not in {403, 503}
+        gateway.publish(ordinary)
+        assert ask(gateway, body(FOREIGN_MESSAGES))[0] not in {403, 503}, "known once"
+
+
+def test_what_was_restricted_stays_so_whatever_is_published_later(spies, recording, tmp_path):
+    ordinary = msgspec.structs.replace(ROUTE, data_class="ordinary", stage="none")
+    renamed = msgspec.structs.replace(TASK, id="task-9", name="inbox")
+    before = spies[0].connections
+    with running(made(spies, recording), tmp_path) as gateway:
+        gateway.publish(msgspec.structs.replace(ROUTE, stage="none"))
+        for routes, tasks in (((ordinary,), (TASK,)), ((Route("task-9", "inbox"),), (renamed,)), ((), ())):
+            gateway.publish(*routes, tasks=tasks)
+            assert ask(gateway, body(KNOWN))[0] == 403
         assert spies[0].connections == before
 
 
@@ -157,6 +189,7 @@ def test_where_nobody_can_tell_nothing_leaves(spies, recording, tmp_path):
         gateway.publish(ROUTE)
         assert ask(gateway, body(FOREIGN_MESSAGES))[0] == 403
         assert spies[0].connections == before
+    with running(made(spies, recording), tmp_path / "other", Doors(make_matcher=Broken)) as gateway:
         gateway.publish(msgspec.structs.replace(ROUTE, data_class="ordinary"))
         spies[0].default = ()
         assert ask(gateway, body(FOREIGN_MESSAGES))[0] != 403, "without restricted tasks a fault of ours stops nobody"

@@ -78,10 +78,10 @@ class Running:
         """Begin to drain; the result is there when everything has ended."""
         return asyncio.run_coroutine_threadsafe(self.gateway.stop(), self._loop)
 
-    def publish(self, *changed: Route, tasks: tuple[Task, ...] = (TASK,)) -> None:
+    def publish(self, *changed: Route, tasks: tuple[Task, ...] = (TASK,), restricted: tuple[str, ...] = ()) -> None:
         """Publish a route table and wait until the gateway uses it."""
         version = self.gateway.router.table.version + 1
-        routes.write(routes.path(self.home), RouteTable(version, tasks, changed))
+        routes.write(routes.path(self.home), RouteTable(version, tasks, changed, restricted))
         self.on_loop(self.gateway.refresh)
         asyncio.run_coroutine_threadsafe(self.gateway.owned.settled(10.0), self._loop).result(20)
         assert self.gateway.router.table.version == version

@@ -5,7 +5,7 @@ Holds the last good route table in memory and looks at the file a few times a se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -15,9 +15,10 @@ from freehold.errors import FreeholdError, MissingPrerequisite
 from freehold.registry import routes
 from freehold.registry.names import folded
 from freehold.settings import TaskSettings
-from freehold.vocabulary import DataClass, Match, Route, RouteTable, Task
+from freehold.vocabulary import DataClass, Match, Route, RouteTable, Task, Template
 from freehold.wire.openai import ChatRequest
 
+from ._restriction import Restriction, is_variant
 from .recorded import TASK_FIELD
 
 
@@ -36,6 +37,7 @@ class Resolution(NamedTuple):
     """What is known of a call before it is answered.
 
     `data_class` None: it could not be told, which counts as restricted. `route` None: no such task, or none known.
+    `declared_id` is the known task that the caller named, "" where none was named.
     """
 
     task_id: str
@@ -44,6 +46,7 @@ class Resolution(NamedTuple):
     inputs: tuple[str, ...]
     route: Route | None
     data_class: DataClass | None
+    declared_id: str = ""
 
 
 _UNKNOWN = Resolution("", "", "", (), None, "ordinary")
@@ -52,22 +55,37 @@ _UNKNOWN = Resolution("", "", "", (), None, "ordinary")
 class Router:
     """Routes calls by the table in `routes.json`.
 
+    Once restricted, a task, its templates and their text stay so while this process lives, whatever is published.
+
     Args:
         file: the route table.
-        declared: what the settings say of tasks, by name or id; it binds, whatever the table says.
+        declared: what the settings say of tasks, by name or id; `restricted` binds, whatever the table says.
         make_matcher: builds the matcher of a table's tasks.
+        ordinary: the names that the settings declare ordinary in so many words. Such a task is not taken for a version
+            of a restricted one because their prompts are alike.
     """
 
-    def __init__(self, file: Path, declared: dict[str, TaskSettings], make_matcher: MakeMatcher) -> None:
+    def __init__(
+        self,
+        file: Path,
+        declared: dict[str, TaskSettings],
+        make_matcher: MakeMatcher,
+        ordinary: Collection[str] = (),
+    ) -> None:
         self._file = file
         self._make_matcher = make_matcher
         self._restricted_names = {folded(name) for name, one in declared.items() if one.data_class == "restricted"}
+        self._ordinary_names = set(map(folded, ordinary)) - self._restricted_names
+        self._unpublished = set(self._restricted_names)
+        self._restricted_ids: set[str] = set()
+        self._restricted_templates: dict[str, Template] = {}
+        self._variants: set[str] = set()
+        self._restriction = Restriction((), ())
         self._demoted: set[str] = set()
         self._stamp: tuple[int, int, int] | None = None
         self._matcher: Matcher | None = None
         self._by_id: dict[str, Route] = {}
         self._named: dict[str, Route] = {}
-        self._any_restricted = bool(self._restricted_names)
         self.table = RouteTable(0)
         self.fault: FreeholdError | None = None
         self.errors = 0
@@ -76,7 +94,8 @@ class Router:
         """Read the table again where the file has changed; True where it was read.
 
         A table that cannot be read leaves the last good one in use. At start, where there is none, nobody can tell what
-        is restricted, so that `resolve` refuses every call until it can be read.
+        is restricted, so that `resolve` refuses every call until it can be read. The same holds until the table knows
+        every name that the settings declare restricted: only the registry can tell whose earlier name that is.
         """
         try:
             stat = self._file.stat()
@@ -98,7 +117,7 @@ class Router:
             if self._matcher is None:
                 self.fault = error
             return False
-        self.fault = None
+        self.fault = _unpublished(len(self._unpublished)) if self._unpublished else None
         return True
 
     def demote(self, certificate_id: str) -> None:
@@ -106,57 +125,62 @@ class Router:
         self._demoted.add(certificate_id)
         self._use(self.table)
 
+    def unseen_restricted(self) -> list[str]:
+        """Names declared restricted that no recorded call belongs to: only a caller who names them is held back."""
+        without = [task for task in self.table.tasks if not task.templates]
+        return [task.name for task in without if self._restricted(task.id)]
+
     def resolve(self, request: ChatRequest, header: str) -> Resolution:
         """Recognise a call: by header, by `metadata.freehold_task`, else by its form.
 
-        A call is restricted where the declared task is, or where the one it looks like is: a wrong name frees nothing.
+        A call is restricted where the declared task is, where the one it looks like is, or where it holds the text of
+        one: a wrong name frees nothing.
 
         Raises:
-            MissingPrerequisite: the route table has never been readable.
+            MissingPrerequisite: the route table has never been readable, or lacks what the settings restrict.
         """
         if self.fault is not None:
             raise MissingPrerequisite(self.fault.message, hint=self.fault.hint, code=self.fault.error_code)
         in_body = _declared(request)
         declared = header or in_body
-        if not declared and not self.table.tasks:
+        if not declared and not self.table.tasks and not self._any_restricted:
             return _UNKNOWN
         known = self._named.get(folded(declared)) if declared else None
+        declared_id = known.task_id if known is not None else ""
         try:
-            found = self._match(request, known.task_id if known is not None else "")
+            found = self._match(request, declared_id)
             seen = self._match(request, "") if known is not None and self._any_restricted else found
+            holds = self._restriction.held_by(request, found.template_id if found is not None else "")
         except Exception:  # noqa: BLE001 -- a fault in matching may not stop a call, nor free a restricted one
             self.errors += 1
-            return Resolution("", declared, "", (), None, None if self._any_restricted else "ordinary")
-        route = self._route_of(found.task_id) if found is not None else known
-        named = (known, route, self._route_of(seen.task_id) if seen is not None else None)
-        restricted = any(map(self._restricted_name, (header, in_body))) or any(map(self._restricted_route, named))
+            return Resolution("", "", "", (), None, None if self._any_restricted else "ordinary")
+        ids = (declared_id, found.task_id if found is not None else "", seen.task_id if seen is not None else "")
+        restricted = holds or any(map(self._restricted_name, (header, in_body))) or any(map(self._restricted, ids))
         data_class: DataClass = "restricted" if restricted else "ordinary"
         if found is None:
-            task_id = route.task_id if route is not None else declared
-            return Resolution(task_id, route.task_name if route else declared, "", (), route, data_class)
-        name = route.task_name if route is not None else found.task_id
-        return Resolution(found.task_id, name, found.template_id, found.inputs, route, data_class)
+            name = known.task_name if known is not None else ""
+            return Resolution(declared_id, name, "", (), known, data_class, declared_id)
+        route = self._by_id.get(found.task_id) or Route(found.task_id, found.task_id)
+        return Resolution(
+            found.task_id, route.task_name, found.template_id, found.inputs, route, data_class, declared_id
+        )
+
+    @property
+    def _any_restricted(self) -> bool:
+        return bool(self._restricted_names or self._restricted_ids)
 
     def _match(self, request: ChatRequest, declared: str) -> Match | None:
         if self._matcher is None or not self.table.tasks:
             return None
         return self._matcher.match(request, declared=declared) if declared else self._matcher.match(request)
 
-    def _route_of(self, task_id: str) -> Route:
-        route = self._by_id.get(task_id)
-        return route if route is not None else Route(task_id, task_id)
-
     def _restricted_name(self, name: str) -> bool:
-        wanted = folded(name)
-        if not wanted:
-            return False
-        return wanted in self._restricted_names or self._restricted_route(self._named.get(wanted))
+        wanted = folded(name) if name else ""
+        route = self._named.get(wanted)
+        return wanted in self._restricted_names or (route is not None and self._restricted(route.task_id))
 
-    def _restricted_route(self, route: Route | None) -> bool:
-        if route is None:
-            return False
-        names = {folded(route.task_id), folded(route.task_name)}
-        return route.data_class != "ordinary" or not names.isdisjoint(self._restricted_names)
+    def _restricted(self, task_id: str) -> bool:
+        return task_id in self._restricted_ids or task_id in self._variants
 
     def _use(self, table: RouteTable) -> None:
         matcher = self._make_matcher(table.tasks)
@@ -165,14 +189,41 @@ class Router:
         by_id |= {route.task_id: self._adjusted(route) for route in table.routes}
         self._matcher, self.table, self._by_id = matcher, table, by_id
         self._named = {folded(name): r for r in by_id.values() for name in (r.task_name, r.task_id)}
-        self._any_restricted = bool(self._restricted_names) or any(
-            route.data_class != "ordinary" for route in by_id.values()
-        )
+        self._restrict(table, by_id)
+
+    def _restrict(self, table: RouteTable, by_id: dict[str, Route]) -> None:
+        """Add to what is restricted, never take from it, and prepare the test of texts."""
+        self._restricted_names |= set(map(folded, table.restricted_names))
+        for route in by_id.values():
+            named = not self._restricted_names.isdisjoint({folded(route.task_id), folded(route.task_name)})
+            if named or route.data_class != "ordinary":
+                self._restricted_ids.add(route.task_id)
+                self._unpublished -= {folded(route.task_id), folded(route.task_name)}
+        self._unpublished -= set(map(folded, table.restricted_names))
+        for task in table.tasks:
+            if not self._restricted_templates.keys().isdisjoint(template.id for template in task.templates):
+                self._restricted_ids.add(task.id)
+            if task.id in self._restricted_ids:
+                self._restricted_templates |= {template.id: template for template in task.templates}
+        texts = list(self._restricted_templates.values())
+        others = [task for task in table.tasks if task.id not in self._restricted_ids]
+        doubtful = [task for task in others if self._ordinary_names.isdisjoint({folded(task.id), folded(task.name)})]
+        self._variants = {task.id for task in doubtful if any(is_variant(one, texts) for one in task.templates)}
+        ordinary = [one for task in others if task.id not in self._variants for one in task.templates]
+        self._restriction = Restriction(texts, ordinary if texts else ())
 
     def _adjusted(self, route: Route) -> Route:
         if route.certificate_id in self._demoted and route.stage in {"canary", "full"}:
             route = msgspec.structs.replace(route, stage="demoted")
         return route
+
+
+def _unpublished(count: int) -> FreeholdError:
+    return MissingPrerequisite(
+        f"the route table does not hold {count} of the tasks that the settings declare restricted",
+        hint="freehold up publishes it at start, and so does freehold tasks; freehold doctor says what is in the way",
+        code="routes_incomplete",
+    )
 
 
 def _declared(request: ChatRequest) -> str:

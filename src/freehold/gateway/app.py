@@ -14,6 +14,7 @@ import msgspec
 
 from freehold.errors import FreeholdError, MissingPrerequisite, NotFound, UsageError
 from freehold.registry import routes
+from freehold.registry.names import declared_ordinary
 from freehold.settings import Loaded
 from freehold.tasks.matching import TaskMatcher
 from freehold.vocabulary import Call, Route
@@ -92,7 +93,9 @@ class Gateway:
         self.terms = Terms(
             self._providers, self.settings.retries, self.settings.max_body_bytes, self.clock, self._count_attempt
         )
-        self.router = Router(routes.path(loaded.home), loaded.settings.tasks, self._doors.make_matcher)
+        self.router = Router(
+            routes.path(loaded.home), loaded.settings.tasks, self._doors.make_matcher, declared_ordinary(loaded)
+        )
         self._audits = AuditBook(loaded.home / "audits")
         self._server = Server(
             self._handle, max_body_bytes=self.settings.max_body_bytes, stall_s=self.settings.idle_timeout_s

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from freehold.errors import FreeholdError
-from freehold.vocabulary import Route, RouteTable
+from freehold.vocabulary import Route
 
 from . import _spool, routes
 
@@ -62,7 +62,7 @@ def _take_off(home: Path, pending: _spool.Pending) -> None:
         table = routes.load(file)
         changed = tuple(_off(route, pending) for route in table.routes)
         if changed != table.routes:
-            routes.write(file, RouteTable(table.version + 1, table.tasks, changed))
+            routes.write(file, msgspec.structs.replace(table, version=table.version + 1, routes=changed))
 
 
 def _off(route: Route, pending: _spool.Pending) -> Route:
