@@ -17,11 +17,10 @@ from freehold import settings as settings_module
 from freehold.errors import MissingPrerequisite
 from freehold.evidence.certificates import realised
 from freehold.settings import Loaded
-from freehold.students import runtime
 from freehold.vocabulary import Against, Call, Certificate, Match, Task, TaskKind, Verdict, VerdictWord
 
 from . import deciding, discovering
-from .certifying import first, wrong
+from .certifying import answer_as_served, first, wrong
 from .examples import gather
 from .home import Home, Progress, silent
 from .ingest import import_log
@@ -74,12 +73,16 @@ class TaskBacktest(msgspec.Struct, frozen=True):
 
 
 class Backtest(msgspec.Struct, frozen=True):
-    """A finished backtest, largest task first."""
+    """A finished backtest, largest task first.
+
+    `seen_before` counts later calls that were also in what was learned from; they judge nothing and are left out.
+    """
 
     learned_to_us: int
     calls_before: int
     calls_after: int
     unrecognised_after: int
+    seen_before: int
     tasks: tuple[TaskBacktest, ...]
 
 
@@ -110,7 +113,9 @@ def _cut(home: Home, share: float) -> int:
     times = [call.started_at_us for call in home.calls(bodies=False)]
     if not times:
         raise MissingPrerequisite("the log holds no calls that could be read", hint="see docs/wire.md")
-    return times[0] + round((times[-1] - times[0]) * share)
+    # A call with a broken clock must not stretch the log over half a century.
+    first_us, last_us = times[len(times) // 200], times[-1 - len(times) // 200]
+    return first_us + round((last_us - first_us) * share)
 
 
 def _walk(before: Home, after: Home, cut_us: int | None, options: BacktestOptions, say: Progress) -> Backtest:
@@ -140,10 +145,13 @@ def _judge(
     verdicts: dict[str, Verdict],
     options: BacktestOptions,
 ) -> Backtest:
-    calls_before = sum(1 for _ in before.calls(bodies=False))
+    learned = {call.id for call in before.calls(bodies=False)}
     pairs: dict[str, list[tuple[Call, Match]]] = {task.id: [] for task in tasks}
-    n_after = n_unknown = 0
+    n_after = n_unknown = n_seen = 0
     for call, match in before.recognise(after.ledger.calls(since_us=None if cut_us is None else cut_us + 1)):
+        if call.id in learned:
+            n_seen += 1
+            continue
         n_after += 1
         if match is None:
             n_unknown += 1
@@ -165,7 +173,7 @@ def _judge(
         )
         for task in tasks
     ]
-    return Backtest(cut_us or 0, calls_before, n_after, n_unknown, tuple(rows))
+    return Backtest(cut_us or 0, len(learned), n_after, n_unknown, n_seen, tuple(rows))
 
 
 def _after(
@@ -177,8 +185,8 @@ def _after(
         return None
     gathered = gather(pairs)
     covered = set(certificate.template_ids)
-    student = runtime.load(home.path / owned.training.bundle)
-    answers = student.answer_many([e.inputs for e in gathered.examples])
+    folder = home.path / owned.training.bundle
+    answers = answer_as_served(folder, gathered.examples)
     threshold = certificate.threshold if certificate.threshold is not None else 2.0
     kept = [
         gathered.versions[e.id] in covered and a.confidence >= threshold and a.scope >= certificate.scope_threshold

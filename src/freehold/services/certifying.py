@@ -5,18 +5,21 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from itertools import pairwise
+from pathlib import Path
 
 import msgspec
 
 from freehold.errors import MissingPrerequisite, UsageError
 from freehold.evidence import certificates, intervals, losses
+from freehold.registry.store import StageRecord
 from freehold.students import bundle, runtime
+from freehold.tasks import contracts
 from freehold.vocabulary import Against, Answer, Certificate, Example, Manifest, Task
 
-from .examples import gather
+from .examples import draw, gather
 from .home import Home
-from .training import HELD_OUT_FROM
+from .training import GOLD_BELOW, HELD_OUT_FROM
 
 
 def certify(
@@ -35,7 +38,7 @@ def certify(
     chosen = parse_against(against or declared.against or default.against)
     manifest, folder = latest_student(home, task)
     examples = held_out(home, task, folder, manifest, chosen)
-    answers = runtime.load(folder).answer_many([e.inputs for e in examples])
+    answers = answer_as_served(folder, examples)
     numbers = certificates.certify(
         [a.confidence for a in answers],
         wrong(task, home, examples, answers, chosen),
@@ -65,7 +68,7 @@ def parse_against(text: str) -> Against:
     raise UsageError(f"{text!r} is nothing to certify against", hint="--against teacher or --against gold")
 
 
-def latest_student(home: Home, task: Task) -> tuple[Manifest, Any]:
+def latest_student(home: Home, task: Task) -> tuple[Manifest, Path]:
     """The task's newest student and its verified folder.
 
     Raises:
@@ -75,20 +78,55 @@ def latest_student(home: Home, task: Task) -> tuple[Manifest, Any]:
     student = home.registry.latest_student(task.id)
     if student is None:
         raise MissingPrerequisite(f"task {task.name} has no student yet", hint=f"freehold train {task.name}")
-    folder = home.path / student.bundle
+    folder = student.folder(home.path)
+    bundle.recover(folder)
     return bundle.verify(folder).manifest, folder
 
 
-def held_out(home: Home, task: Task, folder: Any, manifest: Manifest, against: Against) -> list[Example]:
-    """The task's examples that the student never saw, as far as they can judge it."""
+def held_out(home: Home, task: Task, folder: Path, manifest: Manifest, against: Against) -> list[Example]:
+    """The task's examples that the student never saw, as far as they can judge it.
+
+    Against the teacher: those from the held-out end of the traffic on that no model's confidence selected. Against
+    gold: every judged call, whoever answered it, that lies in that end or was held back by its draw. After a demotion
+    only calls that came later count, since the earlier ones speak of traffic that is no more.
+    """
     trained_on = {e.id for e in bundle.read_examples(folder)}
     from_us = int(manifest.parameters[HELD_OUT_FROM])
+    gold_below = float(manifest.parameters[GOLD_BELOW])
     covered = set(manifest.template_ids)
-    gathered = gather(home.recognised(task_id=task.id))
-    unseen = [e for e in gathered.examples if e.id not in trained_on and gathered.versions[e.id] in covered]
+    since_us = _demoted_at_us(home, task, manifest.student_id)
+    gathered = gather(home.recognised(task_id=task.id), home.audit_share(task))
+
+    def unseen(e: Example) -> bool:
+        known = gathered.versions[e.id] in covered and e.id not in trained_on
+        return known and e.started_at_us > since_us
+
     if against == "gold":
-        return [e for e in unseen if e.gold is not None]
-    return [e for e in unseen if e.started_at_us >= from_us]
+        judged = [e for e in (*gathered.examples, *gathered.judged) if e.gold is not None and unseen(e)]
+        return [e for e in judged if e.started_at_us >= from_us or draw(e.id) < gold_below]
+    fair = [e for e in gathered.examples if e.id not in gathered.selected and unseen(e)]
+    return [e for e in fair if e.started_at_us >= from_us]
+
+
+def answer_as_served(folder: Path, examples: Sequence[Example]) -> list[Answer]:
+    """The student's answers as its worker would serve them: one that breaks the contract has no confidence."""
+    contract = bundle.read_contract(folder)
+    answers = runtime.load(folder).answer_many([e.inputs for e in examples])
+    return [
+        msgspec.structs.replace(answer, confidence=0.0) if contracts.check(contract, answer.text) else answer
+        for answer in answers
+    ]
+
+
+def _demoted_at_us(home: Home, task: Task, student_id: str) -> int:
+    """When the student was last demoted; 0 for never."""
+    history = home.registry.stage_history(task.id)
+    times = [record.made_at for before, record in pairwise(history) if _demotes(before, record, student_id)]
+    return round(datetime.fromisoformat(times[-1]).timestamp() * 1e6) if times else 0
+
+
+def _demotes(before: StageRecord, record: StageRecord, student_id: str) -> bool:
+    return record.stage == "demoted" and student_id in (before.student_id, record.student_id)
 
 
 def wrong(

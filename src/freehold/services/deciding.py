@@ -9,7 +9,7 @@ from freehold.economics.workload import WorkloadBuilder
 from freehold.errors import MissingPrerequisite
 from freehold.market.tokens import PriceBook
 from freehold.verdict import Constraints, decide
-from freehold.vocabulary import Certificate, Range, Task, Verdict
+from freehold.vocabulary import Certificate, Option, Range, Task, Verdict
 
 from .certifying import first
 from .discovering import list_tasks
@@ -114,3 +114,8 @@ def hybrid_usd(verdict: Verdict) -> Range | None:
     """What it would cost a month with an owned student and escalation; None where that is no option."""
     own = next((option for option in verdict.options if option.word == "own_student" and option.allowed), None)
     return own.monthly_usd if own is not None else None
+
+
+def chosen(verdict: Verdict) -> Option | None:
+    """The option that the verdict stands for; None where it stands for none."""
+    return next((option for option in verdict.options if option.word == verdict.word and option.allowed), None)

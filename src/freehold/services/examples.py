@@ -26,11 +26,18 @@ VERSION_MIN_CALLS = 10
 
 
 class Gathered(msgspec.Struct, frozen=True):
-    """A task's examples, oldest first; the prompt version of each, and the calls that are none, counted by reason."""
+    """A task's examples, oldest first; the prompt version of each, and the calls that are none, counted by reason.
+
+    `judged` holds calls that an owned model answered and a person judged: they can prove something against gold, and
+    teach nothing. `selected` names the examples that are here because an owned model was not sure of them: calls that
+    escalated. They may teach, and must not judge, since a promise measured on the hard ones alone is about no traffic.
+    """
 
     examples: tuple[Example, ...]
+    judged: tuple[Example, ...]
     versions: dict[str, str]
     teachers: dict[str, int]
+    selected: frozenset[str]
     left_out: dict[str, int]
 
     @property
@@ -40,58 +47,117 @@ class Gathered(msgspec.Struct, frozen=True):
 
 
 class Split(msgspec.Struct, frozen=True):
-    """A task's examples, divided once. `from_us` is where the held-out end of the traffic begins."""
+    """A task's examples, divided once.
+
+    `from_us` is where the held-out end of the traffic begins; of the earlier calls with gold, those are held back whose
+    `draw` lies below `gold_below`.
+    """
 
     train: tuple[Example, ...]
     held_out: tuple[Example, ...]
     gold: tuple[Example, ...]
     from_us: int
+    gold_below: float
 
 
-def gather(pairs: Iterable[tuple[Call, Match | None]]) -> Gathered:
+def gather(pairs: Iterable[tuple[Call, Match | None]], audit_share: float = 1.0) -> Gathered:
     """Examples from recognised calls.
 
-    Only answers of rented models teach: an owned model's answer would teach it its own errors. Calls near the task but
-    of no known prompt version are left out, as are failed, cut and truncated ones.
+    Only answers of rented models teach: an owned model's answer would teach it its own errors. Where an owned model
+    answered and the call was audited, the audit's answer does. Calls near the task but of no known prompt version are
+    left out, as are failed, cut and truncated ones.
+
+    Args:
+        pairs: calls with what they were recognised as.
+        audit_share: the share of calls that the gateway audits. The coin it throws is a part of the call's id and knows
+            nothing of the model's confidence; of the escalated calls, those with the same coin stand for all of them.
     """
-    examples: list[Example] = []
-    versions: dict[str, str] = {}
-    teachers: Counter[str] = Counter()
-    left_out: Counter[str] = Counter()
+    taking = _Taking(audit_share)
     for call, match in pairs:
-        reason = _why_not(call, match)
-        answer = None if reason else answer_text(call.response)
-        if match is None or answer is None:
-            left_out[reason or "no answer"] += 1
-            continue
-        examples.append(Example(call.id, match.inputs, answer, call.gold, call.started_at_us))
-        versions[call.id] = match.template_id
-        teachers[call.model] += 1
-    examples.sort(key=lambda example: (example.started_at_us, example.id))
-    return Gathered(tuple(examples), versions, dict(teachers), dict(left_out))
+        taking.take(call, match)
+    return taking.gathered()
 
 
-def _why_not(call: Call, match: Match | None) -> str:
-    if match is None or not match.template_id:
-        return "unknown prompt version"
-    if call.outcome != "ok":
-        return "failed or incomplete"
-    if call.owner != "rented":
-        return "answered by an owned model"
-    return ""
+class _Taking:
+    def __init__(self, audit_share: float) -> None:
+        self._audit_share = audit_share
+        self._examples: list[Example] = []
+        self._judged: list[Example] = []
+        self._versions: dict[str, str] = {}
+        self._teachers: Counter[str] = Counter()
+        self._selected: set[str] = set()
+        self._left_out: Counter[str] = Counter()
+
+    def take(self, call: Call, match: Match | None) -> None:
+        if match is None or not match.template_id:
+            self._left_out["unknown prompt version"] += 1
+            return
+        if call.outcome != "ok":
+            self._left_out["failed or incomplete"] += 1
+            return
+        answer, teacher = _taught(call)
+        if answer is not None:
+            self._examples.append(Example(call.id, match.inputs, answer, call.gold, call.started_at_us))
+            self._teachers[teacher] += 1
+            if _escalated(call) and not coin(call.id, self._audit_share):
+                self._selected.add(call.id)
+        elif call.gold is not None and call.owner == "owned":
+            self._judged.append(Example(call.id, match.inputs, "", call.gold, call.started_at_us))
+        else:
+            self._left_out["answered by an owned model" if call.owner == "owned" else "no answer"] += 1
+            return
+        self._versions[call.id] = match.template_id
+
+    def gathered(self) -> Gathered:
+        return Gathered(
+            examples=tuple(sorted(self._examples, key=_when)),
+            judged=tuple(sorted(self._judged, key=_when)),
+            versions=self._versions,
+            teachers=dict(self._teachers),
+            selected=frozenset(self._selected),
+            left_out=dict(self._left_out),
+        )
 
 
-def split(examples: tuple[Example, ...]) -> Split:
+def _when(example: Example) -> tuple[int, str]:
+    return example.started_at_us, example.id
+
+
+def _taught(call: Call) -> tuple[str | None, str]:
+    """The rented model's answer to a call and its name, whether it served the call or audited it."""
+    if call.owner == "rented":
+        return answer_text(call.response), call.model
+    audit = next((leg for leg in call.legs if leg.purpose == "audit" and leg.outcome == "ok"), None)
+    return (audit.answer, audit.model) if audit is not None else (None, "")
+
+
+def _escalated(call: Call) -> bool:
+    """Whether an owned model was asked to serve the call and did not: by its own choice, so no random sample."""
+    return call.owner == "rented" and any(leg.owner == "owned" and leg.purpose == "serve" for leg in call.legs)
+
+
+def coin(call_id: str, share: float) -> bool:
+    """The gateway's audit coin: bits of the call's id that nothing else depends on."""
+    try:
+        return (int(call_id[-16:], 16) >> 32) < share * (1 << 32)
+    except ValueError:
+        return False
+
+
+def split(gathered: Gathered) -> Split:
     """Divide examples into training, held-out end, and gold held out. A function of ids and times alone."""
-    n_held_out = min(max(round(len(examples) * HELD_OUT_SHARE), HELD_OUT_MIN), HELD_OUT_MAX, len(examples) // 2)
-    earlier, latest = examples[: len(examples) - n_held_out], examples[len(examples) - n_held_out :]
-    with_gold = sorted((e for e in earlier if e.gold is not None), key=lambda e: _draw(e.id))
+    fair = [e for e in gathered.examples if e.id not in gathered.selected]
+    n_held_out = min(max(round(len(fair) * HELD_OUT_SHARE), HELD_OUT_MIN), HELD_OUT_MAX, len(fair) // 2)
+    earlier, latest = fair[: len(fair) - n_held_out], tuple(fair[len(fair) - n_held_out :])
     latest_gold = tuple(e for e in latest if e.gold is not None)
-    n_kept_back = min(max(0, GOLD_HELD_OUT_MAX - len(latest_gold)), round(len(with_gold) * GOLD_HELD_OUT_SHARE))
-    kept_back = {e.id for e in with_gold[:n_kept_back]}
-    train = tuple(e for e in earlier if e.id not in kept_back)
+    with_gold = [e for e in earlier if e.gold is not None]
+    wanted = max(0, GOLD_HELD_OUT_MAX - len(latest_gold))
+    gold_below = min(GOLD_HELD_OUT_SHARE, wanted / len(with_gold)) if with_gold else 0.0
+    kept_back = {e.id for e in with_gold if draw(e.id) < gold_below}
+    not_for_training = kept_back | {e.id for e in latest}
+    train = tuple(e for e in gathered.examples if e.id not in not_for_training)
     gold = (*(e for e in earlier if e.id in kept_back), *latest_gold)
-    return Split(train, latest, gold, latest[0].started_at_us if latest else 0)
+    return Split(train, latest, gold, latest[0].started_at_us if latest else 0, gold_below)
 
 
 def covered_versions(train: Iterable[Example], versions: dict[str, str]) -> tuple[str, ...]:
@@ -100,5 +166,6 @@ def covered_versions(train: Iterable[Example], versions: dict[str, str]) -> tupl
     return tuple(sorted(version for version, n in counts.items() if n >= VERSION_MIN_CALLS))
 
 
-def _draw(example_id: str) -> bytes:
-    return hashlib.sha256(example_id.encode()).digest()
+def draw(example_id: str) -> float:
+    """A number in [0, 1) that is as good as random and always the same for an id."""
+    return int.from_bytes(hashlib.sha256(example_id.encode()).digest()[:8]) / (1 << 64)

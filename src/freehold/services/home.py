@@ -100,3 +100,8 @@ class Home:
         if self.until_us is None:
             return self.ledger.count()
         return sum(1 for _ in self.calls(bodies=False))
+
+    def audit_share(self, task: Task) -> float:
+        """The share of the task's owned answers that also go to the rented model."""
+        declared = self.task_settings(task).audit_share
+        return self.settings.certificate.audit_share if declared is None else declared

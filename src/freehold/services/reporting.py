@@ -86,11 +86,12 @@ def _numbers(verdicts: list[Verdict], rows: list[dict[str, Any]]) -> list[dict[s
 
 def _row(home: Home, verdict: Verdict) -> dict[str, Any]:
     certificate, share = standing(home, home.registry.task(verdict.task_id))
-    rent, hybrid = deciding.rent_usd(verdict), deciding.hybrid_usd(verdict)
-    owns = verdict.word == "own_student" and rent is not None and hybrid is not None
-    saving = "-"
-    if owns and rent is not None and hybrid is not None:
-        saving = f"{usd(rent.mid - hybrid.high)} to {usd(rent.mid - hybrid.low)}"
+    rent, chosen = deciding.rent_usd(verdict), deciding.chosen(verdict)
+    switches = chosen is not None and rent is not None and chosen.word != "keep_renting"
+    saving, saving_mid = "-", None
+    if switches and rent is not None and chosen is not None:
+        saving = f"{usd(rent.mid - chosen.monthly_usd.high)} to {usd(rent.mid - chosen.monthly_usd.low)}"
+        saving_mid = rent.mid - chosen.monthly_usd.mid
     return {
         "id": verdict.task_id,
         "name": verdict.task_name,
@@ -103,7 +104,7 @@ def _row(home: Home, verdict: Verdict) -> dict[str, Any]:
         "owned_percent": round(100 * (share or 0.0)),
         "promised": certificate is not None and certificate.certified,
         "saving": saving,
-        "saving_mid": rent.mid - hybrid.mid if owns and rent is not None and hybrid is not None else None,
+        "saving_mid": saving_mid,
     }
 
 

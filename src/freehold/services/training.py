@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import Any
 
 import msgspec
 
@@ -12,6 +14,7 @@ import freehold
 from freehold.errors import MissingPrerequisite
 from freehold.students import bundle, curation, ladder
 from freehold.students.protocol import Trained
+from freehold.tasks import contracts
 from freehold.vocabulary import Contract, Example, LearningPoint, Manifest, Task, Tried
 
 from .contracting import contract
@@ -20,8 +23,8 @@ from .home import Home, Progress, silent
 
 MIN_EXAMPLES = 30
 """Fewer calls than this are not worth a training run: nothing could be held out to judge it."""
-HELD_OUT_FROM = "held_out_from_us"
-"""The manifest's parameter that says where the calls begin that the student never saw."""
+HELD_OUT_FROM, GOLD_BELOW = "held_out_from_us", "gold_held_back_below"
+"""The manifest's parameters that say which calls the student never saw (see `examples.Split`)."""
 
 KEEPABLE = "keepable"
 """The manifest's parameter that says what share of calls the student could keep, as estimated in training."""
@@ -58,19 +61,19 @@ def train(
     """
     say = progress or silent
     say(f"{task.name}: gathering examples")
-    gathered = gather(home.recognised(task_id=task.id))
-    divided = split(gathered.examples)
+    gathered = gather(home.recognised(task_id=task.id), home.audit_share(task))
+    divided = split(gathered)
     if len(divided.train) < MIN_EXAMPLES:
         raise MissingPrerequisite(
             f"task {task.name} has {len(gathered.examples)} usable calls; a student needs {2 * MIN_EXAMPLES} at least",
             hint="record or import more of its calls",
             code="too_few_calls",
         )
-    agreed = contract(home, task)
+    agreed = _contract(home, task, divided.train)
     curated = curation.curate(divided.train, agreed)
     say(f"{task.name}: training on {len(curated.examples)} examples")
     trained = ladder.train(task.name, task.kind, curated.examples, agreed, seed=seed, time_limit_s=time_limit_s)
-    manifest = _write(home, task, agreed, gathered, divided, curated.examples, trained, seed)
+    manifest = _write(home, task, agreed, gathered, divided, curated, trained, seed)
     return TrainingReport(
         task=task.name,
         student_id=manifest.student_id,
@@ -97,7 +100,7 @@ def _write(
     agreed: Contract,
     gathered: Gathered,
     divided: Split,
-    examples: tuple[Example, ...],
+    curated: curation.Curated,
     trained: Trained,
     seed: int,
 ) -> Manifest:
@@ -109,12 +112,12 @@ def _write(
         kind=task.kind,
         rung=trained.rung,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        template_ids=covered_versions(examples, gathered.versions),
+        template_ids=covered_versions(curated.examples, gathered.versions),
         contract_version=agreed.version,
         dataset_digest="",
         n_train=trained.n_train,
         scope_threshold=trained.scope_threshold,
-        parameters=trained.parameters | {HELD_OUT_FROM: divided.from_us, KEEPABLE: trained.keepable},
+        parameters=trained.parameters | _held_back(divided) | {KEEPABLE: trained.keepable} | _counted(curated.card),
         seed=seed,
         teacher=gathered.teacher,
         code_version=freehold.__version__,
@@ -125,7 +128,7 @@ def _write(
     )
     files = trained.files | {
         bundle.Layout.CONTRACT: msgspec.json.format(msgspec.json.encode(agreed)),
-        bundle.Layout.DATA: bundle.encode_examples(examples),
+        bundle.Layout.DATA: bundle.encode_examples(curated.examples),
     }
     manifest, _ = bundle.compose(draft, files)
     folder = home.path / "bundles" / manifest.student_id
@@ -133,6 +136,29 @@ def _write(
         manifest = bundle.write(folder, draft, files, bundle.signing_key(home.path))
     home.registry.add_student(manifest, folder)
     return manifest
+
+
+def _contract(home: Home, task: Task, train: Sequence[Example]) -> Contract:
+    """The contract that the student must keep: a person's, where one signed it, else what its own examples keep to."""
+    agreed = contract(home, task)
+    if agreed.signed_by:
+        return agreed
+    return contracts.learn(
+        [e.answer for e in train],
+        templates=task.templates,
+        inputs=[e.inputs for e in train],
+        finish_reasons=agreed.finish_reasons,
+    )
+
+
+def _held_back(divided: Split) -> dict[str, str | int | float | bool]:
+    return {HELD_OUT_FROM: divided.from_us, GOLD_BELOW: divided.gold_below}
+
+
+def _counted(card: dict[str, Any]) -> dict[str, str | int | float | bool]:
+    """What curation left out and found, for the bundle's cards."""
+    counts = {f"curation.{reason}": n for reason, n in card["left_out"].items() if n}
+    return counts | {"curation.rows_with_personal_data": card["personal_data"]["rows_flagged"]}
 
 
 def environment() -> dict[str, str]:

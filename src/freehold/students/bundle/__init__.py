@@ -10,7 +10,7 @@ from ._data import DATA_FILE, dataset_digest, encode_examples, read_examples
 from ._formats import REFUSED_SUFFIXES, Layout
 from ._signing import load_signing_key, public_hex, signing_key, trusted_signers
 from ._verify import Verified, read_contract, read_manifest, verify
-from ._write import SCHEMA, add_evidence, compose, export, student_id, write
+from ._write import SCHEMA, add_evidence, compose, export, recover, student_id, write
 
 __all__ = [
     "DATA_FILE",
@@ -30,6 +30,7 @@ __all__ = [
     "read_contract",
     "read_examples",
     "read_manifest",
+    "recover",
     "signing_key",
     "student_id",
     "trusted_signers",

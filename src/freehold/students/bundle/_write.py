@@ -22,7 +22,7 @@ from ._identity import SCHEMA, student_id
 from ._signing import sign
 from ._verify import REQUIRED, Verified, read_regular, verify
 
-__all__ = ["SCHEMA", "add_evidence", "compose", "export", "student_id", "write"]
+__all__ = ["SCHEMA", "add_evidence", "compose", "export", "recover", "student_id", "write"]
 
 
 def write(folder: Path, draft: Manifest, files: Mapping[str, bytes], signing_key: Ed25519PrivateKey) -> Manifest:
@@ -80,9 +80,8 @@ def add_evidence(folder: Path, certificate: Certificate, signing_key: Ed25519Pri
     Raises:
         BundleRefused: the bundle does not verify, or the certificate is another student's.
     """
-    earlier = folder.with_name(f".{folder.name}.earlier")
-    if earlier.is_dir() and not folder.exists():
-        earlier.rename(folder)
+    recover(folder)
+    earlier = _earlier(folder)
     manifest = verify(folder).manifest
     if certificate.student_id != manifest.student_id:
         raise BundleRefused("the certificate is another student's", code="bundle_evidence")
@@ -96,6 +95,17 @@ def add_evidence(folder: Path, certificate: Certificate, signing_key: Ed25519Pri
     fresh.rename(folder)
     shutil.rmtree(earlier)
     return manifest
+
+
+def recover(folder: Path) -> None:
+    """Put a bundle back that a crash left under its other name, between the two renames of `add_evidence`."""
+    earlier = _earlier(folder)
+    if earlier.is_dir() and not folder.exists():
+        earlier.rename(folder)
+
+
+def _earlier(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.earlier")
 
 
 def export(bundle: Path, directory: Path) -> Verified:
