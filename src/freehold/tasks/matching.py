@@ -86,7 +86,7 @@ class TaskMatcher:
             return Match(task_id=one.task_id, template_id=one.template.id, inputs=inputs, how="template")
         read = _by_reading(rivals, seen)
         near = self._nearest.find(seen) if read is None else None
-        if near is None and read is None:
+        if near is None and read is None and len(rivals) < len(self._read):
             near = self._reading_alike(seen)
         return read if near is None else Match(task_id=near, template_id="", inputs=_whole(seen), how="nearest")
 
