@@ -158,3 +158,17 @@ def test_answers_put_together_from_the_input_are_not_taken_for_classes():
     rows = [Example(f"{i}", row.inputs, row.answer) for i, row in enumerate(rows)]
     assert "put together" in trainer_of("kernel").can_learn("extraction", rows, contract(form="json"))
     assert trainer_of("kernel").can_learn("free_text", rows, contract(form="json")) == ""
+
+
+def test_mostly_distinct_objects_are_not_worth_a_kernel_student_whatever_the_task_is_called():
+    rows = [Example(f"{i}", (f"a table for {i}",), f'{{"people": "{i * 2 // 3}"}}') for i in range(900)]
+    assert "distinct objects" in trainer_of("kernel").can_learn("free_text", rows, contract(form="json"))
+    few = [Example(f"{i}", (f"a table for {i}",), f'{{"people": "{i % 9}"}}') for i in range(900)]
+    assert trainer_of("kernel").can_learn("free_text", few, contract(form="json")) == ""
+
+
+def test_answers_too_many_to_be_classes_must_leave_something_to_those_that_are():
+    rows = [Example(f"{i}", (f"tell me about {i}",), f"essay {i // 2 if i < 12_000 else i}") for i in range(14_000)]
+    assert "distinct answers" in trainer_of("kernel").can_learn("free_text", rows, contract(form="text"))
+    greeted = [Example(f"t{i}", ("thanks",), "You are welcome.") for i in range(2_000)]
+    assert trainer_of("kernel").can_learn("free_text", rows + greeted, contract(form="text")) == ""

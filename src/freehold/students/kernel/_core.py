@@ -10,7 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ._belonging import Centres, Features, centres, left_out_distance, left_out_support
 from ._model import Vocabulary, Weights
+from ._nets import MIN_ROWS, Nets, cross_fit
 from ._ridge import Ridge, choose_ridge, targets
 from ._rows import LATENT_WEIGHT, NEAR_WEIGHT, Rows
 from ._signals import NAMES, describe, nearest_in_class, standardise
@@ -19,6 +21,8 @@ F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
 BOTH = NEAR_WEIGHT + LATENT_WEIGHT
+NETS_SHARE = 0.25
+"""What the networks' probabilities count beside the ridge's scores."""
 NEVER = -9.0
 """A similarity that no two rows have: marks a row that must not be looked at."""
 RELIABILITY = NAMES.index("class_reliability")
@@ -45,6 +49,8 @@ class Core(NamedTuple):
     rows: Rows
     similarity: F32
     ridge: Ridge
+    nets: Nets
+    centres: Centres
     strength: float
     class_stats: F32
     scaling: F32
@@ -60,19 +66,25 @@ def learn(labelled: Labelled, seed: int, strength: float | None = None) -> Core:
     if strength is None:
         strength = choose_ridge(similarity, row_class, n_classes, BOTH)
     ridge = Ridge(np.exp(BOTH * (similarity - 1)), targets(row_class, n_classes), strength)
-    scores = ridge.leave_one_out()
+    nets, says = cross_fit(rows.directions, row_class, n_classes, seed)
+    scores = (ridge.leave_one_out() + np.float32(NETS_SHARE) * says.probability).astype(np.float32)
+    middle = centres(rows.directions, row_class, n_classes)
+    belonging = _belonging(rows, middle, row_class, scores.argmax(axis=1))
+    own_class = _belonging(rows, middle, row_class, row_class)
     own = similarity.diagonal().copy()
     np.fill_diagonal(similarity, NEVER)
-    stats = _class_stats(scores, similarity, row_class, n_classes)
+    stats = _class_stats(scores, similarity, own_class, row_class, n_classes)
     latent = np.stack([_nearest_other(rows.rows_latent), rows.latent_kept], axis=1)
-    predicted, signals = describe(scores, similarity, latent, rows.unseen(), row_class, stats)
+    predicted, signals = describe(scores, similarity, latent, rows.unseen(), says, belonging, row_class, stats)
     np.fill_diagonal(similarity, own)
     right = predicted == row_class
     # A row's own outcome is part of its class's reliability; take it out again.
     given = np.bincount(predicted, minlength=n_classes)[predicted]
     signals[:, RELIABILITY] = (signals[:, RELIABILITY] * (given + 2) - right) / (given + 1)
     scaling = np.stack([signals.mean(axis=0), np.maximum(signals.std(axis=0), 1e-3)]).astype(np.float32)
-    return Core(labelled, rows, similarity, ridge, strength, stats, scaling, standardise(signals, scaling), right)
+    return Core(
+        labelled, rows, similarity, ridge, nets, middle, strength, stats, scaling, standardise(signals, scaling), right
+    )
 
 
 def vocabulary(core: Core) -> Vocabulary:
@@ -94,16 +106,22 @@ def weights(core: Core, heads: F32) -> Weights:
         postings_row=postings.indices.astype(np.int32),
         postings_value=postings.data.astype(np.float32),
         dual=core.ridge.dual.astype(np.float32),
+        nets_inner=core.nets.inner,
+        nets_inner_bias=core.nets.inner_bias,
+        nets_outer=core.nets.outer,
+        nets_outer_bias=core.nets.outer_bias,
+        whiten=core.centres.whiten,
+        centres=core.centres.centres,
         row_class=core.labelled.row_class.astype(np.int32),
         class_stats=core.class_stats,
         heads=heads,
         scaling=core.scaling,
-        kernel=np.array([NEAR_WEIGHT, LATENT_WEIGHT, rows.unseen_idf], np.float32),
+        kernel=np.array([NEAR_WEIGHT, LATENT_WEIGHT, rows.unseen_idf, NETS_SHARE], np.float32),
     )
 
 
-def _class_stats(scores: F32, alone: F32, row_class: I64, n_classes: int) -> F32:
-    """[3, C]: how often an answer of this class is right, and the typical score and nearness of its rows."""
+def _class_stats(scores: F32, alone: F32, own_class: F32, row_class: I64, n_classes: int) -> F32:
+    """[5, C]: how often an answer of this class is right; of its rows typical score, nearness, support, distance."""
     predicted = scores.argmax(axis=1)
     given = np.bincount(predicted, minlength=n_classes)
     right = np.bincount(predicted[predicted == row_class], minlength=n_classes)
@@ -111,7 +129,18 @@ def _class_stats(scores: F32, alone: F32, row_class: I64, n_classes: int) -> F32
     score = np.bincount(row_class, scores[np.arange(len(scores)), row_class], n_classes) / size
     near = np.maximum(nearest_in_class(alone, row_class, row_class), 0.0)
     nearness = np.bincount(row_class, near, n_classes) / size
-    return np.stack([(right + 1) / (given + 2), score, nearness]).astype(np.float32)
+    typical = [np.bincount(row_class, values, n_classes) / size for values in (own_class[:, 0], own_class[:, 2])]
+    return np.stack([(right + 1) / (given + 2), score, nearness, *typical]).astype(np.float32)
+
+
+def _belonging(rows: Rows, middle: Centres, row_class: I64, said: I64) -> F32:
+    """[n, 3]: how well each row, left out, belongs to the class `said` of it."""
+    if len(row_class) < MIN_ROWS:  # What so few rows say of centres and features is mostly about themselves.
+        return np.zeros((len(row_class), 3), np.float32)
+    part = rows.rare.tocoo()
+    features = Features(part.row.astype(np.int64), part.col.astype(np.int64), part.data)
+    support = left_out_support(features, part.shape[1], row_class, said, rows.min_df)
+    return np.column_stack([support, left_out_distance(middle, rows.directions, row_class, said)])
 
 
 def _nearest_other(unit_rows: F32, block: int = 1_000) -> F32:

@@ -26,9 +26,9 @@ F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
 REHEARSALS = 4
-REHEARSAL_ROWS = 3_000
-REHEARSAL_ASKED = 500
-LOST_COVERAGE = 0.035
+REHEARSAL_ROWS = 4_000
+REHEARSAL_ASKED = 800
+LOST_COVERAGE = 0.05
 """Share of in-scope calls that the gate may cost, the confidence threshold with the gate and the one without it each at
 the target risk. The product's bound is 0.05; the rest is left for traffic that differs from training."""
 STRICTEST = 0.25

@@ -38,11 +38,12 @@ class Vocabulary(msgspec.Struct, frozen=True):
 class Weights(msgspec.Struct, frozen=True):
     """The numbers of a kernel student, for n remembered rows, V features, D latent dimensions and C classes.
 
-    `idf` [V]; `latent` [V, D] projects features; `rows_latent` [n, D] unit vectors; `postings_*`: for each feature that
-    is rare enough to tell rows apart, the rows that have it (`postings_start` [V+1] into `_row` and `_value`); `dual`
-    [n, C]; `row_class` [n]; `class_stats` [3, C]: reliability, typical score and typical nearness; `heads` [2, F+1] and
-    `scaling` [2, F]: the logistic heads for confidence and scope over standardised signals; `kernel` [3]: weights of
-    the two similarities, and the idf of a gram never seen.
+    `idf` [V]; `latent` [V, D] projects features; `rows_latent` [n, up to D] unit vectors in the first dimensions;
+    `postings_*`: for each feature that is rare enough to tell rows apart, the rows that have it (`postings_start` [V+1]
+    into `_row` and `_value`); `dual` [n, C]; `nets_*`: see `_nets.Nets`; `whiten` and `centres`: see
+    `_belonging.Centres`; `row_class` [n]; `class_stats` [5, C]: reliability, and typical score, nearness, support and
+    distance; `heads` [2, F+1] and `scaling` [2, F]: the logistic heads for confidence and scope over standardised
+    signals; `kernel` [4]: weights of the two similarities, the idf of a gram never seen, the weight of the networks.
     """
 
     idf: F32
@@ -52,6 +53,12 @@ class Weights(msgspec.Struct, frozen=True):
     postings_row: I32
     postings_value: F32
     dual: F32
+    nets_inner: F32
+    nets_inner_bias: F32
+    nets_outer: F32
+    nets_outer_bias: F32
+    whiten: F32
+    centres: F32
     row_class: I32
     class_stats: F32
     heads: F32

@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ._nets import Said
+
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
@@ -29,6 +31,14 @@ NAMES = (
     "class_reliability",
     "score_beyond_typical",
     "nearness_beyond_typical",
+    "nets_log_probability",
+    "nets_entropy",
+    "nets_energy",
+    "features_of_class",
+    "features_typical_of_class",
+    "distance_from_class",
+    "features_beyond_typical",
+    "distance_beyond_typical",
 )
 
 
@@ -48,6 +58,8 @@ def describe(
     similarity: F32,
     latent: F32,
     unseen: F32,
+    nets: Said,
+    belonging: F32,
     row_class: I64,
     class_stats: F32,
 ) -> tuple[I64, F32]:
@@ -70,7 +82,7 @@ def describe(
     weight = np.exp(SHARPNESS * near)
     agree = (weight * (row_class[top] == predicted[:, None])).sum(axis=1) / weight.sum(axis=1)
     in_class = nearest_in_class(similarity, row_class, predicted)
-    reliability, typical_score, typical_near = class_stats[:, predicted]
+    reliability, typical_score, typical_near, typical_share, typical_distance = class_stats[:, predicted]
     columns = [
         best,
         best - second,
@@ -86,6 +98,12 @@ def describe(
         reliability,
         best - typical_score,
         in_class - typical_near,
+        nets.log_probability[np.arange(len(predicted)), predicted],
+        nets.entropy,
+        nets.energy,
+        *belonging.T,
+        belonging[:, 0] - typical_share,
+        belonging[:, 2] - typical_distance,
     ]
     return predicted, np.stack(columns, axis=1).astype(np.float32)
 

@@ -12,21 +12,36 @@ from numpy.typing import NDArray
 
 from freehold.vocabulary import Answer
 
+from ._belonging import Centres
 from ._grams import grams
 from ._model import Vocabulary, Weights, parse
+from ._nets import MIN_ROWS, Nets, said
 from ._signals import describe, expand, probabilities, standardise
 
 F32 = NDArray[np.float32]
 
 
 class Query(msgspec.Struct, frozen=True):
-    """One input as numbers: its features, its direction in the latent space, its length there, and what is unseen."""
+    """One input as numbers: features, direction in the latent space, and what is unseen.
+
+    `latent`, `latent_kept`: direction and length in the first dimensions alone, where nearness is measured.
+    """
 
     index: NDArray[np.int64]
     value: F32
+    direction: F32
     latent: F32
     latent_kept: float
     unseen: F32
+
+
+class Found(msgspec.Struct, frozen=True):
+    """Features of a query that are in the index, how many rows have each, and those rows, one feature after another."""
+
+    value: F32
+    length: NDArray[np.int64]
+    row: NDArray[np.int32]
+    product: F32
 
 
 class KernelStudent:
@@ -42,7 +57,9 @@ class KernelStudent:
         self._pairs = {gram: i + n_words for i, gram in enumerate(vocabulary.pairs)}
         self._chars = {gram: i + n_words + n_pairs for i, gram in enumerate(vocabulary.chars)}
         self._row_class = weights.row_class.astype(np.int64)
-        self._near_weight, self._latent_weight, self._unseen_idf = (float(x) for x in weights.kernel)
+        self._nets = Nets(weights.nets_inner, weights.nets_inner_bias, weights.nets_outer, weights.nets_outer_bias)
+        self._centres = Centres(weights.whiten, weights.centres)
+        self._near_weight, self._latent_weight, self._unseen_idf, self._nets_share = (float(x) for x in weights.kernel)
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> KernelStudent:
@@ -82,16 +99,21 @@ class KernelStudent:
         """Scores of the classes, signals, and whether anything in the input is known at all."""
         query = self._read(self._fitting(inputs))
         weights = self._weights
-        near = self._nearness(query)
+        found = self._look_up(query)
+        near = np.bincount(found.row, found.product, len(self._row_class)).astype(np.float32)
         latent = weights.rows_latent @ query.latent
         both = self._near_weight + self._latent_weight
         similarity: F32 = ((self._near_weight * near + self._latent_weight * latent) / both).astype(np.float32)
-        scores: F32 = np.exp(both * (similarity - 1)) @ weights.dual
+        nets = said(self._nets.logits(query.direction[None, :]))
+        ridge = np.exp(both * (similarity - 1)) @ weights.dual
+        scores: F32 = ridge + np.float32(self._nets_share) * nets.probability[0]
         _, signals = describe(
             scores[None, :],
             similarity[None, :],
             np.array([[latent.max(), query.latent_kept]], np.float32),
             query.unseen[None, :],
+            nets,
+            self._belonging(query, found, scores),
             self._row_class,
             weights.class_stats,
         )
@@ -126,21 +148,31 @@ class KernelStudent:
         index = np.concatenate([index for index, _ in blocks])
         value = np.concatenate([value for _, value in blocks])
         projected: F32 = value @ self._weights.latent[index]
-        return Query(index, value, _unit(projected), float(np.linalg.norm(projected)), unseen)
+        near = projected[: self._weights.rows_latent.shape[1]]
+        return Query(index, value, _unit(projected), _unit(near), float(np.linalg.norm(near)), unseen)
 
-    def _nearness(self, query: Query) -> F32:
-        """Cosine to every remembered row over the features that tell rows apart, by an inverted index."""
+    def _look_up(self, query: Query) -> Found:
+        """The remembered rows that share features with the query, of those features that tell rows apart."""
         weights = self._weights
         start, end = weights.postings_start[query.index], weights.postings_start[query.index + 1]
         listed = end > start
         start, end, value = start[listed], end[listed], _unit(query.value[listed])
-        if not len(start):
-            return np.zeros(len(self._row_class), np.float32)
         length = end - start
         # One flat list of positions: each posting list's start, repeated, plus 0, 1, 2, ... within the list.
-        offset = np.repeat(start - np.concatenate([[0], np.cumsum(length)[:-1]]), length) + np.arange(length.sum())
+        offset = np.repeat(start - (np.cumsum(length) - length), length) + np.arange(length.sum())
         products = weights.postings_value[offset] * np.repeat(value, length)
-        return np.bincount(weights.postings_row[offset], products, len(self._row_class)).astype(np.float32)
+        return Found(value, length, weights.postings_row[offset], products)
+
+    def _belonging(self, query: Query, found: Found, scores: F32) -> F32:
+        """[1, 3]: how well the query belongs to the class with the highest score."""
+        said = scores[None, :].argmax(axis=1)
+        if len(self._row_class) < MIN_ROWS:
+            return np.zeros((1, 3), np.float32)
+        weight = found.value.astype(np.float64) ** 2
+        feature = np.repeat(np.arange(len(weight)), found.length)
+        have = np.bincount(feature, self._row_class[found.row] == said[0], len(weight))
+        support = (weight * (have > 0)).sum(), (weight * have / found.length).sum()
+        return np.array([[*support, self._centres.distance(query.direction[None, :], said)[0]]], np.float32)
 
 
 def _unit(vector: F32) -> F32:

@@ -13,7 +13,7 @@ from freehold.errors import BundleRefused
 from freehold.students.protocol import Fitted, Parameters
 from freehold.vocabulary import Contract, Example, TaskKind
 
-from ._core import BOTH, Core, Labelled, learn, vocabulary, weights
+from ._core import BOTH, NETS_SHARE, Core, Labelled, learn, vocabulary, weights
 from ._gate import (
     confidence_head,
     head_output,
@@ -24,6 +24,7 @@ from ._gate import (
     scope_threshold,
 )
 from ._model import dump
+from ._nets import said
 from ._rows import LATENT_WEIGHT, NEAR_WEIGHT
 from ._signals import expand
 from .runtime import KernelStudent
@@ -37,6 +38,9 @@ MAX_DUAL = 4_000_000
 """Rows times classes: what an answer multiplies. With more rows than fit, a sample is remembered."""
 FEW_PER_CLASS = 20
 MIN_REPEATED = 0.05
+MIN_CHOSEN = 0.10
+"""Where answers are too many to be classes, those that are must give this share of the calls."""
+MOSTLY = 0.5
 COMPOSED_KINDS: frozenset[TaskKind] = frozenset({"extraction", "structured"})
 TARGET_RISK = 0.05
 N_PARITY = 100
@@ -56,6 +60,13 @@ class KernelTrainer:
         repeated = sum(count for count in counts.values() if count > 1)
         if repeated < MIN_REPEATED * len(examples):
             return f"only {repeated} of {len(examples)} answers occur more than once"
+        objects = {answer: count for answer, count in counts.items() if _is_object(answer)}
+        n_objects = sum(objects.values())
+        if n_objects > MOSTLY * len(examples) and len(objects) > MOSTLY * n_objects:
+            return f"{len(objects)} of {len(examples)} answers are distinct objects, put together and not chosen"
+        chosen = sum(count for _, count in counts.most_common(MAX_CLASSES - 1) if count > 1)
+        if len(counts) > MAX_CLASSES and chosen < MIN_CHOSEN * len(examples):
+            return f"{len(counts)} distinct answers, the commonest make up {chosen / len(examples):.1%} of the calls"
         return ""
 
     def fit(self, examples: Sequence[Example], contract: Contract, *, seed: int) -> Fitted:  # noqa: ARG002
@@ -72,6 +83,8 @@ class KernelTrainer:
             "ridge": core.strength,
             "near_weight": NEAR_WEIGHT,
             "latent_weight": LATENT_WEIGHT,
+            "nets_share": NETS_SHARE,
+            "n_nets": len(core.nets.inner),
             "left_out_agreement": round(float(core.right.mean()), 6),
             "operating_confidence": round(operating, 6),
             "gate_learned_from": learned_from(core),
@@ -94,7 +107,8 @@ def _parity(files: dict[str, bytes], core: Core) -> int:
     """Scores of the student built from its files against those of the model as trained, on the first rows."""
     student = KernelStudent.from_files(files)
     n = min(N_PARITY, len(core.similarity))
-    trained = np.exp(BOTH * (core.similarity[:n] - 1)) @ core.ridge.dual
+    nets = said(core.nets.logits(core.rows.directions[:n]))
+    trained = np.exp(BOTH * (core.similarity[:n] - 1)) @ core.ridge.dual + NETS_SHARE * nets.probability
     served = np.stack([student.scores(inputs) for inputs in core.labelled.inputs[:n]])
     worst = float(np.abs(trained - served).max())
     if not worst < PARITY_TOLERANCE:
@@ -104,6 +118,11 @@ def _parity(files: dict[str, bytes], core: Core) -> int:
 
 def _canonical(answer: str) -> str:
     return unicodedata.normalize("NFC", answer).strip()
+
+
+def _is_object(answer: str) -> bool:
+    """Is the answer a JSON object? Looks at its two ends: what stands between them does not matter here."""
+    return answer.startswith("{") and answer.endswith("}")
 
 
 def _labelled(examples: Sequence[Example]) -> Labelled:
