@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 
+import pytest
+
 from freehold.tasks import contracts
 from freehold.vocabulary import MessagePattern, Slot, Template
 
@@ -27,6 +29,22 @@ def test_listed_labels_are_the_rule_even_those_never_given() -> None:
         assert learned.support["labels"] == 900
     assert contracts.check(learned, "label_17") is None
     assert contracts.check(learned, "label_99") is not None
+
+
+@pytest.mark.parametrize(
+    ("prompt", "labels"),
+    [
+        ("Is this review happy, neutral or angry? One word.", {"happy", "neutral", "angry"}),
+        ("Is the message urgent, normal or low! Answer with one word.", {"urgent", "normal", "low"}),
+        ("Choose: billing, shipping, returns (or other) and answer.", {"billing", "shipping", "returns", "other"}),
+        ("Reply positive, negative, or mixed; use unknown where you cannot tell.", {"positive", "mixed", "unknown"}),
+    ],
+)
+def test_a_label_that_is_often_given_is_never_lost_however_the_sentence_ends(prompt: str, labels: set[str]) -> None:
+    template = Template("v1", (MessagePattern("system", (prompt,)), MessagePattern("user", (Slot("text"),))))
+    contract = contracts.learn(sorted(labels) * 100, templates=(template,))
+    assert contract.form == "label"
+    assert labels <= set(contract.labels)
 
 
 def test_labels_that_no_prompt_lists_need_support() -> None:

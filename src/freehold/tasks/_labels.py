@@ -14,13 +14,17 @@ _BULLET = re.compile(r"^\s*(?:[-*\u2022\u2013]|\d+[.):])\s+")
 _QUOTES = "\"'`\u201c\u201d\u2018\u2019\u00ab\u00bb\u300c\u300d"
 _SEPARATORS = re.compile(r"[,;|/\u3001\uff0c\uff1b]|\s(?:or|and|oder|und|ou|et|o|y|e|of|en)\s")
 _SUPPORT = 0.001
+_OFTEN = 0.02
+_SENTENCE_END = re.compile(r"[.?!;\u3002\uff01\uff1f]")
 _USUAL_MASS = 0.85
 
 
 def enumerated(counts: Counter[str], templates: Sequence[Template]) -> tuple[str, ...]:
     """The labels as a prompt lists them, one a line or in a row, those never given so far included; () where none does.
 
-    A list counts when it holds most of the answers and when answers hold about half of it.
+    A list counts when it holds most of the answers and when answers hold about half of it. An answer that is given
+    often belongs to the labels even where the list, as it was read, lacks it: how a sentence lists its items cannot be
+    read with certainty, and a label lost is a class lost.
     """
     best: tuple[int, int, int, tuple[str, ...]] = (0, 0, 0, ())
     total = sum(counts.values())
@@ -32,7 +36,10 @@ def enumerated(counts: Counter[str], templates: Sequence[Template]) -> tuple[str
         seen = sum(item in counts for item in distinct)
         if mass >= _LISTED_MASS * total and seen >= _LISTED_LABELS * len(distinct):
             best = max(best, (mass, len(distinct), -sum(map(len, distinct)), tuple(sorted(distinct))))
-    return best[3]
+    if not best[3]:
+        return ()
+    often = {label for label, count in counts.items() if count >= _OFTEN * total}
+    return tuple(sorted(often.union(best[3])))
 
 
 def _usual_words(counts: Counter[str]) -> int:
@@ -98,7 +105,7 @@ def _rows(row: list[str]) -> list[list[str]]:
     if len(row) < 2:
         return []
     first = [row[0], row[0].rsplit(":", 1)[-1].strip(), row[0].rsplit(" ", 1)[-1]]
-    last = [row[-1], row[-1].split(".", 1)[0].strip(), row[-1].split(" ", 1)[0]]
+    last = [row[-1], _SENTENCE_END.split(row[-1], maxsplit=1)[0].strip(), row[-1].split(" ", 1)[0]]
     ends = [[_item(a), *row[1:-1], _item(b)] for a in first for b in last]
     return [[item for item in items if item] for items in ends]
 
