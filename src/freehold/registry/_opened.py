@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 from collections.abc import Collection, Generator
@@ -10,19 +11,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
 from sqlalchemy import Connection
 
 from freehold import settings as settings_module
-from freehold.errors import MissingPrerequisite, NotFound
-from freehold.settings import Settings, TaskSettings
+from freehold.errors import ConfigurationError, MissingPrerequisite, NotFound
+from freehold.settings import Loaded, Settings, TaskSettings
 from freehold.vocabulary import RouteTable, Stage, Task
 
-from . import _audit, _migrations, _routing, _rows, _spool, routes
+from . import _audit, _migrations, _remembered, _routing, _rows, _spool, routes
 from ._audit import AuditCheck, AuditEntry, AuditHead
 from ._database import Database
+from ._decisions import Effective
+from ._remembered import Remembered
 from ._rows import StudentRecord
 from ._stages import SERVING, StageRecord
-from .names import folded
+from .names import declared_ordinary, folded
 
 
 class Opened:
@@ -66,8 +70,7 @@ class Opened:
     def settings(self) -> Settings:
         """What persons declared: as given, else as the home and the environment say at first use."""
         if self._settings is None:
-            environ = {**os.environ, "FREEHOLD_HOME": str(self.home)}
-            self._settings = settings_module.load(environ).settings
+            self._settings = self._load().settings
         return self._settings
 
     def publish(self, settings: Settings | None = None) -> RouteTable:
@@ -133,18 +136,47 @@ class Opened:
         """Build the table inside the caller's locks, so that no older state can be written over a newer one."""
         effective = _rows.effective(connection)
         served = {task.id: self._served(connection, task.id) for task in effective.tasks}
+        memory = self._remember(connection, effective)
         tasks, table_routes = _routing.build(
-            effective, self.settings, served, lambda task_id, version: _rows.contract(connection, task_id, version)
+            effective,
+            self.settings,
+            served,
+            lambda task_id, version: _rows.contract(connection, task_id, version),
+            memory,
         )
         before = _load_or_empty(file)
         version = max(before.version, _rows.number(connection, _rows.VERSION))
-        table = RouteTable(before.version, tasks, table_routes)
+        table = RouteTable(before.version, tasks, table_routes, memory.names)
         if table != before or version == 0:
-            table = RouteTable(version + 1, tasks, table_routes)
+            table = msgspec.structs.replace(table, version=version + 1)
             routes.write(file, table)
         _rows.set_number(connection, _rows.VERSION, table.version)
         _rows.set_number(connection, _rows.PUBLISHED, _rows.number(connection, _rows.REVISION))
         return table
+
+    def _load(self) -> Loaded:
+        return settings_module.load({**os.environ, settings_module.HOME_VARIABLE: str(self.home)})
+
+    def _restrictions(self, connection: Connection, effective: Effective) -> Remembered:
+        """What is restricted now: as remembered, with what the settings declare added and what they lift taken off."""
+        ordinary: list[str] = []
+        if any(one.data_class == "ordinary" for one in self.settings.tasks.values()):
+            # Whether that was said or left out, only the file and the environment can tell.
+            with contextlib.suppress(ConfigurationError):
+                ordinary = declared_ordinary(self._load()._replace(settings=self.settings))
+        return _remembered.after(_rows.remembered(connection), effective, self.settings, ordinary)
+
+    def _remember(self, connection: Connection, effective: Effective) -> Remembered:
+        before, memory = _rows.remembered(connection), self._restrictions(connection, effective)
+        if memory != before:
+            _rows.remember(connection, memory)
+        for what, names in (
+            ("restriction.declared", set(memory.names) - set(before.names)),
+            ("restriction.lifted", set(before.names) - set(memory.names)),
+        ):
+            for name in sorted(names):
+                log(connection, "settings", what, name)
+        return memory
 
     def _served(self, connection: Connection, task_id: str) -> _routing.Served:
         record = _rows.stage(connection, task_id)
@@ -158,8 +190,10 @@ class Opened:
             held[0] if held else None,
         )
 
-    def _declared(self, connection: Connection, task_id: str) -> TaskSettings:
-        return _routing.declared(_rows.effective(connection).aliases.get(task_id, (task_id,)), self.settings)
+    def _declared(self, connection: Connection, task: Task) -> TaskSettings:
+        effective = _rows.effective(connection)
+        memory = self._restrictions(connection, effective)
+        return _routing.declared(task, effective.aliases.get(task.id, (task.id,)), self.settings, memory)
 
     def _step(
         self,

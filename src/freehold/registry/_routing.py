@@ -12,7 +12,9 @@ import msgspec
 from freehold.settings import Settings, TaskSettings
 from freehold.vocabulary import Contract, DataClass, Manifest, Route, Stage, Task
 
+from . import _remembered
 from ._decisions import Effective
+from ._remembered import Remembered
 from ._stages import SERVING, Held, StageRecord, holds
 from .names import folded
 
@@ -26,18 +28,18 @@ class Served(NamedTuple):
     held: Held | None
 
 
-def declared(aliases: tuple[str, ...], settings: Settings) -> TaskSettings:
+def declared(task: Task, aliases: tuple[str, ...], settings: Settings, memory: Remembered) -> TaskSettings:
     """What a person declared about a task, under any id or name it has or had.
 
-    The nearest name wins, except that `restricted` under any of them binds: a rename, merge or split never opens what
-    somebody closed. Names are compared as `names.folded` does, so that a typo in letter case opens nothing either.
+    The nearest name wins, except that `restricted` under any of them binds, and that what was restricted once stays so
+    (`_remembered`): a rename, merge or split, or settings that were not found, never open what somebody closed. Names
+    are compared as `names.folded` does.
     """
     found = [one for alias in dict.fromkeys(map(folded, aliases)) for one in _by_folded(settings).get(alias, ())]
-    if not found:
-        return TaskSettings()
-    if any(one.data_class == "restricted" for one in found) and found[0].data_class != "restricted":
-        return _restricted(found[0])
-    return found[0]
+    wish = found[0] if found else TaskSettings()
+    if any(one.data_class == "restricted" for one in found) or _remembered.holds(memory, task, aliases):
+        return msgspec.structs.replace(wish, data_class="restricted")
+    return wish
 
 
 def unmatched(effective: Effective, settings: Settings) -> tuple[str, ...]:
@@ -58,17 +60,22 @@ def build(
     settings: Settings,
     served: Mapping[str, Served],
     contract_of: Callable[[str, str], Contract | None],
+    memory: Remembered,
 ) -> tuple[tuple[Task, ...], tuple[Route, ...]]:
-    """Every task with its route.
+    """Every task with its route. `memory`: what is or was restricted, these settings included.
 
     A name that is declared restricted and was never seen gets a task without templates and a route, so that a caller
     who declares it in a header is held to the restriction from the first call on.
     """
     tasks = list(effective.tasks)
-    routes = [_route(task, effective.aliases[task.id], settings, served.get(task.id), contract_of) for task in tasks]
-    for name in unmatched(effective, settings):
-        if settings.tasks[name].data_class == "restricted":
-            task_id = f"declared-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+    routes: list[Route] = []
+    for task in effective.tasks:
+        wish = declared(task, effective.aliases[task.id], settings, memory)
+        routes.append(_route(task, wish, settings, served.get(task.id), contract_of))
+    known = {folded(alias) for aliases in effective.aliases.values() for alias in aliases}
+    for name in memory.names:
+        if folded(name) not in known:
+            task_id = f"declared-{hashlib.sha256(folded(name).encode()).hexdigest()[:12]}"
             why = "declared restricted in the settings; no call of it was recognised yet"
             tasks.append(Task(task_id, name, "unknown", (), 0, 1.0, why, named_by="person"))
             routes.append(Route(task_id, name, data_class="restricted"))
@@ -77,12 +84,12 @@ def build(
 
 def _route(
     task: Task,
-    aliases: tuple[str, ...],
+    wish: TaskSettings,
     settings: Settings,
     served: Served | None,
     contract_of: Callable[[str, str], Contract | None],
 ) -> Route:
-    wish, default = declared(aliases, settings), settings.certificate
+    default = settings.certificate
     audit_share = default.audit_share if wish.audit_share is None else wish.audit_share
     canary_share = default.canary_share if wish.canary_share is None else wish.canary_share
     alpha = default.alpha if wish.alpha is None else wish.alpha
@@ -126,7 +133,3 @@ def _route(
         audit_share=audit_share,
         loss="text" if contract is None else contract.form,
     )
-
-
-def _restricted(wish: TaskSettings) -> TaskSettings:
-    return msgspec.structs.replace(wish, data_class="restricted")

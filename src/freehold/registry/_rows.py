@@ -14,11 +14,13 @@ from freehold.vocabulary import Certificate, Contract, Manifest, Stage, Task, Ve
 from . import _tables as t
 from ._database import next_number, now
 from ._decisions import Decision, Effective, apply
+from ._remembered import Remembered
 from ._stages import Held, StageRecord
 
 T = TypeVar("T")
 
 REVISION, PUBLISHED, VERSION = "revision", "published_revision", "routes_version"
+RESTRICTED = "restricted"
 
 
 class StudentRecord(msgspec.Struct, frozen=True):
@@ -53,6 +55,18 @@ def set_number(connection: Connection, name: str, value: int) -> None:
     """Set a counter of `meta`."""
     connection.execute(delete(t.meta).where(t.meta.c.name == name))
     connection.execute(t.meta.insert().values(name=name, value=str(value)))
+
+
+def remembered(connection: Connection) -> Remembered:
+    """What was ever declared restricted and not lifted."""
+    text = connection.execute(select(t.meta.c.value).where(t.meta.c.name == RESTRICTED)).scalar()
+    return _decode(text, Remembered) if text else Remembered()
+
+
+def remember(connection: Connection, memory: Remembered) -> None:
+    """Replace what is remembered as restricted."""
+    connection.execute(delete(t.meta).where(t.meta.c.name == RESTRICTED))
+    connection.execute(t.meta.insert().values(name=RESTRICTED, value=_encode(memory)))
 
 
 def insert(connection: Connection, table: Table, **values: Any) -> int:

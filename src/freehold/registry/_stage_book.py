@@ -52,7 +52,7 @@ class StageBook(Opened):
             student_id = own[-1].id
             held = _rows.held(connection, task_id=found.id, student_id=student_id)
             try:
-                declared = self._declared(connection, found.id)
+                declared = self._declared(connection, found)
                 certificate_id = _stages.gate(found, student_id, held, declared, certificate_id).id
             except GateRefused:
                 if stage in SERVING:
@@ -73,7 +73,7 @@ class StageBook(Opened):
         with self._change() as connection:
             found = find(_rows.effective(connection).tasks, task)
             held = _rows.held(connection, task_id=found.id)
-            declared = self._declared(connection, found.id)
+            declared = self._declared(connection, found)
 
             def holds(step: StageRecord) -> bool:
                 return _stages.holds(found, step, held, declared)

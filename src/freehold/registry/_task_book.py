@@ -116,11 +116,13 @@ class TaskBook(Opened):
     def task_settings(self, task: str) -> TaskSettings:
         """What was declared for a task under any id or name it has or had; `restricted` under any of them binds.
 
+        So does a restriction of earlier, until `data_class = "ordinary"` is declared in so many words.
+
         Raises:
             NotFound: no such task.
         """
         with self._db.read() as connection:
-            return self._declared(connection, find(_rows.effective(connection).tasks, task).id)
+            return self._declared(connection, find(_rows.effective(connection).tasks, task))
 
     def unmatched_settings(self) -> tuple[str, ...]:
         """The names in `[tasks.NAME]` that no task has or had: not seen yet, or misspelt."""
