@@ -8,6 +8,7 @@ import random
 import pytest
 
 from freehold.tasks import contracts
+from freehold.tasks.kinds import kind_of
 from freehold.vocabulary import MessagePattern, Slot, Template
 
 LABELS = [f"label_{i}" for i in range(20)]
@@ -100,3 +101,10 @@ def test_a_breach_holds_nothing_of_the_answer_and_versions_follow_clauses() -> N
     assert "secret" not in (contracts.check(learned, '{"a": "secret"}') or "secret")
     assert learned.version == contracts.learn(answers[:40]).version
     assert learned.version != contracts.learn([json.dumps({"b": i}) for i in range(50)]).version
+
+
+def test_tools_that_are_offered_and_never_called_make_no_choice_of_tools() -> None:
+    called = '{"tool_calls":[{"name":"look_up","arguments":{}}]}'
+    inputs = [("some text",)] * 200
+    assert kind_of(["yes", "no"] * 100, inputs, tools=True) == "classification"
+    assert kind_of(["yes", called] * 100, inputs, tools=True) == "tool_choice"

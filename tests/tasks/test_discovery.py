@@ -127,6 +127,20 @@ def test_new_traffic_keeps_ids_and_names_and_adds_versions() -> None:
     assert all(m.task_id == ids[truths[c]] for c, m in second.assignments.items())
 
 
+def test_a_prompt_that_moves_into_the_users_message_is_a_version_of_its_task() -> None:
+    rng = random.Random(13)
+    prompt = "Sort the message into billing, access, device or other. Answer with one lower-case word and nothing else."
+    texts = [sentence(rng) for _ in range(300)]
+    calls = mix(
+        [call("moved", [system(prompt), user(t)], label_of(t), at_s=1 + i) for i, t in enumerate(texts[:150])],
+        [call("moved", [user(f"{prompt}\n\n{t}")], label_of(t), at_s=500 + i) for i, t in enumerate(texts[150:])],
+        made.sorted_in_german(rng, 150),
+    )
+    found = discover(calls)
+    assert agreement(found, calls) == 1.0
+    assert len(templates_of(found, calls, "moved")) == 2
+
+
 def test_a_log_without_prompts_is_known_by_its_answers() -> None:
     rng = random.Random(10)
     calls = mix(made.without_prompt(rng, 400), made.sorted_in_german(rng, 200))

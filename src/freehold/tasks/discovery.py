@@ -76,12 +76,14 @@ def _mined(sample: list[Head], smallest: int) -> list[Cluster]:
     groups: defaultdict[tuple[str, str, bool], list[Head]] = defaultdict(list)
     for head in sample:
         groups[head.view.tools, head.view.schema, leading_systems(head.view) > 0].append(head)
-    return [
-        cluster
-        for (tools, schema, _), members in sorted(groups.items())
-        if len(members) >= smallest
-        for cluster in clustered(members, tools, schema, smallest)
-    ]
+    by_shape: defaultdict[tuple[str, str], list[Cluster]] = defaultdict(list)
+    for (tools, schema, _), members in sorted(groups.items()):
+        if len(members) >= smallest:
+            found = clustered(members, tools, schema, smallest)
+            # a prompt that stands in the user's message here and in a system message there is one task
+            known = by_shape[tools, schema]
+            by_shape[tools, schema] = merged(known, found) if known else found
+    return [cluster for clusters in by_shape.values() for cluster in clusters]
 
 
 def _unmatched(seen: list[Head], clusters: Sequence[Cluster]) -> list[Head]:

@@ -3,7 +3,7 @@
     classification       short answers from a closed set
     extraction           JSON whose strings are copied from the input
     structured           other JSON: closed values, derived values, a mixture
-    tool_choice          the model may call tools
+    tool_choice          the model may call tools, and does
     question_answering   a passage and a question, or short answers copied from a long input
     code                 answers are program text
     free_text            everything else
@@ -47,7 +47,7 @@ def kind_of(answers: Sequence[str], inputs: Sequence[Sequence[str]], *, tools: b
         return "unknown"
     parsed = [parse(answer) for answer in answers]
     summed = Answers(parsed)
-    if tools or summed.share("tools") > 0.5:
+    if summed.share("tools") > (0.0 if tools else 0.5):
         return "tool_choice"
     if summed.share("json") > 0.5:
         return "extraction" if _mostly_copied(parsed, inputs) else "structured"
