@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 from tests.support import homes
+
+from freehold.cli import main
 
 
 class Shell:
@@ -97,6 +100,20 @@ def test_a_no_is_exit_code_three_and_says_what_is_missing(shell: Shell) -> None:
         (["verdict", "--volume", "lots"], 2, "no factor"),
         (["backtest", "missing.jsonl"], 1, "no file"),
         (["replay", "missing.jsonl", "--to", "nowhere"], 2, "no address"),
+        (["replay", ".", "--to", "http://127.0.0.1:1"], 1, "no file"),
+        (["replay", "missing.jsonl", "--to", "http://127.0.0.1:99999"], 2, "no address"),
+        (["replay", "missing.jsonl", "--to", "http://127.0.0.1:1", "--rate", "-1"], 2, "--rate"),
+        (["verdict", "--volume", "nan"], 2, "no factor"),
+        (["verdict", "--volume", "inf"], 2, "no factor"),
+        (["report", "--out", "."], 2, "is a folder"),
+        (["demo", "--out", "."], 2, "is a folder"),
+        (["demo", "--teacher-error", "7"], 2, "--teacher-error"),
+        (["backtest", "missing.jsonl", "--share", "2"], 2, "--share is 2"),
+        (["backtest", "missing.jsonl", "--share", "-1"], 2, "--share is -1"),
+        (["backtest", "missing.jsonl", "--alpha", "7"], 2, "--alpha is 7"),
+        (["certify", "anything", "--delta", "0"], 2, "--delta is 0"),
+        (["calls", "--limit", "-5"], 2, "--limit"),
+        (["up", "--port", "99999"], 2, "--port"),
         (["no-such-command"], 2, "No such command"),
         (["certify", "anything", "--alpha"], 2, "requires an argument"),
     ],
@@ -105,6 +122,39 @@ def test_wrong_input_gets_a_message_and_an_exit_code(shell: Shell, words: list[s
     done = shell.run(*words, code=code)
     assert said in done.stderr
     assert not done.stdout.strip()
+
+
+def test_a_port_that_is_taken_is_named(shell: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        said = shell.run("up", "--port", port, code=1).stderr
+    assert f"port {port}, is taken" in said
+    assert "--port" in said
+
+
+def test_what_the_system_refuses_is_a_message(shell: Shell) -> None:
+    (shell.folder / "home").write_text("a file where a folder is needed")
+    for command in ("tasks", "verdict"):
+        assert str(shell.folder / "home") in shell.run(command, code=1).stderr
+
+
+def test_a_fault_of_ours_is_one_line_and_its_origin_is_for_the_asking(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("the content of a call")
+
+    monkeypatch.setattr("freehold.services.doctoring.examine", fail)
+    monkeypatch.setattr(sys, "argv", ["freehold", "doctor"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert "a fault of ours: RuntimeError" in said
+    assert "content of a call" not in said
+    monkeypatch.setattr(sys, "argv", ["freehold", "--debug", "doctor"])
+    with pytest.raises(RuntimeError):
+        main()
 
 
 def test_a_wrong_setting_names_every_place_looked_at(shell: Shell) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,6 +26,31 @@ def factor(text: str) -> float:
         value = float(text.strip().lower().strip("x"))
     except ValueError:
         value = 0.0
-    if value <= 0:
+    if not (math.isfinite(value) and value > 0):
         raise UsageError(f"{text!r} is no factor", hint="write it as x100 or x0.1")
     return value
+
+
+def inside(option: str, value: float) -> float:
+    """A number between 0 and 1, both excluded: a share, a risk.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not 0 < value < 1:
+        raise UsageError(f"{option} is {value:g}, and must lie between 0 and 1", hint=f"as in {option} 0.1")
+    return value
+
+
+def page(path: Path) -> Path:
+    """Where a page or a log is to be written, looked at before the work that fills it.
+
+    Raises:
+        UsageError: it is a folder, or no file can be written there.
+    """
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", hint=f"--out {path / 'NAME'}")
+    if not above.is_dir() or not os.access(path if path.exists() else above, os.W_OK):
+        raise UsageError(f"{path} cannot be written", hint="choose another place for it")
+    return path

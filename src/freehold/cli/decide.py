@@ -9,7 +9,7 @@ import typer
 
 from freehold.vocabulary import Verdict
 
-from ._arguments import Json, Volume, factor
+from ._arguments import Json, Volume, factor, inside, page
 from ._output import count, emit, emit_struct, percent, say, suggest, table, usd, working
 from ._pages import verdict_page
 
@@ -42,8 +42,9 @@ def verdict(
     from freehold.verdict import words
     from freehold.verdict.schema import as_json
 
+    times = factor(volume)
     with Home.open() as home, working("running the numbers"):
-        verdicts = deciding.verdicts(home, task_name=task, volume=factor(volume))
+        verdicts = deciding.verdicts(home, task_name=task, volume=times)
     if json:
         emit("freehold.verdict/1", tasks=[as_json(v) for v in verdicts])
         return
@@ -66,8 +67,9 @@ def report(
     from freehold.services import reporting
     from freehold.services.home import Home
 
+    out, times = page(out), factor(volume)
     with Home.open() as home, working("writing the report"):
-        path = reporting.write(home, out, volume=factor(volume))
+        path = reporting.write(home, out, volume=times)
     say(f"written: {path}")
 
 
@@ -89,6 +91,7 @@ def backtest(
     from freehold.services.certifying import parse_against
     from freehold.verdict import words
 
+    share, alpha, delta = inside("--share", share), inside("--alpha", alpha), inside("--delta", delta)
     options = backtesting.BacktestOptions(share, alpha, delta, parse_against(against), factor(volume))
     with working("learning on the earlier part") as progress:
         result = backtesting.backtest(log, later, options, progress=progress)

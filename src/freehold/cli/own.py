@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ._arguments import By, Json
+from ._arguments import By, Json, inside
 from ._output import emit_struct, good, say, suggest, warn, working
 
 
@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 def train(
     task: str,
-    seed: Annotated[int, typer.Option(help="Same calls, same seed, same weights.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Same calls, same seed, same weights.")] = 0,
     json: Json = False,
 ) -> None:
     """Train the cheapest student of a task that suffices, on this machine's CPU.
@@ -53,6 +53,8 @@ def certify(
     from freehold.services import certifying, wording
     from freehold.services.home import Home
 
+    alpha = None if alpha is None else inside("--alpha", alpha)
+    delta = None if delta is None else inside("--delta", delta)
     with Home.open() as home, working(f"certifying {task}"):
         certificate = certifying.certify(home, home.task(task), alpha=alpha, delta=delta, against=against)
     if json:

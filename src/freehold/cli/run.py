@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ._arguments import Json, factor
+from freehold.errors import FreeholdError
+
+from ._arguments import Json, factor, page
 from ._output import bad, dim, emit, emit_struct, say, table, talk, warn
 
 config_app = typer.Typer(help="What is set, and where it was set.")
@@ -21,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def up(
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 for any free one.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free one.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
 ) -> None:
     """Start the gateway. Point any OpenAI client at it.
@@ -30,13 +34,30 @@ def up(
     """
     from freehold.services import running
 
-    running.up(host=host, port=port, announce=talk)
+    try:
+        running.up(host=host, port=port, announce=talk)
+    except OSError as error:
+        raise _cannot_listen(error, host, port) from error
+
+
+def _cannot_listen(error: OSError, host: str | None, port: int | None) -> Exception:
+    """The error in words where it is the address that cannot be had; any other error as it is."""
+    from freehold import settings
+
+    of_address = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
+    if error.filename is not None or not (error.errno in of_address or isinstance(error, socket.gaierror)):
+        return error
+    default = settings.load().settings.gateway
+    host, port = host or default.host, default.port if port is None else port
+    why = "is taken: something listens there already" if error.errno == errno.EADDRINUSE else "cannot be listened on"
+    hint = "freehold up --port 0 takes any free one; --port P and --host ADDRESS choose"
+    return FreeholdError(f"{host}, port {port}, {why}", hint=hint, code="address_unavailable")
 
 
 def demo(
     json: Json = False,
     volume: Annotated[str, typer.Option(help="What one recorded call stands for, times this: x0.01.")] = "x1",
-    teacher_error: Annotated[float, typer.Option(help="Share of narrow answers the rented model gets wrong.")] = 0.01,
+    teacher_error: Annotated[float, typer.Option(min=0, max=1, help="How often the rented model errs.")] = 0.01,
     price: Annotated[str, typer.Option(help="The rented model's price, times this: x0.1.")] = "x1",
     restricted: Annotated[bool, typer.Option(help="Whether the health desk's messages are restricted.")] = True,
     out: Annotated[Path, typer.Option(help="Where to write the report.")] = Path("freehold-report.html"),
@@ -48,7 +69,7 @@ def demo(
     """
     from freehold.demo import show, walk
 
-    options = walk.DemoOptions(factor(volume), teacher_error, factor(price), restricted, out, keep)
+    options = walk.DemoOptions(factor(volume), teacher_error, factor(price), restricted, page(out), keep)
     result = walk.run(options, progress=talk)
     if json:
         emit_struct("freehold.demo/1", result)

@@ -76,7 +76,7 @@ def tasks(
 
 def calls(
     task: Annotated[str, typer.Option(help="Only this task's calls.")] = "",
-    limit: Annotated[int, typer.Option(help="At most this many, oldest first; 0 for all.")] = 0,
+    limit: Annotated[int, typer.Option(min=0, help="At most this many, oldest first; 0 for all.")] = 0,
     json: Json = False,
 ) -> None:
     """The recorded calls, each with its task. With --json, one object a line.
@@ -132,8 +132,8 @@ def gold(
 def replay(
     log: Annotated[Path, typer.Argument(help='A log in the "calls" format.')],
     to: Annotated[str, typer.Option(help="The gateway to send it to, such as http://127.0.0.1:8080")],
-    rate: Annotated[float, typer.Option(help="Calls per second; 0 for as fast as they are answered.")] = 0,
-    speed: Annotated[float, typer.Option(help="Keep the log's own rhythm, this many times faster; 0 for not.")] = 0,
+    rate: Annotated[float, typer.Option(min=0, help="Calls per second; 0 for as fast as they are answered.")] = 0,
+    speed: Annotated[float, typer.Option(min=0, help="The log's own rhythm, this many times faster; 0 for not.")] = 0,
     json: Json = False,
 ) -> None:
     """Send a log's requests to a gateway again, in their order.

@@ -37,7 +37,7 @@ from freehold.wire.openai import usage_of
 from ._store import Ledger
 from .exporting import Extra, export_calls
 
-__all__ = ["FORMAT", "ImportReport", "export_calls", "import_file"]
+__all__ = ["FORMAT", "ImportReport", "export_calls", "import_file", "started_at_us"]
 
 FORMAT = "calls"
 MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -100,7 +100,7 @@ class _Response(msgspec.Struct):
     usage: _Usage | None = None
 
 
-class _Rejected(Exception):
+class _Rejected(ValueError):
     """A line that cannot be imported; its text is the reason, without content."""
 
 
@@ -196,7 +196,7 @@ def read_line(line: bytes) -> Call:
             raise _Rejected("id is empty")
         call = Call(
             id=parsed.id,
-            started_at_us=_started_at_us(parsed.started_at),
+            started_at_us=started_at_us(parsed.started_at),
             latency_ms=_latency_ms(parsed.latency_ms),
             provider=parsed.provider or "",
             model="",
@@ -259,7 +259,12 @@ def _restore(call: Call, extra: Extra) -> None:
         raise _Rejected("freehold.status is out of range")
 
 
-def _started_at_us(value: datetime | float) -> int:
+def started_at_us(value: datetime | float) -> int:
+    """The microseconds since the epoch that a log's `started_at` means, however it was written.
+
+    Raises:
+        ValueError: it is no time.
+    """
     if isinstance(value, datetime):
         aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
         return (aware - _EPOCH) // _MICROSECOND

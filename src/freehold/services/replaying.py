@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import http.client
+import math
 import threading
 import time
-from collections import Counter
+import zlib
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-from freehold.errors import BadLog, UpstreamFailed, UsageError
+from freehold.errors import BadLog, NotFound, UpstreamFailed, UsageError
+from freehold.ledger.importing import started_at_us
 
 CONCURRENCY = 16
 STARTED_AT_HEADER = "x-freehold-started-at"
@@ -27,8 +31,9 @@ _TIMEOUT_S = 300.0
 
 class _Line(msgspec.Struct):
     id: str
-    started_at: str
+    started_at: datetime | int | float
     request: msgspec.Raw
+    started_at_us: int = 0
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -81,59 +86,81 @@ def replay(
         each: told of every answer, from several threads, never two at once.
 
     Raises:
+        NotFound: there is no such file.
         BadLog: a line cannot be read; everything before it was sent.
         UpstreamFailed: nothing listens there.
-        UsageError: the address is none, or both a rate and a speed were given.
+        UsageError: the address is none, or rate and speed make no sense.
     """
-    parts = urlsplit(to)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"{to!r} is no address of a gateway", hint="--to http://127.0.0.1:8080")
+    sender = _Sender(_address(to), each)
+    if not all(math.isfinite(value) and value >= 0 for value in (rate, speed)):
+        raise UsageError("a rate or a speed is a positive number", hint="leave it out for as fast as they are answered")
     if rate and speed:
         raise UsageError("a rate and a speed contradict each other", hint="give --rate or --speed")
-    sender = _Sender(to, each)
+    if not log.is_file():
+        raise NotFound(f"there is no file {log}", hint="freehold replay --help")
     began = time.monotonic()
     slots = threading.Semaphore(CONCURRENCY * 4)
     with closing(sender), ThreadPoolExecutor(CONCURRENCY) as pool:
-        pending: list[Future[None]] = []
+        pending: deque[Future[None]] = deque()
         for due_s, line in _paced(_lines(log), rate, speed):
             time.sleep(max(0.0, began + due_s - time.monotonic()))
             slots.acquire()
             future = pool.submit(sender.send, line)
             future.add_done_callback(lambda _: slots.release())
             pending.append(future)
+            while pending and pending[0].done():
+                pending.popleft().result()
         for future in pending:
             future.result()
     return sender.report(time.monotonic() - began)
 
 
+def _address(to: str) -> SplitResult:
+    try:
+        parts = urlsplit(to)
+        port = parts.port
+    except ValueError:  # a port out of range, a bracket left open
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise UsageError(f"{to!r} is no address of a gateway", hint="--to http://127.0.0.1:8080")
+    return parts
+
+
 def _lines(log: Path) -> Iterator[_Line]:
     decode = msgspec.json.Decoder(_Line).decode
-    with gzip.open(log, "rb") if log.suffix == ".gz" else log.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                try:
-                    yield decode(line)
-                except msgspec.DecodeError as error:
-                    raise BadLog(f"{log.name}, line {number}: {error}", hint="see docs/wire.md") from None
+    number = 0
+    try:
+        with log.open("rb") as plain:
+            zipped = plain.read(2) == b"\x1f\x8b"
+            plain.seek(0)
+            file = gzip.GzipFile(fileobj=plain) if zipped else plain
+            for number, line in enumerate(file, 1):
+                text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+                if text.strip():
+                    read = decode(text)
+                    read.started_at_us = started_at_us(read.started_at)
+                    yield read
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise BadLog(f"{log.name}: the compressed file is damaged or ends early", hint="see docs/wire.md") from None
+    except ValueError as error:  # of the decoder, of its UTF-8, or a time that is none; none of them quotes content
+        raise BadLog(f"{log.name}, line {number}: {error}", hint="see docs/wire.md") from None
 
 
 def _paced(lines: Iterable[_Line], rate: float, speed: float) -> Iterator[tuple[float, _Line]]:
     """Each line with the seconds after the beginning at which it is due."""
-    first: datetime | None = None
+    first_us: int | None = None
     for number, line in enumerate(lines):
         due_s = number / rate if rate else 0.0
         if speed:
-            at = datetime.fromisoformat(line.started_at)
-            first = first or at
-            due_s = (at - first).total_seconds() / speed
+            first_us = line.started_at_us if first_us is None else first_us
+            due_s = (line.started_at_us - first_us) / 1e6 / speed
         yield due_s, line
 
 
 class _Sender:
     """Sends calls from several threads, a kept-alive connection each, and counts what came back."""
 
-    def __init__(self, to: str, each: Callable[[Answered], None] | None) -> None:
-        parts = urlsplit(to)
+    def __init__(self, parts: SplitResult, each: Callable[[Answered], None] | None) -> None:
         self._address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
         self._make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._path = parts.path.rstrip("/").removesuffix("/v1") + "/v1/chat/completions"
@@ -175,7 +202,8 @@ class _Sender:
         if connection is None:
             connection = self._own.connection = self._make(*self._address, timeout=_TIMEOUT_S)
             self._opened.append(connection)
-        headers = {"content-type": "application/json", STARTED_AT_HEADER: line.started_at}
+        started_at = datetime.fromtimestamp(line.started_at_us / 1e6, UTC).isoformat()
+        headers = {"content-type": "application/json", STARTED_AT_HEADER: started_at}
         try:
             connection.request("POST", self._path, bytes(line.request), headers)
             response = connection.getresponse()

@@ -1,0 +1,91 @@
+"""Replaying a log: what it accepts as a log, and what it sends."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from freehold.errors import BadLog, NotFound, UpstreamFailed, UsageError
+from freehold.services.replaying import STARTED_AT_HEADER, replay
+
+
+class _Gateway(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    times: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.times.append(self.headers[STARTED_AT_HEADER])
+        self.send_response(200)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def gateway() -> Iterator[str]:
+    _Gateway.times = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Gateway)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def a_log(path: Path, *started_at: object) -> Path:
+    lines = [
+        json.dumps({"id": str(n), "started_at": at, "request": {"messages": []}}) for n, at in enumerate(started_at)
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_every_time_that_import_reads_is_replayed(tmp_path: Path, gateway: str) -> None:
+    log = a_log(tmp_path / "log.jsonl", "2026-09-01T00:00:00Z", 1788220800, 1788220800000, 1788220800000000)
+    assert replay(log, gateway).by_status == {"200": 4}
+    assert _Gateway.times == ["2026-09-01T00:00:00+00:00"] * 4
+
+
+def test_a_zipped_log_is_known_by_its_bytes(tmp_path: Path, gateway: str) -> None:
+    log = a_log(tmp_path / "log.jsonl", 1788220800)
+    zipped = tmp_path / "zipped"
+    zipped.write_bytes(gzip.compress(log.read_bytes()))
+    assert replay(zipped, gateway).sent == 1
+    zipped.write_bytes(zipped.read_bytes()[:-12])
+    with pytest.raises(BadLog, match="damaged or ends early"):
+        replay(zipped, gateway)
+
+
+@pytest.mark.parametrize("at", ["yesterday", -5, None])
+def test_a_line_without_a_time_is_named(tmp_path: Path, gateway: str, at: object) -> None:
+    with pytest.raises(BadLog, match="line 2"):
+        replay(a_log(tmp_path / "log.jsonl", 1788220800, at), gateway)
+
+
+@pytest.mark.parametrize("to", ["nowhere", "http://127.0.0.1:99999", "http://[::1", "http://127.0.0.1:0"])
+def test_an_address_that_is_none_is_refused(tmp_path: Path, to: str) -> None:
+    with pytest.raises(UsageError, match="no address"):
+        replay(a_log(tmp_path / "log.jsonl", 0), to)
+
+
+def test_a_folder_is_no_log(tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        replay(tmp_path, "http://127.0.0.1:1")
+
+
+def test_where_nothing_listens_it_stops_and_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UpstreamFailed, match="no answer from"):
+        replay(a_log(tmp_path / "log.jsonl", *range(200)), "http://127.0.0.1:1")
