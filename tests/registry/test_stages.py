@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -162,13 +163,33 @@ def test_a_demotion_takes_off_voids_and_happens_once(home: Path) -> None:
     assert list((home / "demotions").iterdir()) == []
 
 
-def test_a_demotion_of_an_older_certificate_leaves_the_present_one_serving(home: Path) -> None:
+def test_a_demotion_voids_every_certificate_of_the_student_for_the_same_promise(home: Path) -> None:
     serving(home)
+    began_us = time.time_ns() // 1000
     with opened(home) as registry:
         add_certificate(registry, "s1", "c2")
-        registry.set_stage("triage", "full", by="ann", certificate_id="c2")
-    demotion.demote(home, "t1", "c1", "late")
-    assert (route(home).stage, route(home).certificate_id) == ("full", "c2")
+        add_certificate(registry, "s1", "c3", against="gold")
+        add_student(registry, "s2")
+        add_certificate(registry, "s2", "c4")
+        registry.set_stage("triage", "full", by="ann", student_id="s1", certificate_id="c2")
+        assert registry.voided_at_us("s1") is None
+    assert demotion.demote(home, "t1", "c1", "drift")
+    assert (route(home).stage, route(home).certificate_id) == ("demoted", "c2")
+    with opened(home) as registry:
+        void = {h.certificate.id: h.void_reason for h in registry.certificates("t1")}
+        assert void == {"c1": "drift", "c2": "drift", "c3": "", "c4": ""}
+        assert "voided" in refusal(registry, "full", student_id="s1", certificate_id="c2")
+        at_us = registry.voided_at_us("s1")
+        assert at_us is not None
+        assert began_us <= at_us <= time.time_ns() // 1000
+        assert at_us == registry.voided_at_us("s1", "teacher")
+        assert registry.voided_at_us("s1", "gold") is None
+        assert registry.voided_at_us("s2") is None
+        add_certificate(registry, "s1", "c5")
+    assert demotion.demote(home, "t1", "c1", "told again")
+    with opened(home) as registry:
+        later = registry.set_stage("triage", "full", by="ann", student_id="s1", certificate_id="c5")
+        assert later.certificate_id == "c5", "issued since"
 
 
 def test_a_demotion_while_the_database_is_locked_holds_at_once_and_is_recorded_later(home: Path) -> None:
@@ -223,6 +244,7 @@ class Promotions(RuleBasedStateMachine):
             add_student(self.registry, student)
         self.n_certificates = 0
         self.good: dict[str, str] = {}
+        self.standing: dict[str, str] = {}
         self.version = 0
 
     @rule(student=st.sampled_from(["s1", "s2"]), certified=st.sampled_from([True, True, False]))
@@ -230,6 +252,7 @@ class Promotions(RuleBasedStateMachine):
         self.n_certificates += 1
         name = f"c{self.n_certificates}"
         add_certificate(self.registry, student, name, certified=certified, threshold=0.8 if certified else None)
+        self.standing[name] = student
         if certified:
             self.good[name] = student
 
@@ -264,7 +287,10 @@ class Promotions(RuleBasedStateMachine):
         recorded = demotion.demote(self.home, "t1", name, "drift", wait_s=0.01 if locked else 20)
         lock.close()
         assert recorded != locked
-        self.good.pop(name, None)
+        student = self.standing.get(name)
+        if student is not None:
+            self.standing = {one: whose for one, whose in self.standing.items() if whose != student}
+            self.good = {one: whose for one, whose in self.good.items() if whose != student}
         assert route(self.home).certificate_id != name or route(self.home).stage not in SERVING
         self.reopen()
 

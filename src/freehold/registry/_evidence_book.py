@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -143,6 +144,15 @@ class EvidenceBook(Opened):
         """
         held = [h.certificate for h in self.certificates(task, student_id, against) if not h.void_reason]
         return (held or [None])[-1]
+
+    def voided_at_us(self, student_id: str, against: Against | None = None) -> int | None:
+        """When a promise of a student was last voided, in microseconds since the epoch; None where none ever was.
+
+        Calls up to then are what the promise had been made on. Only later ones can tell whether a new one would hold.
+        """
+        with self._db.read() as connection:
+            at = _rows.voided_at(connection, student_id, against or "")
+        return round(datetime.fromisoformat(at).timestamp() * 1_000_000) if at else None
 
     def add_verdict(self, verdict: Verdict, *, by: str = "verdict") -> None:
         """Keep a verdict. It changes no route: verdicts advise, certificates and approvals decide."""

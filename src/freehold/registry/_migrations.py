@@ -88,6 +88,9 @@ MIGRATIONS: Final = (
         _FIRST,
         tuple(_APPEND_ONLY.format(verb=verb) for verb in ("DELETE", "UPDATE")),
     ),
+    Migration(
+        2, "when a certificate was voided", "ALTER TABLE certificates ADD COLUMN voided_at TEXT NOT NULL DEFAULT ''"
+    ),
 )
 
 

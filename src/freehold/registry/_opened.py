@@ -218,12 +218,12 @@ class Opened:
         return record
 
     def _demote(self, connection: Connection, task_id: str, certificate_id: str, reason: str, by: str) -> bool:
-        voided = _rows.void_certificate(connection, certificate_id, reason)
-        if voided:
-            log(connection, by, "certificate.voided", certificate_id, reason, task=task_id)
+        voided = _rows.void_certificates(connection, certificate_id, reason)
+        for one in voided:
+            log(connection, by, "certificate.voided", one, reason, task=task_id)
         now = _rows.stage(connection, task_id)
-        if now.stage not in SERVING or now.certificate_id != certificate_id:
-            return voided
+        if now.stage not in SERVING or now.certificate_id not in {certificate_id, *voided}:
+            return bool(voided)
         self._step(
             connection,
             task_id,
@@ -231,7 +231,7 @@ class Opened:
             by=by,
             reason=reason,
             student_id=now.student_id,
-            certificate_id=certificate_id,
+            certificate_id=now.certificate_id,
         )
         return True
 

@@ -192,18 +192,38 @@ def add_certificate(connection: Connection, certificate: Certificate) -> None:
         data=_encode(certificate),
         void_reason="",
         added_at=now(),
+        voided_at="",
     )
 
 
-def void_certificate(connection: Connection, certificate_id: str, reason: str) -> bool:
-    """Void a certificate; False where it does not exist or was void already."""
+def void_certificates(connection: Connection, certificate_id: str, reason: str) -> list[str]:
+    """Void a certificate and all others of its student for the same kind of promise; the ids of those that were voided.
+
+    What broke one promise breaks the others: they speak of the same answers. Empty where the certificate does not exist
+    or was void already, so that a demotion which is told twice does not void what was issued in between.
+    """
     certificates = t.certificates
-    found = connection.execute(
-        update(certificates)
-        .where(certificates.c.id == certificate_id, certificates.c.void_reason == "")
-        .values(void_reason=reason or "demoted")
+    one = connection.execute(
+        select(certificates).where(certificates.c.id == certificate_id, certificates.c.void_reason == "")
+    ).first()
+    if one is None:
+        return []
+    its_kind = (
+        certificates.c.student_id == one.student_id,
+        certificates.c.against == one.against,
+        certificates.c.void_reason == "",
     )
-    return found.rowcount > 0
+    ids = list(connection.execute(select(certificates.c.id).where(*its_kind).order_by(certificates.c.seq)).scalars())
+    connection.execute(update(certificates).where(*its_kind).values(void_reason=reason or "demoted", voided_at=now()))
+    return ids
+
+
+def voided_at(connection: Connection, student_id: str, against: str) -> str:
+    """When a certificate of a student was last voided, "" for never."""
+    query = select(t.certificates.c.voided_at).where(t.certificates.c.student_id == student_id)
+    if against:
+        query = query.where(t.certificates.c.against == against)
+    return max(connection.execute(query).scalars(), default="")
 
 
 def stage_history(connection: Connection, task_id: str) -> list[StageRecord]:

@@ -92,8 +92,10 @@ class StageBook(Opened):
             )
 
     def demote(self, task: str, certificate_id: str, reason: str, *, by: str = "audit") -> bool:
-        """Take off whatever serves `task` under a certificate, and void that certificate; False where both was done.
+        """Take off whatever serves `task` under a certificate, and void it; False where both was done already.
 
+        Every other certificate of that student for the same kind of promise is void as well: only one issued later lets
+        it serve again, and what it rests on should be calls from after `voided_at_us`.
         `freehold.registry.demotion.demote` does the same from a gateway, also while the database is locked.
         """
         with self._change() as connection:

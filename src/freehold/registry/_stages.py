@@ -1,8 +1,8 @@
 """The promotion state machine: which steps between stages exist, and what a step towards serving needs.
 
     none ⇄ shadow ⇄ canary ⇄ full        and any of them straight to any other that its evidence allows
-    canary, full → demoted               by the audit test, which also voids the certificate
-    demoted → none, shadow               and back to serving only with another certificate
+    canary, full → demoted               by the audit test, which also voids the student's certificates of that kind
+    demoted → none, shadow               and back to serving only with a certificate issued since
 
 Serving (canary, full) needs a certificate of that very student which is certified, not void, and at least as strict as
 what was declared for the task. Shadow needs a student. Going down never needs anything.

@@ -58,6 +58,7 @@ certificates = Table(
     _text("data"),
     _text("void_reason"),
     _text("added_at"),
+    _text("voided_at"),
 )
 stages = Table(
     "stages",

@@ -25,8 +25,9 @@ WAIT_S: Final = 5.0
 def demote(home: Path, task_id: str, certificate_id: str, reason: str, *, wait_s: float = WAIT_S) -> bool:
     """Demote the student that serves `task_id` under `certificate_id`. Blocking: call it from a thread.
 
-    Idempotent. A task that meanwhile serves under another certificate is left alone; the named one is voided all the
-    same. The reason is stored and logged: it must hold no content of calls.
+    Idempotent. A task that meanwhile serves another student is left alone; the named certificate is voided all the
+    same, with all others of its student for the same kind of promise. The reason is stored and logged: it must hold
+    no content of calls.
 
     Returns:
         True where the registry has recorded it; False where it waits in a file for the next process that opens the
