@@ -1,45 +1,82 @@
-"""A small process beside the gateway: publishes the routes once, and seals the ledger's closed hot files now and then.
+"""A small process beside the gateway: publishes the routes, and seals the ledger's closed hot files now and then.
 
-The gateway itself opens no database. Started as `python -m freehold.services.housekeeping HOME`; ends when its standard
-input does, that is, with its parent. The work is done by short-lived children (`... HOME publish`, `... HOME seal`), so
-that what waits between two rounds holds neither a query engine nor a database toolkit in memory.
+It publishes at start and whenever the settings change. The gateway itself opens no database. Started as
+`python -m freehold.services.housekeeping HOME`; writes one line once it has published or failed to, and ends when its
+standard input does, that is, with its parent. The work is done by short-lived children (`... HOME publish`,
+`... HOME seal`), so that what waits between two rounds holds neither a query engine nor a database toolkit in memory.
 """
 
 from __future__ import annotations
 
+import os
 import select
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+from freehold import settings as settings_module
 from freehold.errors import FreeholdError
 
 EVERY_S = 60.0
+LOOK_S = 2.0
+PUBLISHED = b"published\n"
+"""What it says once the routes are published for the first time."""
+
+Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
-def main(home: Path, every_s: float = EVERY_S) -> None:
-    """Publish, then seal every now and then, until standard input ends."""
-    _child(home, "publish")
-    while not _ended(every_s):
-        if len(list((home / "ledger" / "hot").glob("*.db"))) > 1:  # beside the one that is being written
-            _child(home, "seal")
+def main(home: Path, every_s: float = EVERY_S, look_s: float = LOOK_S) -> None:
+    """Publish, then seal every now and then and publish when the settings change, until standard input ends."""
+    seen = _stamp(home)
+    published = _child(home, "publish")
+    sys.stdout.buffer.write(PUBLISHED if published else b"failed\n")
+    sys.stdout.flush()
+    again_at = time.monotonic() + every_s
+    while not _ended(min(look_s, every_s)):
+        now = _stamp(home)
+        due = time.monotonic() >= again_at
+        if now != seen or (due and not published):
+            seen, published = now, _child(home, "publish")
+        if due:
+            again_at = time.monotonic() + every_s
+            if len(list((home / "ledger" / "hot").glob("*.db"))) > 1:  # beside the one that is being written
+                _child(home, "seal")
 
 
-def once(home: Path, work: str) -> None:
-    """Do one piece of work. Trouble is said on stderr and tried again in the next round."""
+def once(home: Path, work: str) -> bool:
+    """Do one piece of work; False where it failed: that is said on stderr, and tried again in the next round."""
     try:
         _publish(home) if work == "publish" else _seal(home)
     except FreeholdError as error:
         sys.stderr.write(f"freehold: could not {work}: {error.message}\n")
+        return False
+    return True
 
 
 def _publish(home: Path) -> None:
     """Routes follow the settings of today: a task declared restricted since must be so from the first call on."""
-    from freehold import settings as settings_module
     from freehold.registry.store import Registry
 
-    with Registry(home, settings_module.load().settings) as registry:
+    with Registry(home, settings_module.load(_environ(home)).settings) as registry:
         registry.publish()
+
+
+def _environ(home: Path) -> dict[str, str]:
+    return {**os.environ, settings_module.HOME_VARIABLE: str(home)}
+
+
+def _stamp(home: Path) -> Stamp:
+    """What tells one state of the settings files from another."""
+    found: list[tuple[int, int, int] | None] = []
+    for path in settings_module.config_paths(home):
+        try:
+            stat = path.stat()
+        except OSError:
+            found.append(None)
+        else:
+            found.append((stat.st_mtime_ns, stat.st_size, stat.st_ino))
+    return tuple(found)
 
 
 def _seal(home: Path) -> None:
@@ -48,9 +85,10 @@ def _seal(home: Path) -> None:
     Ledger(home).seal()
 
 
-def _child(home: Path, work: str) -> None:
+def _child(home: Path, work: str) -> bool:
     command = [sys.executable, "-m", __spec__.name if __spec__ else __name__, str(home), work]
-    subprocess.run(command, stdin=subprocess.DEVNULL, check=False)  # noqa: S603 - our own module
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, check=False)  # noqa: S603 - our own module
+    return done.returncode == 0
 
 
 def _ended(wait_s: float) -> bool:
@@ -60,6 +98,8 @@ def _ended(wait_s: float) -> bool:
 
 if __name__ == "__main__":
     try:
-        once(Path(sys.argv[1]), sys.argv[2]) if len(sys.argv) > 2 else main(Path(sys.argv[1]))
+        if len(sys.argv) > 2:
+            sys.exit(0 if once(Path(sys.argv[1]), sys.argv[2]) else 1)
+        main(Path(sys.argv[1]))
     except KeyboardInterrupt:
         sys.exit(0)

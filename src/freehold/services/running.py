@@ -6,12 +6,14 @@ ledger is another process's work; owned models run in workers of their own.
 
 from __future__ import annotations
 
+import select
 import subprocess
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -22,6 +24,10 @@ from freehold.serving import StudentHost
 from freehold.settings import Loaded
 from freehold.vocabulary import Route
 
+from . import housekeeping
+
+PUBLISH_S = 30.0
+"""How long the start waits for the routes to be published."""
 _HOUSEKEEPER = "freehold.services.housekeeping"
 
 
@@ -42,6 +48,8 @@ def up(*, host: str | None, port: int | None, announce: Callable[[str], None]) -
         announce(f"freehold is up at {address}/v1 (home {loaded.home})")
         for line in gateway.missing():
             announce(f"  missing: {line}")
+        for name in gateway.router.unseen_restricted():
+            announce(f"  restricted, but no recorded call belongs to it: {name} (held back where a call names it)")
 
     run(loaded, port=port, ready=ready)
 
@@ -75,10 +83,18 @@ def _keep(home: Path, feedback: Feedback) -> None:
 
 
 @contextmanager
-def _housekeeper(home: Path) -> Generator[None]:
-    """A process that publishes routes and seals closed hot files while the gateway runs, and ends with it."""
-    process = subprocess.Popen([sys.executable, "-m", _HOUSEKEEPER, str(home)], stdin=subprocess.PIPE)  # noqa: S603 - our own module
+def _housekeeper(home: Path, wait_s: float = PUBLISH_S) -> Generator[None]:
+    """A process that publishes routes and seals closed hot files while the gateway runs, and ends with it.
+
+    The block begins once it has published for the first time, so that no call is routed by what was declared before.
+    Where that does not happen in time, it is said; the gateway then answers nothing that might be restricted.
+    """
+    process = subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", _HOUSEKEEPER, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     try:
+        if process.stdout is not None and not _says(process.stdout, housekeeping.PUBLISHED, wait_s):
+            sys.stderr.write("freehold: the routes were not published before the start; freehold doctor says why\n")
         yield
     finally:
         if process.stdin is not None:
@@ -88,3 +104,10 @@ def _housekeeper(home: Path) -> Generator[None]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _says(stream: IO[bytes], line: bytes, wait_s: float) -> bool:
+    """Whether a process says a line in time."""
+    return bool(select.select([stream], [], [], wait_s)[0]) and stream.readline() == line
