@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +73,44 @@ def test_one_task_goes_all_the_way_round(shell: Shell) -> None:
     assert shell.json("rebuild", "out")["identical"] is True
     shell.run("report", "--out", "page.html")
     assert name in (shell.folder / "page.html").read_text("utf-8")
+    promoted = shell.run("promote", name, "--stage", "full").stdout
+    assert "The last verdict, of " in promoted
     shell.run("task", "rename", name, "colour")
     assert shell.json("contract", "colour", "--sign", "Rosa")["contract"]["signed_by"] == "Rosa"
     assert "rented again" in shell.run("rollback", "colour").stdout
+
+
+def test_an_exported_ledger_imports_as_the_same(shell: Shell) -> None:
+    shell.run("import", str(homes.colours_log(shell.folder / "calls.jsonl", 30, essays=0)))
+    assert "30 calls are in" in shell.run("log", "export", "out.jsonl.gz").stdout
+    assert "exists already" in shell.run("log", "export", "out.jsonl.gz", code=2).stderr
+    assert shell.json("import", "out.jsonl.gz")["duplicates"] == 30
+    shell.env["FREEHOLD_HOME"] = str(shell.folder / "other")
+    assert shell.json("import", "out.jsonl.gz")["added"] == 30
+
+
+def test_an_edited_task_is_counted_anew(shell: Shell) -> None:
+    first = homes.colours_log(shell.folder / "calls.jsonl", 60, essays=0)
+    shell.run("import", str(first))
+    other = shell.folder / "other.jsonl"
+    changed = first.read_text("utf-8").replace(
+        "Name the colour",
+        "You work for a paint shop that sorts what its customers say. They are in a hurry. Tell the hue",
+    )
+    other.write_text(changed.replace('"id": "', '"id": "b').replace('"id":"', '"id":"b'), encoding="utf-8")
+    shell.run("import", str(other))
+    tasks = shell.json("tasks")["tasks"]
+    ids = [version for task in tasks for version in task["version_ids"]]
+    assert len(ids) == sum(task["versions"] for task in tasks) > 1
+    listed = shell.run("tasks", "--versions").stdout
+    assert all(version in listed for version in ids)
+    if len(tasks) > 1:
+        shell.run("task", "merge", tasks[0]["name"], tasks[1]["name"])
+        assert [task["calls"] for task in shell.json("tasks")["tasks"]] == [120]
+    name = shell.json("tasks")["tasks"][0]["name"]
+    shell.run("task", "split", name, "apart", ids[0])
+    counts = {task["name"]: task["calls"] for task in shell.json("tasks")["tasks"]}
+    assert counts == {name: 60, "apart": 60}
 
 
 def test_a_no_is_exit_code_three_and_says_what_is_missing(shell: Shell) -> None:
@@ -188,6 +225,47 @@ def test_doctor_says_what_is_missing_and_how_to_mend_it(shell: Shell) -> None:
     (shell.folder / "freehold.toml").write_text('[providers.a]\nkind = "openai"\napi_key_env = "NO_SUCH_KEY"\n')
     found = {finding["code"]: finding for finding in shell.json("doctor", code=1)["findings"]}
     assert found["missing_key"]["mend"] == "export NO_SUCH_KEY=..."
+
+
+def test_doctor_does_not_send_back_to_itself(shell: Shell) -> None:
+    home = shell.folder / "home"
+    home.mkdir()
+    (home / "control.db").write_bytes(b"no database" * 100)
+    found = {finding["code"]: finding for finding in shell.json("doctor", code=1)["findings"]}
+    assert "backup" in found["registry_unavailable"]["mend"]
+    assert all(finding["mend"] != "freehold doctor" for finding in found.values())
+
+
+def test_doctor_sees_that_the_audit_log_was_changed(shell: Shell) -> None:
+    shell.run("import", str(homes.colours_log(shell.folder / "calls.jsonl", 60, essays=0)))
+    name = shell.json("tasks")["tasks"][0]["name"]
+    shell.run("task", "tag", name, "one", "--by", "Rosa")
+    assert "audit_log_changed" not in {finding["code"] for finding in shell.json("doctor", code=1)["findings"]}
+    with closing(sqlite3.connect(shell.folder / "home" / "control.db")) as database, database:
+        guards = database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_log'")
+        for (guard,) in guards.fetchall():
+            database.execute(f"DROP TRIGGER {guard}")
+        changed = database.execute("UPDATE audit_log SET who = 'Eve' WHERE who = 'Rosa'")
+        assert changed.rowcount == 1
+    found = {finding["code"]: finding for finding in shell.json("doctor", code=1)["findings"]}
+    assert found["audit_log_changed"]["severity"] == "error"
+
+
+def test_a_damaged_file_of_the_ledger_can_be_given_up(shell: Shell) -> None:
+    shell.run("import", str(homes.colours_log(shell.folder / "calls.jsonl", 20, essays=0)))
+    (lost,) = [
+        p
+        for p in (shell.folder / "home" / "ledger").rglob("*")
+        if p.suffix in (".parquet", ".db") and p.parent.name != "ledger"
+    ]
+    lost.unlink()
+    mends = " ".join(finding["mend"] for finding in shell.json("doctor", code=1)["findings"])
+    assert f"freehold doctor --write-off {lost.name}" in mends
+    said = shell.run("doctor", "--write-off", lost.name, code=1)
+    assert f"{lost.name} is written off" in said.stderr
+    assert "--write-off" not in said.stdout
+    assert shell.run("calls").stdout == ""
+    assert "no file" in shell.run("doctor", "--write-off", "nothing", code=1).stderr
 
 
 def test_what_a_hint_shows_in_brackets_is_printed(shell: Shell) -> None:

@@ -79,13 +79,22 @@ def demo(
         say(line)
 
 
-def doctor(json: Json = False) -> None:
+def doctor(
+    write_off: Annotated[
+        str, typer.Option(help="Give up this damaged file of the ledger.")
+    ] = "",
+    json: Json = False,
+) -> None:
     """What is wrong, and the command that mends it. Exit code 1 where something is.
 
     Example: freehold doctor
     """
     from freehold.services import doctoring
+    from freehold.services.home import Home
 
+    if write_off:
+        with Home.open() as home:
+            talk(doctoring.write_off(home, write_off))
     findings = doctoring.examine()
     if json:
         emit("freehold.doctor/1", findings=findings)

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from ._arguments import By, Json
+from ._arguments import By, Json, page
 from ._output import count, emit, emit_line, emit_struct, percent, say, suggest, table, warn, working
 
+log_app = typer.Typer(help="The recorded calls as a file.")
 task_app = typer.Typer(help="Rename, merge, tag: what a person decides about a task survives the next discovery.")
 
 
@@ -21,6 +22,7 @@ def register(app: typer.Typer) -> None:
     app.command("contract")(contract)
     app.command("replay")(replay)
     app.command("gold")(gold)
+    app.add_typer(log_app, name="log")
     app.add_typer(task_app, name="task")
 
 
@@ -51,19 +53,25 @@ def import_log(log: Annotated[Path, typer.Argument(help='A log in the "calls" fo
 
 def tasks(
     json: Json = False,
-    refresh: Annotated[bool, typer.Option(help="Look for tasks again even if no calls have come since.")] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Look again even if no calls have come since.")] = False,
+    versions: Annotated[bool, typer.Option("--versions", help="The versions of each task's prompt, by id.")] = False,
 ) -> None:
     """The recurring tasks found in the traffic, without tags.
 
-    Example: freehold tasks --json
+    Example: freehold tasks --versions
     """
     from freehold.services import discovering
     from freehold.services.home import Home
 
     with Home.open() as home, working("finding the recurring tasks"):
         listing = discovering.list_tasks(home, refresh=refresh)
+        every = discovering.versions(home) if versions else []
     if json:
         emit_struct("freehold.tasks/1", listing)
+        return
+    if versions:
+        table("Task|Version|>Calls when found|Constant text", [[v.task, v.id, count(v.calls), v.text] for v in every])
+        suggest("freehold task split TASK NAME VERSION...")
         return
     rows = [
         [t.name, t.kind, count(t.calls), percent(t.share, 1), str(t.versions), t.stage, t.why] for t in listing.tasks
@@ -150,9 +158,26 @@ def replay(
     say(report.in_words())
 
 
+@log_app.command("export")
+def export_log(out: Annotated[Path, typer.Argument(help="The file to write; zipped if its name ends in .gz.")]) -> None:
+    """Write every recorded call in the "calls" format, which import reads again without loss.
+
+    Example: freehold log export calls.jsonl.gz
+    """
+    from freehold.services import ingest
+    from freehold.services.home import Home
+
+    with Home.open() as home, working(f"writing {out.name}"):
+        written = ingest.export_log(home, page(out))
+    say(f"{count(written)} calls are in {out}")
+
+
 @task_app.command()
 def rename(task: str, name: str, by: By = "") -> None:
-    """Give a task a name of your own."""
+    """Give a task a name of your own.
+
+    Example: freehold task rename sort_messages inbox
+    """
     from freehold.services.home import Home
     from freehold.services.promoting import whoever
 
@@ -163,29 +188,42 @@ def rename(task: str, name: str, by: By = "") -> None:
 
 @task_app.command()
 def merge(into: str, others: list[str], by: By = "") -> None:
-    """Say that several tasks are one."""
+    """Say that several tasks are one.
+
+    Example: freehold task merge sort_messages sort_messages_2
+    """
+    from freehold.services import discovering
     from freehold.services.home import Home
     from freehold.services.promoting import whoever
 
     with Home.open() as home:
         home.registry.merge(into, others, by=by or whoever())
+        discovering.forget(home)
     say(f"{', '.join(others)} is now part of {into}")
 
 
 @task_app.command()
 def split(task: str, name: str, versions: list[str], by: By = "") -> None:
-    """Make some of a task's prompt versions a task of their own."""
+    """Make some of a task's prompt versions a task of their own. freehold tasks --versions lists them.
+
+    Example: freehold task split sort_messages urgent_messages VERSION
+    """
+    from freehold.services import discovering
     from freehold.services.home import Home
     from freehold.services.promoting import whoever
 
     with Home.open() as home:
         home.registry.split(task, versions, name, by=by or whoever())
+        discovering.forget(home)
     say(f"{name} has left {task}")
 
 
 @task_app.command()
 def tag(task: str, tags: list[str], by: By = "") -> None:
-    """Put words of your own on a task."""
+    """Put words of your own on a task.
+
+    Example: freehold task tag sort_messages support mail
+    """
     from freehold.services.home import Home
     from freehold.services.promoting import whoever
 

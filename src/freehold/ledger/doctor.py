@@ -27,6 +27,9 @@ BACKLOG_S = 24 * 3600
 _LOW_SPACE_BYTES = 512 * 1024 * 1024
 
 
+_WRITE_OFF = "freehold doctor --write-off"
+
+
 class Finding(msgspec.Struct, frozen=True):
     """Something that is wrong: a stable code, how bad, what, and the command or setting that mends it."""
 
@@ -107,7 +110,7 @@ def _hot_files(layout: Layout, listing: Listing) -> Iterator[Finding]:
                 "hot_file_unreadable",
                 "error",
                 f"hot file {entry.name}: {problem}; nothing can be read whole until it is back or written off",
-                f"restore {layout.hot / entry.name} from a backup, or write it off: Ledger.write_off({entry.name!r})",
+                f"restore {layout.hot / entry.name} from a backup, or give it up: {_WRITE_OFF} {entry.name}",
             )
 
 
@@ -141,7 +144,7 @@ def _segments(layout: Layout, listing: Listing, engine: duckdb.DuckDBPyConnectio
                     "segment_unreadable",
                     "error",
                     f"segment {segment.name} ({segment.rows} calls): {what}; {blocked}",
-                    f"restore {path} from a backup, or write it off: Ledger.write_off({segment.name!r})",
+                    f"restore {path} from a backup, or give it up: {_WRITE_OFF} {segment.name}",
                 )
 
 

@@ -7,16 +7,21 @@ from collections import Counter
 import msgspec
 
 from freehold.tasks import discovery
-from freehold.vocabulary import Task, TaskKind
+from freehold.vocabulary import Task, TaskKind, Template
 
 from .contracting import Answers
 from .home import Home
 
 _FRESH = "discovered.json"
+_CONTEXT_CHARS = 16
+_TEXT_CHARS = 64
 
 
 class TaskRow(msgspec.Struct, frozen=True):
-    """One task for a list. `share` is of all calls seen; `stage` says who answers it now."""
+    """One task for a list. `share` is of all calls seen; `stage` says who answers it now.
+
+    `version_ids` name the versions of its prompt, as `freehold task split` wants them.
+    """
 
     id: str
     name: str
@@ -28,6 +33,16 @@ class TaskRow(msgspec.Struct, frozen=True):
     tags: tuple[str, ...]
     confidence: float
     why: str
+    version_ids: tuple[str, ...] = ()
+
+
+class VersionRow(msgspec.Struct, frozen=True):
+    """One version of a task's prompt. `calls` had it when it was found; `text` is where its constant text departs."""
+
+    task: str
+    id: str
+    calls: int
+    text: str
 
 
 class TaskListing(msgspec.Struct, frozen=True):
@@ -76,6 +91,35 @@ def list_tasks(home: Home, *, refresh: bool = False) -> TaskListing:
     return TaskListing(seen.calls, seen.calls - sum(row.calls for row in rows), tuple(rows))
 
 
+def versions(home: Home) -> list[VersionRow]:
+    """Every version of every task's prompt, with what tells it from the task's others."""
+    rows: list[VersionRow] = []
+    for task in home.registry.tasks():
+        texts = [_constant_text(template) for template in task.templates]
+        same = _common_chars(texts) if len(texts) > 1 else 0
+        for template, text in zip(task.templates, texts, strict=True):
+            begins = max(0, same - _CONTEXT_CHARS)
+            shown = f"{'...' if begins else ''}{text[begins : begins + _TEXT_CHARS]}"
+            rows.append(VersionRow(task.name, template.id, template.n_calls, shown))
+    return rows
+
+
+def forget(home: Home) -> None:
+    """Let the next listing look again: what was counted is no longer how the calls are divided."""
+    (home.path / _FRESH).unlink(missing_ok=True)
+
+
+def _common_chars(texts: list[str]) -> int:
+    """How many characters the beginnings of all texts share."""
+    pairs = zip(*texts, strict=False)
+    return next((n for n, chars in enumerate(pairs) if len(set(chars)) > 1), min(map(len, texts)))
+
+
+def _constant_text(template: Template) -> str:
+    literals = (piece for message in template.messages for piece in message.pieces if isinstance(piece, str))
+    return " ".join(" ".join(literals).split())
+
+
 def _row(home: Home, task: Task, seen: _Seen) -> TaskRow:
     calls = seen.by_task.get(task.id, 0)
     return TaskRow(
@@ -89,6 +133,7 @@ def _row(home: Home, task: Task, seen: _Seen) -> TaskRow:
         tags=task.tags,
         confidence=task.confidence,
         why=task.why,
+        version_ids=tuple(template.id for template in task.templates),
     )
 
 

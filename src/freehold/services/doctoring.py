@@ -42,13 +42,45 @@ def examine() -> list[Ailment]:
         return [Ailment(error.error_code, "error", error.message, error.hint)]
     with home:
         found = [*_providers(home.settings)]
-        try:
-            found += [Ailment(f.code, f.severity, f.message, f.remedy) for f in home.ledger.doctor()]
-            if (home.path / "control.db").exists():
-                found += _registry(home)
-        except FreeholdError as error:
-            found.append(Ailment(error.error_code, "error", error.message, error.hint))
+        for look in (_ledger, _registry):
+            try:
+                found += look(home)
+            except FreeholdError as error:
+                found.append(_unusable(home, error))
+            except OSError as error:
+                what = f"{error.filename or home.path}: {error.strerror or type(error).__name__}"
+                mend = f"make {home.path} a folder that this user may read and write"
+                found.append(Ailment("os_error", "error", what, mend))
     return found
+
+
+def write_off(home: Home, name: str) -> str:
+    """Give up a damaged file of the ledger, so that the rest can be read again; returns what to tell the person.
+
+    Raises:
+        NotFound: the ledger lists no such file.
+    """
+    calls = home.ledger.write_off(name)
+    went = "nobody knows how many" if calls is None else f"{calls:,}"
+    return f"{name} is written off, and with it its calls ({went}); the file is left where it is"
+
+
+def _unusable(home: Home, error: FreeholdError) -> Ailment:
+    """What could not even be looked at. Its own hint may be to come here."""
+    mend = error.hint
+    if mend == "freehold doctor":
+        mend = f"stop what else uses {home.path}; if that does not help, restore {home.path} from a backup"
+    if error.error_code == "registry_unavailable":
+        mend = (
+            f"where it is locked, stop what holds it; where it is broken, restore {home.path / 'control.db'} from a "
+            "backup (without one, move it aside: freehold tasks finds the tasks again, and students, stages and "
+            "people's decisions are lost)"
+        )
+    return Ailment(error.error_code, "error", error.message, mend)
+
+
+def _ledger(home: Home) -> list[Ailment]:
+    return [Ailment(f.code, f.severity, f.message, f.remedy) for f in home.ledger.doctor()]
 
 
 def _providers(settings: Settings) -> list[Ailment]:
@@ -83,7 +115,14 @@ def _providers(settings: Settings) -> list[Ailment]:
 def _registry(home: Home) -> list[Ailment]:
     from freehold.students import bundle
 
+    if not (home.path / "control.db").exists():
+        return []
     found: list[Ailment] = []
+    audit = home.registry.verify_audit_log()
+    if not audit.ok:
+        what = f"the audit log was changed: entry {audit.first_bad} of {audit.n} does not fit ({audit.why})"
+        mend = f"restore {home.path / 'control.db'} from a backup; until then, who allowed what is not proven"
+        found.append(Ailment("audit_log_changed", "error", what, mend))
     for name in home.registry.unmatched_settings():
         what = f"settings speak of a task {name!r}, and there is none of that name"
         found.append(Ailment("unknown_task", "warning", what, "freehold tasks"))

@@ -6,6 +6,7 @@ import getpass
 from typing import get_args
 
 from freehold.errors import GateRefused, UsageError
+from freehold.verdict import words
 from freehold.vocabulary import Stage, Task
 
 from .certifying import latest_student, parse_against
@@ -38,9 +39,18 @@ def promote(home: Home, task: Task, stage: str, *, by: str = "", against: str = 
             )
         certificate_id = found.id
     home.registry.set_stage(task.id, wanted, by=by or whoever(), reason="promoted", certificate_id=certificate_id)
-    if stage == "shadow":
-        return [f"{task.name} is on stage shadow: {manifest.student_id} computes and records, and answers nobody."]
-    return [f"{task.name} is on stage {stage}: {manifest.student_id} answers where it is sure, the rest is rented."]
+    does = "computes and records, and answers nobody"
+    if stage != "shadow":
+        does = "answers where it is sure, the rest is rented"
+    return [f"{task.name} is on stage {stage}: {manifest.student_id} {does}.", _last_verdict(home, task)]
+
+
+def _last_verdict(home: Home, task: Task) -> str:
+    """Promotion rests on the certificate alone; whether it pays is the verdict's to say."""
+    verdict = home.registry.latest_verdict(task.id)
+    if verdict is None:
+        return f"Whether it pays has not been asked: freehold verdict {task.name}"
+    return f"The last verdict, of {verdict.made_at[:10]}: {words.verdict_sentence(verdict)}."
 
 
 def rollback(home: Home, task: Task, *, by: str = "") -> str:
