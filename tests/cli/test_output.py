@@ -45,3 +45,14 @@ def test_sentences_leave_a_table_that_has_no_room_for_them(
     printed = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
     assert ("sort_messages: because" in printed) is apart
     assert all(len(line) <= int(width) for line in printed.splitlines())
+
+
+def test_a_terminal_gets_lines_that_break_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "xterm")
+    _output.say("sentence " * 12)
+    lines = [line.strip() for line in terminal.getvalue().splitlines()]
+    assert len(lines) > 1
+    assert {word for line in lines for word in line.split()} == {"sentence"}

@@ -75,9 +75,14 @@ def strong(text: str) -> Text:
     return _styled(text, "bold")
 
 
+def _print(console: Console, parts: Sequence[Part]) -> None:
+    # A terminal would break lines within words; a file or a pipe wants them whole.
+    console.print(_line(parts), soft_wrap=not console.is_terminal)
+
+
 def talk(*parts: Part) -> None:
     """Say something to the person, on stderr."""
-    _ERR.print(_line(parts), soft_wrap=True)
+    _print(_ERR, parts)
 
 
 def suggest(command: str) -> None:
@@ -144,7 +149,7 @@ def _room(width: int, headings: Sequence[str], cells: Sequence[Sequence[Text]]) 
 
 def say(*parts: Part) -> None:
     """Print a line of prose that is the command's result, to stdout."""
-    _console().print(_line(parts), soft_wrap=True)
+    _print(_console(), parts)
 
 
 def usd(amount: Decimal | float | None) -> str:

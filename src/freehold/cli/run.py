@@ -74,15 +74,13 @@ def demo(
     if json:
         emit_struct("freehold.demo/1", result)
         return
-    table(show.COLUMNS, show.rows(result))
+    table(show.COLUMNS, show.rows(result), prose=True)
     for line in show.closing(result):
         say(line)
 
 
 def doctor(
-    write_off: Annotated[
-        str, typer.Option(help="Give up this damaged file of the ledger.")
-    ] = "",
+    write_off: Annotated[str, typer.Option(help="Give up this damaged file of the ledger.")] = "",
     json: Json = False,
 ) -> None:
     """What is wrong, and the command that mends it. Exit code 1 where something is.

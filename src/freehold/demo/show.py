@@ -11,7 +11,7 @@ from freehold.vocabulary import Certificate
 from .walk import DemoResult, DemoTask
 
 Print = Callable[[str], None]
-COLUMNS = "Task|>Calls a month|>Rent a month|Verdict|>Owned now|What is promised|>Saving a month"
+COLUMNS = "Task|>Calls a month|>Rent a month|Verdict|>Owned now|>Saving a month|What is promised"
 
 
 def rows(result: DemoResult) -> list[list[str]]:
@@ -27,7 +27,7 @@ def _row(task: DemoTask) -> list[str]:
     name = f"{task.name} (restricted)" if task.restricted else task.name
     owned = percent(task.owned_share) if task.owned_share else "-"
     verdict = words.word_text(task.verdict)
-    return [name, f"{task.calls:,}", _usd(usd.rent), verdict, owned, _promise(task.certificate), saving]
+    return [name, f"{task.calls:,}", _usd(usd.rent), verdict, owned, saving, _promise(task.certificate)]
 
 
 def _promise(certificate: Certificate | None) -> str:
