@@ -17,7 +17,7 @@ from freehold.vocabulary import Call, Example, Match
 from freehold.wire.openai import answer_text
 
 HELD_OUT_SHARE = 0.12
-HELD_OUT_MIN, HELD_OUT_MAX = 60, 4_000
+HELD_OUT_MIN, HELD_OUT_MAX = 250, 4_000
 GOLD_HELD_OUT_MAX = 600
 GOLD_HELD_OUT_SHARE = 0.6
 """Of the earlier calls with gold, at most this share is held out: their calls are needed for learning, too."""
@@ -147,7 +147,8 @@ def coin(call_id: str, share: float) -> bool:
 def split(gathered: Gathered) -> Split:
     """Divide examples into training, held-out end, and gold held out. A function of ids and times alone."""
     fair = [e for e in gathered.examples if e.id not in gathered.selected]
-    n_held_out = min(max(round(len(fair) * HELD_OUT_SHARE), HELD_OUT_MIN), HELD_OUT_MAX, len(fair) // 2)
+    least = min(HELD_OUT_MIN, len(fair) // 4)  # of few calls more are held out: a promise needs some sixty at least
+    n_held_out = min(max(round(len(fair) * HELD_OUT_SHARE), least), HELD_OUT_MAX)
     earlier, latest = fair[: len(fair) - n_held_out], tuple(fair[len(fair) - n_held_out :])
     latest_gold = tuple(e for e in latest if e.gold is not None)
     with_gold = [e for e in earlier if e.gold is not None]

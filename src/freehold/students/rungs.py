@@ -28,6 +28,7 @@ RUNGS: tuple[Rung, ...] = (
         "constant", "freehold.students.memory.trainer:ConstantTrainer", "freehold.students.memory.runtime:MemoryStudent"
     ),
     Rung("memory", "freehold.students.memory.trainer:MemoryTrainer", "freehold.students.memory.runtime:MemoryStudent"),
+    Rung("linear", "freehold.students.linear.trainer:LinearTrainer", "freehold.students.linear.runtime:LinearStudent"),
     Rung("kernel", "freehold.students.kernel.trainer:KernelTrainer", "freehold.students.kernel.runtime:KernelStudent"),
     Rung(
         "structured",
