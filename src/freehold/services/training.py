@@ -21,7 +21,7 @@ from .contracting import contract
 from .examples import Gathered, Split, covered_versions, gather, split
 from .home import Home, Progress, silent
 
-MIN_EXAMPLES = 30
+MIN_EXAMPLES = 45
 """Fewer calls than this are not worth a training run: nothing could be held out to judge it."""
 HELD_OUT_FROM, GOLD_BELOW = "held_out_from_us", "gold_held_back_below"
 """The manifest's parameters that say which calls the student never saw (see `examples.Split`)."""
@@ -65,7 +65,7 @@ def train(
     divided = split(gathered)
     if len(divided.train) < MIN_EXAMPLES:
         raise MissingPrerequisite(
-            f"task {task.name} has {len(gathered.examples)} usable calls; a student needs {2 * MIN_EXAMPLES} at least",
+            f"task {task.name} has {len(gathered.examples)} usable calls; a student needs {MIN_EXAMPLES * 4 // 3} at least",
             hint="record or import more of its calls",
             code="too_few_calls",
         )

@@ -16,7 +16,7 @@ _SHORT_CHARS = 200
 
 
 def grams(text: str) -> list[str]:
-    """Words, their pairs, the first and the last; of short texts also character trigrams, for scripts without spaces."""
+    """Words, their pairs, the first and the last; of short texts character trigrams, as some scripts have no spaces."""
     clean = normalise(text[:MAX_CHARS])
     words = _WORDS.findall(clean)
     found = [*words, *(f"{a} {b}" for a, b in pairwise(words))]
