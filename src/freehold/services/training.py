@@ -65,7 +65,7 @@ def train(
     divided = split(gathered)
     if len(divided.train) < MIN_EXAMPLES:
         raise MissingPrerequisite(
-            f"task {task.name} has {len(gathered.examples)} usable calls; {MIN_EXAMPLES * 4 // 3} are the least to learn on",
+            f"task {task.name} has {len(gathered.examples)} usable calls; {MIN_EXAMPLES * 4 // 3} are the least",
             hint="record or import more of its calls",
             code="too_few_calls",
         )
