@@ -92,7 +92,7 @@ def held_out(home: Home, task: Task, folder: Path, manifest: Manifest, against: 
     """
     trained_on = {e.id for e in bundle.read_examples(folder)}
     from_us = int(manifest.parameters[HELD_OUT_FROM])
-    gold_below = float(manifest.parameters[GOLD_BELOW])
+    gold_below = float(manifest.parameters.get(GOLD_BELOW, 0.0))
     covered = set(manifest.template_ids)
     since_us = _demoted_at_us(home, task, manifest.student_id)
     gathered = gather(home.recognised(task_id=task.id), home.audit_share(task))
