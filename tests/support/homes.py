@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from freehold.services import Home
+from freehold.services.home import Home
 from freehold.settings import Loaded, Settings
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
