@@ -16,8 +16,8 @@ ours said no.
 Owner = Literal["owned", "rented", "none"]
 """Whose model gave the answer; `none` where nobody did."""
 
-Purpose = Literal["serve", "escalate", "fallback", "audit", "shadow"]
-"""Why a leg was run. Only the first three can reach the client."""
+Purpose = Literal["serve", "escalate", "fallback", "hedge", "audit", "shadow"]
+"""Why a leg was run. Audits and shadows never reach the client."""
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -72,8 +72,10 @@ class Call(msgspec.Struct, omit_defaults=True):
     `request` and `response` are JSON bodies as bytes, exactly as they crossed the wire (a streamed response is
     assembled into the body that the same call would have had without streaming). `task` is set only where a person or
     the caller named it; recognising the task of other calls is `tasks`' work, also of those the gateway recognised.
-    `template` is the prompt version the gateway recognised. Times: microseconds since the epoch, UTC. What it does not
-    hold: headers, keys, addresses.
+    `template` is the prompt version the gateway recognised. `dialect` is the client's (`freehold.wire.known`). `key` is
+    the name of the caller's virtual key, "" where it had none. `reason` is a code that says why the call was answered
+    as it was (docs/wire.md lists them). Times: microseconds since the epoch, UTC. What it does not hold: headers,
+    secrets, addresses.
     """
 
     id: str
@@ -97,3 +99,5 @@ class Call(msgspec.Struct, omit_defaults=True):
     tags: dict[str, str] = {}
     source: str = "gateway"
     error: str = ""
+    key: str = ""
+    reason: str = ""

@@ -25,7 +25,8 @@ class Route(msgspec.Struct, frozen=True):
     and its scope reaches `scope_threshold`. `loss` names how audits compare answers (`evidence.losses`). `audit_share`
     of the owned answers also goes to the rented model, and `alpha` is what the audit test defends, at a false-alarm
     rate of its own (`evidence.sequential.AUDIT_DELTA`); `delta` is the certificate's. Against gold, an audit by the
-    rented model is recorded and proves nothing: the teacher may be the one that errs.
+    rented model is recorded and proves nothing: the teacher may be the one that errs. `paused`: a person stopped its
+    owned answers; the stage stays what it is.
     """
 
     task_id: str
@@ -44,6 +45,7 @@ class Route(msgspec.Struct, frozen=True):
     audit_share: float = 0.02
     loss: str = "text"
     against: Against = "teacher"
+    paused: bool = False
 
 
 class RouteTable(msgspec.Struct, frozen=True):
@@ -51,9 +53,11 @@ class RouteTable(msgspec.Struct, frozen=True):
 
     The tasks it recognises and the route of each. `version` grows with every publication. `restricted_names`: every
     name that is declared restricted, as it is declared, also those under which a task was known once or never was.
+    `paused`: a person stopped all owned answers.
     """
 
     version: int
     tasks: tuple[Task, ...] = ()
     routes: tuple[Route, ...] = ()
     restricted_names: tuple[str, ...] = ()
+    paused: bool = False

@@ -4,10 +4,9 @@ from ._author import completion, completion_chunks, estimate_tokens, stream_of
 from ._errors import error_envelope, error_event
 from ._request import ChatRequest, ContentPart, Message, StreamOptions, decode_request
 from ._response import ChatResponse, answer_text, decode_response, finish_reason, usage_of
-from ._stream import Assembled, StreamAssembler
+from ._stream import StreamAssembler
 
 __all__ = [
-    "Assembled",
     "ChatRequest",
     "ChatResponse",
     "ContentPart",

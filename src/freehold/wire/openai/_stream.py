@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import msgspec
 
-from freehold.vocabulary import Usage
+from freehold.wire.dialects import Assembled
 from freehold.wire.sse import Event, SseParser
 
 from ._response import UsageBody
@@ -35,21 +35,6 @@ _chunk_decoder = msgspec.json.Decoder(_Chunk)
 _chunks_decoder = msgspec.json.Decoder(list[_Chunk])
 _any_decoder = msgspec.json.Decoder(dict[str, Any])
 _encoder = msgspec.json.Encoder()
-
-
-class Assembled(NamedTuple):
-    """What a stream came to.
-
-    `fault` is "" for a complete stream; else what was missing or broken, and the call is `incomplete`. `error_sent`:
-    the provider itself told the client, so nothing needs to be added. `text_chars` counts what an incomplete
-    stream brought, for estimating its cost; 0 for a complete one.
-    """
-
-    body: bytes
-    usage: Usage | None
-    fault: str
-    error_sent: bool
-    text_chars: int
 
 
 class _Choice:

@@ -1,0 +1,14 @@
+"""Every dialect that Freehold speaks, by the name under which the ledger keeps it."""
+
+from __future__ import annotations
+
+from .dialects import Dialect
+from .openai.chat import Chat
+
+CHAT = Chat()
+DIALECTS: dict[str, Dialect] = {one.name: one for one in (CHAT,)}
+
+
+def dialect(name: str) -> Dialect:
+    """The dialect of that name; chat completions for names that are not known, as imported logs may carry."""
+    return DIALECTS.get(name, CHAT)
