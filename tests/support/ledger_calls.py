@@ -27,6 +27,7 @@ def make_call(n: int, *, size: int = 200, **fields: object) -> Call:
         call.usage = Usage(1, 2, 3, 4, 5, estimated=True)
         call.outcome, call.status, call.owner, call.error = "incomplete", 502, "none", "upstream_failed"
         call.ttft_ms, call.streamed, call.task, call.template = 1.25, True, "täsk", "t-1"
+        call.key, call.reason = "team ä", "unsure"
         call.gold, call.tags = "right ✓", {"team": "a", "ключ": "b"}
         call.legs = (Leg("audit", "rented", "p", "m", "ok", answer="yes", agrees=False, usage=Usage(1)),)
         call.response = b"\xff\x00 no JSON"

@@ -1,10 +1,14 @@
 """A call as a row: the columns of hot files and segments, and the way there and back.
 
 Metadata and bodies stand in two tables of a hot file, so that a query over numbers never reads a prompt.
+
+Columns are only ever added, at the end and with a value that older files are taken to hold (`ADDED`): files are never
+rewritten for a new version, and an older Freehold reads newer files without the columns it does not know.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
@@ -39,8 +43,13 @@ COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("error", "TEXT NOT NULL", "VARCHAR"),
     ("tags", "TEXT NOT NULL", "VARCHAR"),
     ("legs", "TEXT NOT NULL", "VARCHAR"),
+    ("key", "TEXT NOT NULL", "VARCHAR"),
+    ("reason", "TEXT NOT NULL", "VARCHAR"),
 )
 """Name, SQLite type, DuckDB type. The first two are the order of every read, so rows compare as they are."""
+
+ADDED: dict[str, str] = {"key": "''", "reason": "''"}
+"""Columns that the first version's files lack, with the SQL value that stands for what they do not say."""
 
 BODIES: tuple[str, str] = ("request", "response")
 NAMES: tuple[str, ...] = tuple(name for name, _, _ in COLUMNS)
@@ -97,6 +106,8 @@ def to_row(seq: int, call: Call) -> Row:
         call.error,
         _encode(call.tags).decode() if call.tags else "{}",
         _encode(call.legs).decode() if call.legs else "[]",
+        call.key,
+        call.reason,
     )
 
 
@@ -111,8 +122,8 @@ def to_call(row: Row, gold: str | None) -> Call:
         latency_ms=row[2],
         provider=row[3],
         model=row[4],
-        request=row[24],
-        response=row[25],
+        request=row[26],
+        response=row[27],
         outcome=row[5],
         status=row[6],
         owner=row[7],
@@ -127,6 +138,25 @@ def to_call(row: Row, gold: str | None) -> Call:
         tags=_decode_tags(row[22]) if row[22] != "{}" else {},
         source=row[20],
         error=row[21],
+        key=row[24],
+        reason=row[25],
+    )
+
+
+def hot_columns(db: sqlite3.Connection) -> str:
+    """The select list of `NAMES` from table `calls` of a hot file of any version."""
+    there = {row[1] for row in db.execute("PRAGMA table_info(calls)")}
+    return ", ".join(name if name in there else f"{ADDED[name]} AS {name}" for name in NAMES)
+
+
+def segment_source(files: str) -> str:
+    """A table expression of DuckDB over segments of any version; `files`: a parameter or a list of quoted paths."""
+    kinds = {name: kind for name, _, kind in COLUMNS}
+    empty = ", ".join(f"{value}::{kinds[name]} AS {name}" for name, value in ADDED.items())
+    filled = ", ".join(f"coalesce({name}, {value}) AS {name}" for name, value in ADDED.items())
+    return (
+        f"(SELECT * REPLACE ({filled}) FROM (SELECT * FROM read_parquet({files}, union_by_name = true)"  # noqa: S608
+        f" UNION ALL BY NAME SELECT {empty} WHERE false))"
     )
 
 

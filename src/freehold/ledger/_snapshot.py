@@ -22,7 +22,7 @@ from freehold.vocabulary import Call
 from ._hot import count
 from ._layout import Layout
 from ._manifest import HotEntry, Listing, Manifest, SegmentEntry
-from ._rows import GOLD, ID, NAMES, Row, to_call
+from ._rows import GOLD, ID, NAMES, Row, hot_columns, segment_source, to_call
 from ._sqlite import Vanished, open_readonly
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ class Snapshot:
         self.check_segments([segment])
         bodies = "request, response" if wanted.bodies else "''::BLOB, ''::BLOB"
         where, values = wanted.where(after)
-        sql = f"SELECT {', '.join(NAMES)}, {bodies} FROM read_parquet(?) WHERE {where}"  # noqa: S608
+        sql = f"SELECT {', '.join(NAMES)}, {bodies} FROM {segment_source('?')} WHERE {where}"  # noqa: S608
         with closing(self._engine.cursor()) as cursor:
             found = cursor.execute(sql, [str(self._present(segment)), *values])
             while rows := found.fetchmany(_CHUNK):
@@ -243,7 +243,7 @@ def _hot_rows(db: sqlite3.Connection, wanted: Filter, after: tuple[int, str] | N
     bodies, join = "x'', x''", ""
     if wanted.bodies:
         bodies, join = "request, response", "JOIN bodies USING (seq)"
-    sql = f"SELECT {', '.join(NAMES)}, {bodies} FROM calls {join} WHERE {where} ORDER BY started_at_us, id"  # noqa: S608
+    sql = f"SELECT {hot_columns(db)}, {bodies} FROM calls {join} WHERE {where} ORDER BY started_at_us, id"  # noqa: S608
     cursor = db.execute(sql, values)
     while rows := cursor.fetchmany(_CHUNK):
         yield from rows

@@ -19,7 +19,7 @@ from ._layout import ORPHAN_AFTER_S, REMOVE_AFTER_S, Layout, now_us
 from ._manifest import HotEntry, Listing, Manifest
 from ._marks import SUFFIX, peek
 from ._recovery import recover, recover_quietly
-from ._rows import BODIES, GOLD, ID, NAMES, to_call
+from ._rows import BODIES, GOLD, ID, NAMES, hot_columns, segment_source, to_call
 from ._seal import Sealer
 from ._snapshot import Filter, Snapshot, read_calls, read_gold, retried
 from ._sqlite import Vanished, open_writable
@@ -130,7 +130,8 @@ class Ledger:
         Columns: `id`, `started_at` (timestamp, UTC), `started_at_us`, `latency_ms`, `ttft_ms`, `provider`, `model`,
         `outcome`, `status`, `owner`, `input_tokens`, `cache_read_tokens`, `cache_write_tokens`, `output_tokens`,
         `reasoning_tokens`, `usage_estimated`, `streamed`, `dialect`, `task`, `template`, `gold`, `source`, `error`,
-        `tags` and `legs` (JSON). The query sees nothing else: no files, no network.
+        `tags` and `legs` (JSON), `key` (the name of the caller's virtual key), `reason` (`vocabulary.reasons`). The
+        query sees nothing else: no files, no network.
 
         Raises:
             UsageError: the query is wrong.
@@ -238,16 +239,18 @@ class Ledger:
         return examine(self._layout, self._manifest, self._engine())
 
     def _find(self, call_id: str) -> Call | None:
-        select = f"SELECT {', '.join((*NAMES, *BODIES))} FROM"
+        bodies = ", ".join(BODIES)
         with self._snapshot() as snapshot:
             row = None
             for hot in snapshot.hot_connections():
                 if row is None:
-                    row = hot.execute(f"{select} calls JOIN bodies USING (seq) WHERE id = ?", (call_id,)).fetchone()
+                    sql = f"SELECT {hot_columns(hot)}, {bodies} FROM calls JOIN bodies USING (seq) WHERE id = ?"  # noqa: S608
+                    row = hot.execute(sql, (call_id,)).fetchone()
             paths = snapshot.segment_paths()
             if row is None and paths:
                 with closing(self._engine().cursor()) as cursor:
-                    row = cursor.execute(f"{select} read_parquet(?) WHERE id = ?", [paths, call_id]).fetchone()
+                    sql = f"SELECT {', '.join(NAMES)}, {bodies} FROM {segment_source('?')} WHERE id = ?"  # noqa: S608
+                    row = cursor.execute(sql, [paths, call_id]).fetchone()
             if row is None:
                 return None
             return to_call(row, read_gold(self._layout, [call_id]).get(row[ID], row[GOLD]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._rows import COLUMNS, NAMES
+from ._rows import COLUMNS, NAMES, hot_columns, segment_source
 from ._snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def prepare_views(engine: duckdb.DuckDBPyConnection, snapshot: Snapshot, gold: d
     engine.execute(f"CREATE TABLE hot_calls ({', '.join(f'{name} {kind}' for name, _, kind in COLUMNS)})")
     values = ", ".join(f"unnest(?::{kind}[])" for _, _, kind in COLUMNS)
     for hot in snapshot.hot_connections():
-        cursor = hot.execute(f"SELECT {', '.join(NAMES)} FROM calls")  # noqa: S608
+        cursor = hot.execute(f"SELECT {hot_columns(hot)} FROM calls")  # noqa: S608
         while rows := cursor.fetchmany(_CHUNK):
             engine.execute(f"INSERT INTO hot_calls SELECT {values}", [list(c) for c in zip(*rows, strict=True)])
     engine.execute("CREATE TABLE attached_gold (id VARCHAR, gold VARCHAR)")
@@ -33,7 +33,7 @@ def prepare_views(engine: duckdb.DuckDBPyConnection, snapshot: Snapshot, gold: d
     sealed = ""
     if paths:
         quoted = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-        sealed = f" UNION ALL SELECT {', '.join(NAMES)} FROM read_parquet([{quoted}])"  # noqa: S608
+        sealed = f" UNION ALL SELECT {', '.join(NAMES)} FROM {segment_source(f'[{quoted}]')}"  # noqa: S608
         engine.execute(f"SET allowed_paths = [{quoted}]")
     columns = ", ".join(f"c.{name}" for name in _PLAIN)
     engine.execute(

@@ -38,6 +38,8 @@ class Extra(msgspec.Struct, omit_defaults=True, frozen=True):
     legs: tuple[Leg, ...] = ()
     source: str = ""
     error: str = ""
+    key: str = ""
+    reason: str = ""
     request_base64: str | None = None
     response_base64: str | None = None
 
@@ -68,6 +70,8 @@ def _line(call: Call) -> bytes:
         legs=call.legs,
         source=call.source,
         error=call.error,
+        key=call.key,
+        reason=call.reason,
         request_base64=request_base64,
         response_base64=response_base64,
     )

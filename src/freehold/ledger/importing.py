@@ -249,11 +249,12 @@ def _fill_in(call: Call) -> None:
 
 def _restore(call: Call, extra: Extra) -> None:
     """What `export_calls` wrote down."""
-    _text_only(extra.model, extra.error)
+    _text_only(extra.model, extra.error, extra.key, extra.reason)
     call.model, call.owner = extra.model, extra.owner
     call.outcome, call.status, call.error = extra.outcome, extra.status, extra.error
     call.usage, call.ttft_ms, call.streamed = extra.usage, extra.ttft_ms, extra.streamed
     call.dialect, call.template, call.legs = extra.dialect, extra.template, extra.legs
+    call.key, call.reason = extra.key, extra.reason
     call.source = extra.source or "import"
     if not -(2**31) <= call.status < 2**31:
         raise _Rejected("freehold.status is out of range")

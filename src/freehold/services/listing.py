@@ -12,7 +12,11 @@ from .home import Home
 
 
 class CallRow(msgspec.Struct, frozen=True):
-    """One call without its bodies. `task` is a name, "" where the call recurs in none; costs are not known here."""
+    """One call without its bodies.
+
+    `task` is a name, "" where the call recurs in none; costs are not known here (`freehold explain` has them). `reason`
+    is a code of `vocabulary.reasons`, `key` the name of the caller's virtual key; both are "" where none was recorded.
+    """
 
     id: str
     task: str
@@ -28,6 +32,8 @@ class CallRow(msgspec.Struct, frozen=True):
     latency_ms: float
     confidence: float | None
     has_gold: bool
+    reason: str
+    key: str
 
 
 def calls(home: Home, *, task_name: str = "", limit: int = 0) -> Iterator[CallRow]:
@@ -55,4 +61,6 @@ def calls(home: Home, *, task_name: str = "", limit: int = 0) -> Iterator[CallRo
             latency_ms=call.latency_ms,
             confidence=next((leg.confidence for leg in call.legs if leg.confidence is not None), None),
             has_gold=call.gold is not None,
+            reason=call.reason,
+            key=call.key,
         )
