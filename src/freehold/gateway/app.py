@@ -29,7 +29,7 @@ from ._providers import RecordedProvider, providers_of, returned_headers
 from ._rental import Rental, Rented, Terms
 from ._router import MakeMatcher, Router
 from ._server import Exchange, Headers, Server
-from .metrics import Labels, Metrics
+from .metrics import Metrics, Reading
 
 _JSON = b"content-type: application/json\r\n"
 _REFRESH_S = 0.2
@@ -235,18 +235,25 @@ class Gateway:
         return [*found, missing] if missing else found
 
     def show_metrics(self, exchange: Exchange) -> None:
-        """`GET /metrics`: Prometheus' text format."""
-        self.metrics.routes_errors = self.router.errors
-        extra: list[tuple[str, Labels, float]] = [("freehold_routes_version", (), self.router.table.version)]
+        """`GET /metrics`: Prometheus' text format, over all processes of this gateway."""
+        text = self.metrics.text(self._readings())
+        exchange.respond(200, b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n", text)
+
+    def _readings(self) -> list[Reading]:
+        """What the ledger and the routes say of themselves."""
+        readings: list[Reading] = [
+            ("freehold_routes_version", (), self.router.table.version),
+            ("freehold_routes_errors_total", (), self.router.errors),
+        ]
         if self._doors.ledger is not None:
             health = self._doors.ledger.health()
-            extra += [
+            readings += [
                 ("freehold_ledger_pending", (), health.pending),
                 ("freehold_ledger_written_total", (), health.written),
                 ("freehold_ledger_dropped_total", (), health.dropped),
                 ("freehold_ledger_healthy", (("error", health.last_error),), 0.0 if health.last_error else 1.0),
             ]
-        exchange.respond(200, b"content-type: text/plain; version=0.0.4\r\n", self.metrics.text(extra))
+        return readings
 
     def models(self, exchange: Exchange) -> None:
         """`GET /v1/models`: the provider's list, passed on."""

@@ -1,105 +1,195 @@
-"""What the gateway counts, as Prometheus text.
+"""What the gateway counts, as Prometheus text: the sum over all its processes.
 
-Counters live in plain dictionaries: one addition on the path of a call.
+A count is one addition to a number in memory (`_cells`), also where several processes share it.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections import defaultdict
+import math
 from collections.abc import Callable, Iterable
+from functools import partial
 
-_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+from freehold.vocabulary import Call
+
+from ._cells import Board
+from ._counters import BUCKETS_S, Counter, Histogram
 
 HELP: dict[str, tuple[str, str]] = {
     "freehold_calls_total": ("counter", "Calls by task, who answered, how they ended and with what status."),
     "freehold_call_duration_seconds": ("histogram", "From request to last byte, by who answered."),
+    "freehold_time_to_first_token_seconds": ("histogram", "From request to first token, by who answered."),
+    "freehold_tokens_total": ("counter", "Tokens by kind, provider and model."),
+    "freehold_reasoning_tokens_total": ("counter", "Of the output tokens, those spent on reasoning."),
     "freehold_calls_in_flight": ("gauge", "Calls being answered now."),
     "freehold_refused_requests_total": ("counter", "Requests refused before they were calls, by error code."),
     "freehold_upstream_attempts_total": ("counter", "Requests sent to providers, by provider, purpose and outcome."),
     "freehold_owned_attempts_total": ("counter", "Questions to owned models, by task and what became of the answer."),
     "freehold_audits_total": ("counter", "Owned answers compared with the rented model's, by task and result."),
     "freehold_demotions_total": ("counter", "Routes taken off by their audit, by task."),
-    "freehold_routes_version": ("gauge", "Version of the route table in use."),
+    "freehold_routes_version": ("gauge", "Version of the route table in use; the oldest, where processes differ."),
     "freehold_routes_errors_total": ("counter", "Route tables that could not be read."),
     "freehold_internal_errors_total": ("counter", "Faults of our own that were caught."),
     "freehold_ledger_pending": ("gauge", "Calls that wait for the disk."),
     "freehold_ledger_written_total": ("counter", "Calls written to the ledger."),
     "freehold_ledger_dropped_total": ("counter", "Calls answered and not recorded."),
     "freehold_ledger_healthy": ("gauge", "1 while calls are being written; the label says what is wrong otherwise."),
+    "freehold_gateway_workers": ("gauge", "Gateway processes that run."),
+    "freehold_gateway_restarts_total": ("counter", "Gateway processes that died and were started again."),
 }
 """Name, type and meaning of every metric."""
 
+_ACROSS: dict[str, Callable[[float, float], float]] = {"freehold_routes_version": min, "freehold_ledger_healthy": min}
+"""Gauges that are not the sum of what the processes say."""
+
 Labels = tuple[tuple[str, str], ...]
+Reading = tuple[str, Labels, float]
+"""A metric, its labels and its value, from whoever knows it: the ledger, the routes."""
+
+_Shown = dict[str, dict[Labels, list[float]]]
 
 
 class Metrics:
-    """All counters of one gateway."""
+    """All counters of one gateway process; `text` shows them together with those of the others.
 
-    def __init__(self) -> None:
+    Args:
+        board: the memory that the processes share; None: this one is alone.
+        slot: which of the board's slots is its own. What a process counted there before it died is counted on.
+    """
+
+    def __init__(self, board: Board | None = None, slot: int = 0) -> None:
+        self._board = board or Board()
+        self._slot = mine = self._board.slots[slot]
+        self._before: dict[tuple[str, Labels], float] = {}
+        for series, at in mine.series():
+            if HELP[series.name][0] == "gauge":
+                mine.values[at] = math.nan  # not there until it is set
+            self._before[series.name, series.labels] = mine.values[at]
+        self._readings: dict[str, Counter] = {}
+        counter = partial(Counter, mine)
+        self.calls = counter("freehold_calls_total", ("task", "owner", "outcome", "status"))
+        self.attempts = counter("freehold_upstream_attempts_total", ("provider", "purpose", "outcome"))
+        self.owned = counter("freehold_owned_attempts_total", ("task", "result"))
+        self.audits = counter("freehold_audits_total", ("task", "result"))
+        self.refused = counter("freehold_refused_requests_total", ("code",))
+        self.demotions = counter("freehold_demotions_total", ("task",))
+        self._tokens = counter("freehold_tokens_total", ("kind", "provider", "model"))
+        self._reasoning = counter("freehold_reasoning_tokens_total", ("provider", "model"))
+        self._durations = Histogram(mine, "freehold_call_duration_seconds", "owner")
+        self._first_tokens = Histogram(mine, "freehold_time_to_first_token_seconds", "owner")
+        self._in_flight = counter("freehold_calls_in_flight")
+        self._internal_errors = counter("freehold_internal_errors_total")
         self.in_flight = 0
-        self.calls: dict[tuple[str, str, str, int], int] = defaultdict(int)
-        self.attempts: dict[tuple[str, str, str], int] = defaultdict(int)
-        self.owned: dict[tuple[str, str], int] = defaultdict(int)
-        self.audits: dict[tuple[str, str], int] = defaultdict(int)
-        self.refused: dict[str, int] = defaultdict(int)
-        self.demotions: dict[str, int] = defaultdict(int)
-        self.internal_errors = 0
-        self.routes_errors = 0
-        self._durations: dict[str, list[int]] = {}
-        self._duration_sums: dict[str, float] = defaultdict(float)
+        self._internal_errors.add((), 0)
+        self.read([("freehold_gateway_workers", (), 1), ("freehold_routes_errors_total", (), 0)])
+        mine.living = True
+
+    @property
+    def in_flight(self) -> float:
+        """Calls this process is answering now."""
+        return self._in_flight[()]
+
+    @in_flight.setter
+    def in_flight(self, value: float) -> None:
+        self._in_flight[()] = value
+
+    @property
+    def internal_errors(self) -> float:
+        """Faults of our own that were caught."""
+        return self._internal_errors[()]
+
+    @internal_errors.setter
+    def internal_errors(self, value: float) -> None:
+        self._internal_errors[()] = value
 
     def call(self, task: str, owner: str, outcome: str, status: int, seconds: float) -> None:
         """Count a call that ended."""
-        self.calls[task, owner, outcome, status] += 1
-        buckets = self._durations.get(owner)
-        if buckets is None:
-            buckets = self._durations[owner] = [0] * (len(_BUCKETS_S) + 1)
-        buckets[bisect_left(_BUCKETS_S, seconds)] += 1
-        self._duration_sums[owner] += seconds
+        self.calls.add((task, owner, outcome, status))
+        self._durations.observe(owner, seconds)
 
-    def text(self, extra: Iterable[tuple[str, Labels, float]] = ()) -> bytes:
-        """Everything in Prometheus' text format. `extra`: gauges whose owner knows them (ledger, routes)."""
-        samples: dict[str, list[str]] = {name: [] for name in HELP}
+    def ended(self, call: Call, task: str) -> None:
+        """Count a call that ended, under the name of its task: what became of it, how long it took, what it used."""
+        self.call(task, call.owner, call.outcome, call.status, call.latency_ms / 1000.0)
+        if call.ttft_ms is not None:
+            self._first_tokens.observe(call.owner, call.ttft_ms / 1000.0)
+        for leg in call.legs:
+            usage = leg.usage
+            if usage is None:
+                continue
+            for kind, n in (
+                ("input", usage.input_tokens),
+                ("cache_read", usage.cache_read_tokens),
+                ("cache_write", usage.cache_write_tokens),
+                ("output", usage.output_tokens),
+            ):
+                if n:
+                    self._tokens.add((kind, leg.provider, leg.model), n)
+            if usage.reasoning_tokens:
+                self._reasoning.add((leg.provider, leg.model), usage.reasoning_tokens)
 
-        def put(name: str, labels: Labels, value: float, suffix: str = "") -> None:
-            inside = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels)
-            samples[name].append(f"{name}{suffix}{{{inside}}} {value:g}" if inside else f"{name}{suffix} {value:g}")
+    def read(self, readings: Iterable[Reading]) -> None:
+        """Take values from those who know them.
 
-        for (task, owner, outcome, status), count in self.calls.items():
-            labels = (("task", task), ("owner", owner), ("outcome", outcome), ("status", str(status)))
-            put("freehold_calls_total", labels, count)
-        for (provider, purpose, outcome), count in self.attempts.items():
-            labels = (("provider", provider), ("purpose", purpose), ("outcome", outcome))
-            put("freehold_upstream_attempts_total", labels, count)
-        for (task, result), count in self.owned.items():
-            put("freehold_owned_attempts_total", (("task", task), ("result", result)), count)
-        for (task, result), count in self.audits.items():
-            put("freehold_audits_total", (("task", task), ("result", result)), count)
-        for code, count in self.refused.items():
-            put("freehold_refused_requests_total", (("code", code),), count)
-        for task, count in self.demotions.items():
-            put("freehold_demotions_total", (("task", task),), count)
-        put("freehold_calls_in_flight", (), self.in_flight)
-        put("freehold_internal_errors_total", (), self.internal_errors)
-        put("freehold_routes_errors_total", (), self.routes_errors)
-        self._put_durations(put)
-        for name, labels, value in extra:
-            put(name, labels, value)
+        A counter may begin at zero with each process: what an earlier one left here is added. A gauge's other label
+        sets end: a ledger that was full and is well again is not both.
+        """
+        given = {(name, labels): value for name, labels, value in readings}
+        gauges = {name for name, _ in given if HELP[name][0] == "gauge"}
+        for series, at in self._slot.series():
+            if series.name in gauges and (series.name, series.labels) not in given:
+                self._slot.values[at] = math.nan
+        for (name, labels), value in given.items():
+            counter = self._readings.get(name)
+            if counter is None:
+                counter = self._readings[name] = Counter(self._slot, name, tuple(label for label, _ in labels))
+            before = 0.0 if name in gauges else self._before.get((name, labels), 0.0)
+            counter[tuple(text for _, text in labels)] = value + before
+
+    def text(self, readings: Iterable[Reading] = ()) -> bytes:
+        """Everything in Prometheus' text format, summed over the processes; gauges over the living ones alone.
+
+        `readings` are taken first, so that what is shown here is also what any other process shows from now on: no
+        counter ever falls, whoever is asked.
+        """
+        self.read(readings)
+        shown = self._summed()
         lines: list[str] = []
         for name, (kind, meaning) in HELP.items():
-            if samples[name]:
-                lines += [f"# HELP {name} {meaning}", f"# TYPE {name} {kind}", *samples[name]]
+            if name in shown:
+                lines += [f"# HELP {name} {meaning}", f"# TYPE {name} {kind}"]
+                for labels, values in shown[name].items():
+                    lines += (
+                        _histogram(name, labels, values) if kind == "histogram" else [_line(name, labels, values[0])]
+                    )
         return ("\n".join(lines) + "\n").encode()
 
-    def _put_durations(self, put: Callable[..., None]) -> None:
-        for owner, buckets in self._durations.items():
-            total = 0
-            for bound, count in zip((*map(str, _BUCKETS_S), "+Inf"), buckets, strict=True):
-                total += count
-                put("freehold_call_duration_seconds", (("owner", owner), ("le", bound)), total, "_bucket")
-            put("freehold_call_duration_seconds", (("owner", owner),), self._duration_sums[owner], "_sum")
-            put("freehold_call_duration_seconds", (("owner", owner),), total, "_count")
+    def _summed(self) -> _Shown:
+        shown: _Shown = {}
+        for slot in self._board.slots:
+            living = slot.living
+            for series, at in slot.series():
+                values = list(slot.values[at : at + series.width])
+                if math.isnan(values[0]) or (not living and HELP[series.name][0] == "gauge"):
+                    continue
+                there = shown.setdefault(series.name, {}).setdefault(series.labels, values)
+                if there is not values:
+                    together = _ACROSS.get(series.name, float.__add__)
+                    there[:] = map(together, there, values)
+        return shown
+
+
+def _histogram(name: str, labels: Labels, values: list[float]) -> list[str]:
+    lines: list[str] = []
+    total = 0.0
+    for bound, count in zip((*map(str, BUCKETS_S), "+Inf"), values, strict=False):
+        total += count
+        lines.append(_line(f"{name}_bucket", (*labels, ("le", bound)), total))
+    return [*lines, _line(f"{name}_sum", labels, values[-1]), _line(f"{name}_count", labels, total)]
+
+
+def _line(name: str, labels: Labels, value: float) -> str:
+    inside = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels)
+    number = int(value) if value.is_integer() else value  # to the last digit: a rate is a small difference
+    return f"{name}{{{inside}}} {number}" if inside else f"{name} {number}"
 
 
 def _escaped(text: str) -> str:
