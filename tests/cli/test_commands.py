@@ -299,3 +299,20 @@ def test_output_into_a_closed_pipe_ends_quietly(shell: Shell) -> None:
     )
     assert "Traceback" not in done.stderr
     assert json.loads(done.stdout)["id"]
+
+
+def test_the_kill_switch_is_seen_until_it_is_lifted(shell: Shell) -> None:
+    shell.run("import", str(homes.colours_log(shell.folder / "calls.jsonl", 60, essays=0)))
+    name = shell.json("tasks")["tasks"][0]["name"]
+    assert "paused by Rosa" in shell.run("pause", name, "--by", "Rosa", "--reason", "odd").stdout
+    assert [t["paused"] for t in shell.json("tasks")["tasks"]] == [True]
+    assert "none, paused" in shell.run("tasks").stdout
+    shell.run("pause")
+    assert shell.json("tasks")["paused"] is True
+    mends = [finding["mend"] for finding in shell.json("doctor", code=1)["findings"] if finding["code"] == "paused"]
+    assert mends == ["freehold resume", f"freehold resume {name}"]
+    shell.run("resume")
+    shell.run("resume", name)
+    listing = shell.json("tasks")
+    assert (listing["paused"], listing["tasks"][0]["paused"]) == (False, False)
+    assert "no task" in shell.run("pause", "nonsense", code=1).stderr

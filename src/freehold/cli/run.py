@@ -11,7 +11,7 @@ import typer
 
 from freehold.errors import FreeholdError
 
-from ._arguments import Json, factor, page
+from ._arguments import By, Json, factor, page
 from ._output import bad, dim, emit, emit_struct, say, table, talk, warn
 
 config_app = typer.Typer(help="What is set, and where it was set.")
@@ -19,7 +19,7 @@ config_app = typer.Typer(help="What is set, and where it was set.")
 
 def register(app: typer.Typer) -> None:
     """Add this group's commands."""
-    for command in (up, demo, doctor):
+    for command in (up, pause, resume, demo, doctor):
         app.command()(command)
     app.add_typer(config_app, name="config")
 
@@ -52,6 +52,42 @@ def _cannot_listen(error: OSError, host: str | None, port: int | None) -> Except
     why = "is taken: something listens there already" if error.errno == errno.EADDRINUSE else "cannot be listened on"
     hint = "freehold up --port 0 takes any free one; --port P and --host ADDRESS choose"
     return FreeholdError(f"{host}, port {port}, {why}", hint=hint, code="address_unavailable")
+
+
+def pause(
+    task: Annotated[str, typer.Argument(help="One task; everything without it.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; goes into the audit log.")] = "",
+    by: By = "",
+) -> None:
+    """Stop owned answers, of one task or of all: everything is rented, now, without a restart.
+
+    What is restricted is refused meanwhile. Stages stay as they are.
+
+    Example: freehold pause sort_messages --reason "wrong labels since Monday"
+    """
+    from freehold.services import pausing
+    from freehold.services.home import Home
+
+    with Home.open() as home:
+        for line in pausing.pause(home, task, by=by, reason=reason):
+            say(line)
+
+
+def resume(
+    task: Annotated[str, typer.Argument(help="One task; the pause of everything without it.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; goes into the audit log.")] = "",
+    by: By = "",
+) -> None:
+    """End a pause: owned models answer again as their stages say.
+
+    Example: freehold resume sort_messages
+    """
+    from freehold.services import pausing
+    from freehold.services.home import Home
+
+    with Home.open() as home:
+        for line in pausing.resume(home, task, by=by, reason=reason):
+            say(line)
 
 
 def demo(

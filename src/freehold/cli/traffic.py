@@ -74,11 +74,22 @@ def tasks(
         suggest("freehold task split TASK NAME VERSION...")
         return
     rows = [
-        [t.name, t.kind, count(t.calls), percent(t.share, 1), str(t.versions), t.stage, t.why] for t in listing.tasks
+        [
+            t.name,
+            t.kind,
+            count(t.calls),
+            percent(t.share, 1),
+            str(t.versions),
+            f"{t.stage}, paused" if t.paused else t.stage,
+            t.why,
+        ]
+        for t in listing.tasks
     ]
     table("Task|Kind|>Calls|>Share|>Versions|Stage|Why these calls belong together", rows, prose=True)
     if listing.unrecognised:
         say(f"{count(listing.unrecognised)} of {count(listing.calls)} calls recur in no task.")
+    if listing.paused:
+        say(warn("All owned answers are paused: everything is rented."))
     suggest("freehold verdict")
 
 

@@ -75,6 +75,13 @@ CREATE TABLE audit_log (
     subject TEXT NOT NULL, why TEXT NOT NULL, detail TEXT NOT NULL, previous TEXT NOT NULL, hash TEXT NOT NULL
 );
 """
+_PAUSES: Final = """
+CREATE TABLE pauses (
+    seq INTEGER NOT NULL PRIMARY KEY, task_id TEXT NOT NULL, paused INTEGER NOT NULL, made_by TEXT NOT NULL,
+    reason TEXT NOT NULL, made_at TEXT NOT NULL
+);
+CREATE INDEX pauses_task ON pauses (task_id, seq);
+"""
 _APPEND_ONLY: Final = """
 CREATE TRIGGER audit_log_no_{verb} BEFORE {verb} ON audit_log BEGIN
     SELECT RAISE(ABORT, 'the audit log is append-only');
@@ -91,6 +98,7 @@ MIGRATIONS: Final = (
     Migration(
         2, "when a certificate was voided", "ALTER TABLE certificates ADD COLUMN voided_at TEXT NOT NULL DEFAULT ''"
     ),
+    Migration(3, "owned answers can be paused", _PAUSES),
 )
 
 

@@ -146,7 +146,9 @@ class Opened:
         )
         before = _load_or_empty(file)
         version = max(before.version, _rows.number(connection, _rows.VERSION))
-        table = RouteTable(before.version, tasks, table_routes, memory.names)
+        paused = _rows.pauses(connection)
+        table_routes = _routing.paused(table_routes, paused)
+        table = RouteTable(before.version, tasks, table_routes, memory.names, paused="" in paused)
         if table != before or version == 0:
             table = msgspec.structs.replace(table, version=version + 1)
             routes.write(file, table)

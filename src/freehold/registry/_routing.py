@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -80,6 +80,13 @@ def build(
             tasks.append(Task(task_id, name, "unknown", (), 0, 1.0, why, named_by="person"))
             routes.append(Route(task_id, name, data_class="restricted"))
     return tuple(tasks), tuple(routes)
+
+
+def paused(table_routes: tuple[Route, ...], task_ids: Collection[str]) -> tuple[Route, ...]:
+    """The routes with those of these tasks marked as paused; their stages stay what they are."""
+    return tuple(
+        msgspec.structs.replace(route, paused=True) if route.task_id in task_ids else route for route in table_routes
+    )
 
 
 def _route(

@@ -37,6 +37,15 @@ class StudentRecord(msgspec.Struct, frozen=True):
         return home / self.bundle
 
 
+class Pause(msgspec.Struct, frozen=True):
+    """Owned answers that a person stopped: of which task ("": of all), who did it, why, and when (UTC)."""
+
+    task_id: str
+    made_by: str
+    reason: str
+    made_at: str
+
+
 class DecisionRecord(msgspec.Struct, frozen=True):
     """A person's decision about a task, with who made it and when (UTC)."""
 
@@ -265,6 +274,25 @@ def add_stage(
         made_at=made_at,
     )
     return StageRecord(seq, task_id, stage, student_id, certificate_id, by, reason, made_at)
+
+
+def pauses(connection: Connection) -> dict[str, Pause]:
+    """What is paused now, by task id, "" for everything."""
+    latest: dict[str, Pause] = {}
+    for row in connection.execute(select(t.pauses).order_by(t.pauses.c.seq)):
+        latest.pop(row.task_id, None)
+        if row.paused:
+            latest[row.task_id] = Pause(row.task_id, row.made_by, row.reason, row.made_at)
+    return latest
+
+
+def add_pause(connection: Connection, task_id: str, *, paused: bool, by: str, reason: str) -> Pause:
+    """Append a pause or its end."""
+    made_at = now()
+    insert(
+        connection, t.pauses, task_id=task_id, paused=int(paused), made_by=by, reason=reason, made_at=made_at
+    )  # fmt: skip
+    return Pause(task_id, by, reason, made_at)
 
 
 def verdicts(connection: Connection, task_id: str) -> list[Verdict]:

@@ -72,6 +72,16 @@ stages = Table(
     _text("reason"),
     _text("made_at"),
 )
+pauses = Table(
+    "pauses",
+    metadata,
+    _number("seq", key=True),
+    _text("task_id"),
+    _number("paused"),
+    _text("made_by"),
+    _text("reason"),
+    _text("made_at"),
+)
 verdicts = Table(
     "verdicts", metadata, _number("seq", key=True), _text("task_id"), _text("word"), _text("data"), _text("made_at")
 )

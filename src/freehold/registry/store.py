@@ -6,7 +6,8 @@ from ._audit import AuditCheck, AuditEntry, AuditHead
 from ._database import FILE_NAME
 from ._decisions import Decision
 from ._evidence_book import EvidenceBook
-from ._rows import DecisionRecord, StudentRecord
+from ._pause_book import PauseBook
+from ._rows import DecisionRecord, Pause, StudentRecord
 from ._stage_book import StageBook
 from ._stages import SERVING, Held, StageRecord
 from ._task_book import TaskBook
@@ -20,18 +21,19 @@ __all__ = [
     "Decision",
     "DecisionRecord",
     "Held",
+    "Pause",
     "Registry",
     "StageRecord",
     "StudentRecord",
 ]
 
 
-class Registry(TaskBook, EvidenceBook, StageBook):
+class Registry(TaskBook, EvidenceBook, StageBook, PauseBook):
     """Who exists and who allowed it, in one home.
 
     Safe for several processes and threads at once. Whatever changes a route publishes the route table before the method
     returns; what a crash left unpublished is published when the registry is next opened. Every change is in the audit
-    log. A task is named by its id or its name wherever a method takes `task`. Its methods are in three parts, by what
+    log. A task is named by its id or its name wherever a method takes `task`. Its methods are in four parts, by what
     they are about; opening, publishing and the audit log are in `_opened`.
 
     Args:

@@ -20,7 +20,8 @@ _TEXT_CHARS = 64
 class TaskRow(msgspec.Struct, frozen=True):
     """One task for a list. `share` is of all calls seen; `stage` says who answers it now.
 
-    `version_ids` name the versions of its prompt, as `freehold task split` wants them.
+    `version_ids` name the versions of its prompt, as `freehold task split` wants them. `paused`: its owned answers are
+    stopped, by themselves or with all others; the stage stays what it is.
     """
 
     id: str
@@ -34,6 +35,7 @@ class TaskRow(msgspec.Struct, frozen=True):
     confidence: float
     why: str
     version_ids: tuple[str, ...] = ()
+    paused: bool = False
 
 
 class VersionRow(msgspec.Struct, frozen=True):
@@ -46,11 +48,12 @@ class VersionRow(msgspec.Struct, frozen=True):
 
 
 class TaskListing(msgspec.Struct, frozen=True):
-    """Every task, largest first. `unrecognised` calls recur in none of them."""
+    """Every task, largest first. `unrecognised` calls recur in none of them. `paused`: all owned answers are."""
 
     calls: int
     unrecognised: int
     tasks: tuple[TaskRow, ...]
+    paused: bool = False
 
 
 class _Seen(msgspec.Struct):
@@ -86,9 +89,11 @@ def list_tasks(home: Home, *, refresh: bool = False) -> TaskListing:
     if refresh or seen is None or seen.calls != home.count():
         find_tasks(home)
         seen = _recall(home) or _Seen(0, {})
-    rows = [_row(home, task, seen) for task in home.registry.tasks()]
+    paused = {one.task_id for one in home.registry.pauses()}
+    rows = [_row(home, task, seen, paused) for task in home.registry.tasks()]
     rows.sort(key=lambda row: (-row.calls, row.name))
-    return TaskListing(seen.calls, seen.calls - sum(row.calls for row in rows), tuple(rows))
+    unrecognised = seen.calls - sum(row.calls for row in rows)
+    return TaskListing(seen.calls, unrecognised, tuple(rows), "" in paused)
 
 
 def versions(home: Home) -> list[VersionRow]:
@@ -120,7 +125,7 @@ def _constant_text(template: Template) -> str:
     return " ".join(" ".join(literals).split())
 
 
-def _row(home: Home, task: Task, seen: _Seen) -> TaskRow:
+def _row(home: Home, task: Task, seen: _Seen, paused: set[str]) -> TaskRow:
     calls = seen.by_task.get(task.id, 0)
     return TaskRow(
         id=task.id,
@@ -134,6 +139,7 @@ def _row(home: Home, task: Task, seen: _Seen) -> TaskRow:
         confidence=task.confidence,
         why=task.why,
         version_ids=tuple(template.id for template in task.templates),
+        paused=not paused.isdisjoint({"", task.id}),
     )
 
 

@@ -12,6 +12,7 @@ from freehold import settings as settings_module
 from freehold.errors import FreeholdError
 from freehold.settings import Settings
 
+from . import pausing
 from .home import Home
 
 _USER_OF_URL = re.compile(r"://[^/]*@")
@@ -126,6 +127,8 @@ def _registry(home: Home) -> list[Ailment]:
     for name in home.registry.unmatched_settings():
         what = f"settings speak of a task {name!r}, and there is none of that name"
         found.append(Ailment("unknown_task", "warning", what, "freehold tasks"))
+    for what, resume in pausing.standing(home):
+        found.append(Ailment("paused", "warning", what, resume))
     for task in home.registry.tasks():
         record = home.registry.stage(task.id)
         if record.stage == "demoted":

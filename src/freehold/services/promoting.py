@@ -42,7 +42,10 @@ def promote(home: Home, task: Task, stage: str, *, by: str = "", against: str = 
     does = "computes and records, and answers nobody"
     if stage != "shadow":
         does = "answers where it is sure, the rest is rented"
-    return [f"{task.name} is on stage {stage}: {manifest.student_id} {does}.", _last_verdict(home, task)]
+    told = [f"{task.name} is on stage {stage}: {manifest.student_id} {does}."]
+    if any(one.task_id in ("", task.id) for one in home.registry.pauses()):
+        told.append("Its owned answers are paused, and everything is rented until freehold resume.")
+    return [*told, _last_verdict(home, task)]
 
 
 def _last_verdict(home: Home, task: Task) -> str:
