@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from .anthropic.messages import Messages
 from .dialects import Dialect
 from .openai.chat import Chat
 
 CHAT = Chat()
-DIALECTS: dict[str, Dialect] = {one.name: one for one in (CHAT,)}
+MESSAGES = Messages()
+DIALECTS: dict[str, Dialect] = {one.name: one for one in (CHAT, MESSAGES)}
 
 
 def dialect(name: str) -> Dialect:

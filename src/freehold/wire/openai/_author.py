@@ -31,7 +31,7 @@ def completion(*, id: str, model: str, created: int, answer: str, usage: Usage, 
         usage: counts to state.
         tools: whether the request offered tools, so that an answer in the form of tool calls is sent as such.
     """
-    message: dict[str, Any] = {"role": "assistant", "content": answer, "refusal": None, "annotations": []}
+    message: dict[str, Any] = {"role": "assistant", "content": answer, "refusal": None}
     reason = "stop"
     if tools and answer.startswith(_TOOL_CALLS):
         message["content"] = None

@@ -7,14 +7,13 @@ from typing import Any, cast
 import msgspec
 
 from freehold.wire.dialects import Assembled
-from freehold.wire.sse import Event, SseParser
+from freehold.wire.sse import Event
+from freehold.wire.streams import UNREADABLE, EventReader
 
 from ._response import UsageBody
 
-_BATCH_BYTES = 65_536
 _NEXT = b"\n\ndata: "
 _LAST = _NEXT + b"[DONE]"
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _PER_CHUNK = frozenset({"choices", "usage", "obfuscation"})
 
 
@@ -107,58 +106,27 @@ class _Choice:
         return arguments + others + sum(map(len, self.content))
 
 
-class StreamAssembler:
-    """Reads a copy of a streamed answer.
+class StreamAssembler(EventReader):
+    """Reads a copy of a streamed chat completion.
 
-    Bytes are kept until some have gathered and are then read together, so that the path of each event costs one
-    append. A stream is complete when every choice has a finish reason and `[DONE]` was seen; an error event, JSON that
-    cannot be read, or an end before that makes it incomplete. What it does not promise: that fields of the chunks
-    which change from chunk to chunk are in the body.
+    A stream is complete when every choice has a finish reason and `[DONE]` was seen; an error event, JSON that cannot
+    be read, or an end before that makes it incomplete. What it does not promise: that fields of the chunks which change
+    from chunk to chunk are in the body.
     """
 
-    __slots__ = ("_choices", "_done", "_error", "_fault", "_head", "_parser", "_pending", "_pending_bytes", "_usage")
+    __slots__ = ("_choices", "_done", "_error", "_head", "_usage")
 
     def __init__(self) -> None:
-        self._parser = SseParser()
-        self._pending: list[bytes] = []
-        self._pending_bytes = 0
+        super().__init__()
         self._head: dict[str, Any] | None = None
         self._choices: dict[int, _Choice] = {}
         self._usage: dict[str, Any] | None = None
         self._done = False
-        self._fault = ""
         self._error: Any = None
-
-    def feed(self, chunk: bytes) -> None:
-        """Take the next bytes of the stream. Never raises."""
-        self._pending.append(chunk)
-        self._pending_bytes += len(chunk)
-        if self._pending_bytes >= _BATCH_BYTES:
-            data = b"".join(self._pending)
-            whole = data.rfind(b"\n\n") + 2 if not self._parser.unfinished else 0
-            if whole > 2 and self._read_plain(data[:whole]):
-                self._pending, self._pending_bytes = [data[whole:]], len(data) - whole
-            else:
-                self._read()
-
-    @property
-    def broken(self) -> bool:
-        """Whether what has come so far can no longer become a complete answer (reads all that was kept)."""
-        self._read()
-        return bool(self._fault)
-
-    @property
-    def in_event(self) -> bool:
-        """Whether the last bytes belong to an event that has not ended."""
-        self._read()
-        return self._parser.unfinished
 
     def finish(self) -> Assembled:
         """Say what the stream came to. Call once, when no more bytes will come."""
-        self._read()
-        if self._parser.unfinished:
-            self._pending.append(b"\n\n")  # a server may forget the blank line after [DONE]; a cut event is no JSON
-            self._read()
+        self._close()
         fault = self._fault or self._missing()
         body, usage = self._body(), None
         if self._usage is not None:
@@ -176,24 +144,8 @@ class StreamAssembler:
             return "the stream ended without a finish reason"
         return "" if self._done else "the stream ended without [DONE]"
 
-    def _read(self) -> None:
-        data, self._pending, self._pending_bytes = b"".join(self._pending), [], 0
-        if self._fault or not data or (not self._parser.unfinished and self._read_plain(data)):
-            return
-        try:
-            for event in self._parser.feed(data):
-                self._event(event)
-        except _UNREADABLE:
-            self._fault = "an event of the stream is not readable JSON"
-        except (ValueError, TypeError, AttributeError):
-            self._fault = "an event of the stream has an unexpected form"
-
-    def _read_plain(self, data: bytes) -> bool:
-        """Read whole events of one `data: ` line each, as every provider sends them, in one go.
-
-        False where they are not of that kind. One JSON array costs a third of as many documents. Where it cannot be
-        read, nothing has changed, and the events are read one by one to find out which is broken.
-        """
+    def _take_all(self, data: bytes) -> bool:
+        """Read whole events of one `data: ` line each, as every provider sends them, in one go."""
         if not (data.startswith(b"data: ") and data.endswith(b"\n\n")) or b"\r" in data or self._done:
             return False
         body = data[6:-2]
@@ -209,7 +161,7 @@ class StreamAssembler:
                 return False
             if self._head is None and chunks[0].choices is not None:
                 self._head = _any_decoder.decode(body.partition(_NEXT)[0])
-        except _UNREADABLE:
+        except UNREADABLE:
             return False
         try:
             for chunk in chunks:
@@ -219,7 +171,7 @@ class StreamAssembler:
         self._done = done
         return True
 
-    def _event(self, event: Event) -> None:
+    def _take(self, event: Event) -> None:
         if event.data == b"[DONE]":
             self._done = True
             return
