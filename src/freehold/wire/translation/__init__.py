@@ -1,0 +1,9 @@
+"""Requests and answers of one dialect in another: clients of one format served by models of another.
+
+What a translation cannot carry is refused or reported, never dropped silently: docs/translation.md has the table.
+"""
+
+from ._pairs import translation
+from ._types import Asked, StreamTranslator, Translated, Translation
+
+__all__ = ["Asked", "StreamTranslator", "Translated", "Translation", "translation"]

@@ -1,0 +1,214 @@
+"""Every pair of dialects, as one client's side joined to one provider's."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from freehold.errors import BadRequest, UpstreamFailed
+from freehold.vocabulary import Usage
+
+from . import _errors
+from ._hub import Answer, Closed, Event, Failed, Finished, Grew, Opened, Problem, Request, Signed, Started
+from ._types import Asked, StreamTranslator, Translated, Translation
+from .chat import read_request as chat_request
+from .chat import write_answer as chat_answer
+from .chat import write_stream as chat_stream
+from .messages import read_answer as messages_answer
+from .messages import read_stream as messages_stream
+from .messages import write_request as messages_request
+
+_encoder = msgspec.json.Encoder()
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError)
+
+
+class Writer(Protocol):
+    """Writes one stream for a client."""
+
+    def write(self, event: Event) -> bytes:
+        """The bytes for one event."""
+        ...
+
+
+class Reader(Protocol):
+    """Reads one stream of a provider. What it raises besides `UpstreamFailed` says that the stream is unreadable."""
+
+    usage: Usage | None
+
+    def feed(self, data: bytes) -> Iterator[Event]:
+        """The events that these bytes complete."""
+        ...
+
+    def end(self) -> Iterator[Event]:
+        """What the end of the stream completes."""
+        ...
+
+
+class Client(NamedTuple):
+    """What a client's dialect can do."""
+
+    name: str
+    read_request: Callable[[bytes], Request]
+    write_answer: Callable[[Answer, Asked], bytes]
+    write_error: Callable[[Problem], bytes]
+    writer: Callable[[Asked], Writer]
+
+
+class Upstream(NamedTuple):
+    """What a provider's dialect can do."""
+
+    name: str
+    write_request: Callable[[Request], dict[str, Any]]
+    read_answer: Callable[[bytes], Answer]
+    reader: Callable[[], Reader]
+
+
+_CLIENTS = (
+    Client(
+        "openai.chat",
+        chat_request.read_request,
+        chat_answer.write_answer,
+        _errors.openai_error,
+        chat_stream.StreamWriter,
+    ),
+)
+_UPSTREAMS = (
+    Upstream(
+        "anthropic.messages",
+        messages_request.write_request,
+        messages_answer.read_answer,
+        messages_stream.StreamReader,
+    ),
+)
+
+
+class _Pair:
+    """One client's side joined to one provider's: see `Translation`."""
+
+    def __init__(self, client: Client, upstream: Upstream) -> None:
+        self.client = client.name
+        self.upstream = upstream.name
+        self._client = client
+        self._upstream = upstream
+
+    def request(self, body: bytes, *, model: str | None = None) -> Translated:
+        """Translate a request's body."""
+        read = self._client.read_request(body)
+        if model is not None:
+            read.model = model
+        if not read.model:
+            raise BadRequest("model is missing")
+        written = self._upstream.write_request(read)
+        asked = Asked(
+            id=uuid.uuid4().hex[:24],
+            created_s=int(time.time()),
+            model=read.model,
+            stream=read.stream,
+            include_usage=read.include_usage,
+            thinking=bool(read.thinking),
+            echo=read.echo,
+        )
+        return Translated(_encoder.encode(written), tuple(read.lost), asked)
+
+    def response(self, body: bytes, asked: Asked | None = None) -> bytes:
+        """Translate a whole, successful answer."""
+        return self._client.write_answer(self._upstream.read_answer(body), asked or _nobody())
+
+    def error(self, status: int, body: bytes) -> bytes:
+        """Translate an error's body."""
+        return self._client.write_error(_errors.read_error(status, body))
+
+    def stream(self, asked: Asked | None = None) -> StreamTranslator:
+        """A translator for one streamed answer."""
+        return _Stream(self._upstream.reader(), self._client.writer(asked or _nobody()))
+
+
+class _Stream:
+    """A provider's stream read and the client's written, event by event, in an order that every writer may rely on."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._started = False
+        self._open: int | None = None
+        self._over = False
+        self._fault: UpstreamFailed | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        """The counts stated so far."""
+        return self._reader.usage
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes from the provider, give bytes for the client."""
+        return self._run(self._reader.feed(data))
+
+    def end(self) -> bytes:
+        """What is still owed."""
+        return self._run(self._reader.end())
+
+    def _run(self, events: Iterator[Event]) -> bytes:
+        if self._over:
+            return b""
+        if self._fault is not None:
+            raise self._fault
+        written: list[bytes] = []
+        try:
+            for event in events:
+                self._follow(event)
+                written.append(self._writer.write(event))
+                if self._over:
+                    break
+        except UpstreamFailed as fault:
+            self._fault = fault
+        except _UNREADABLE:
+            self._fault = UpstreamFailed("the provider's stream cannot be read")
+        if self._fault is not None and not written:
+            raise self._fault
+        return b"".join(written)
+
+    def _follow(self, event: Event) -> None:
+        """Keep the order: a start, then parts one after the other, then the end, or an error at any time."""
+        match event:
+            case Started():
+                fits = not self._started
+                self._started = True
+            case Opened(index):
+                fits = self._started and self._open is None
+                self._open = index
+            case Grew(index) | Signed(index):
+                fits = self._open == index
+            case Closed(index):
+                fits = self._open == index
+                self._open = None
+            case Finished():
+                fits = self._started and self._open is None
+                self._over = True
+            case Failed():
+                fits = True
+                self._over = True
+        if not fits:
+            self._over = False
+            raise UpstreamFailed("the events of the provider's stream are in no order that can be read")
+
+
+def _nobody() -> Asked:
+    """What is known of a request that nobody told of."""
+    return Asked(uuid.uuid4().hex[:24], int(time.time()))
+
+
+_PAIRS: dict[tuple[str, str], Translation] = {
+    (client.name, upstream.name): _Pair(client, upstream)
+    for client in _CLIENTS
+    for upstream in _UPSTREAMS
+    if client.name != upstream.name
+}
+
+
+def translation(client: str, upstream: str) -> Translation | None:
+    """The translation between two dialects, or None where there is none or none is needed."""
+    return _PAIRS.get((client, upstream))

@@ -1,0 +1,1 @@
+"""Chat completions, of a client and of a provider."""

@@ -1,0 +1,1 @@
+"""Anthropic's Messages, of a client and of a provider."""
