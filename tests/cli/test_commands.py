@@ -316,3 +316,17 @@ def test_the_kill_switch_is_seen_until_it_is_lifted(shell: Shell) -> None:
     listing = shell.json("tasks")
     assert (listing["paused"], listing["tasks"][0]["paused"]) == (False, False)
     assert "no task" in shell.run("pause", "nonsense", code=1).stderr
+
+
+def test_a_call_is_explained_without_its_content(shell: Shell) -> None:
+    log = homes.colours_log(shell.folder / "calls.jsonl", 20, essays=0)
+    shell.run("import", str(log))
+    said = shell.run("explain", "colour-7").stdout
+    assert "Answered by the rented model gpt-4.1 of openai in 400.0 ms." in said
+    assert "genai-prices" in said
+    assert "Name the colour" not in said
+    assert "Name the colour" in shell.run("explain", "colour-7", "--content").stdout
+    told = shell.json("explain", "colour-7")
+    assert (told["schema"], told["call_id"], told["content"]) == ("freehold.explain/1", "colour-7", None)
+    assert "begin with colour-" in shell.run("explain", "colour-", code=2).stderr
+    assert "freehold calls" in shell.run("explain", "nothing", code=1).stderr

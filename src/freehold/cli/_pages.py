@@ -1,12 +1,14 @@
-"""Results that fill a screen: one task's verdict."""
+"""Results that fill a screen: one task's verdict, one call's attempts."""
 
 from __future__ import annotations
 
+from freehold.services import explaining
+from freehold.services.explaining import Explanation, LegRow
 from freehold.services.wording import crossover, flip_text, payback
 from freehold.verdict import words
 from freehold.vocabulary import Option, Verdict
 
-from ._output import dim, say, strong, table, usd, warn
+from ._output import count, dim, say, strong, table, usd, warn
 
 
 def verdict_page(verdict: Verdict) -> None:
@@ -43,4 +45,45 @@ def _option(option: Option) -> list[str]:
         crossover(option),
         option.quality,
         option.why_not,
+    ]
+
+
+def explained_legs(told: Explanation) -> None:
+    """Print the attempts at a call, and its content where the explanation holds it."""
+    if told.legs:
+        rows = [_leg(leg) for leg in told.legs]
+        table("For|Model|Ended|>Began ms|>Took ms|>Tokens in|>Cached|>Out|>Cost|Sure|Price from", rows, prose=True)
+    if told.content is None:
+        return
+    say(strong("Asked"))
+    say(told.content.request)
+    say(strong("Answered"))
+    say(told.content.response)
+    for leg, answer in zip(told.legs, told.content.legs, strict=False):
+        if answer is not None:
+            say(strong(f"Answered aside ({leg.purpose}, {leg.model})"))
+            say(answer)
+    if told.content.gold is not None:
+        say(strong("Right, by a person"))
+        say(told.content.gold)
+
+
+def _leg(leg: LegRow) -> list[str]:
+    usage = leg.usage
+    where = f"{leg.model} ({leg.provider})" if leg.provider and leg.provider != leg.owner else leg.model
+    ended = leg.outcome if leg.outcome == "ok" else f"{leg.outcome}: {leg.error or leg.status}"
+    judged = {None: "", True: ", agreed", False: ", differed"}[leg.agrees]
+    about = "~" if usage is not None and usage.estimated else ""
+    return [
+        f"{leg.purpose}, answered" if leg.answered else leg.purpose,
+        where,
+        ended,
+        f"{leg.began_ms:,.1f}",
+        f"{leg.latency_ms:,.1f}",
+        f"{about}{count(usage.input_tokens)}" if usage is not None else "-",
+        count(usage.cache_read_tokens) if usage is not None else "-",
+        f"{about}{count(usage.output_tokens)}" if usage is not None else "-",
+        explaining.exact(leg.cost_usd),
+        (f"{leg.confidence:.4f}" if leg.confidence is not None else "-") + judged,
+        f"{leg.price.name}{f' ({leg.price.date})' if leg.price.date else ''}",
     ]

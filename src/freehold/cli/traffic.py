@@ -9,6 +9,7 @@ import typer
 
 from ._arguments import By, Json, page
 from ._output import count, emit, emit_line, emit_struct, percent, say, suggest, table, warn, working
+from ._pages import explained_legs
 
 log_app = typer.Typer(help="The recorded calls as a file.")
 task_app = typer.Typer(help="Rename, merge, tag: what a person decides about a task survives the next discovery.")
@@ -19,6 +20,7 @@ def register(app: typer.Typer) -> None:
     app.command("import")(import_log)
     app.command("tasks")(tasks)
     app.command("calls")(calls)
+    app.command("explain")(explain)
     app.command("contract")(contract)
     app.command("replay")(replay)
     app.command("gold")(gold)
@@ -111,6 +113,28 @@ def calls(
                 emit_line(row)
             else:
                 say(f"{row.started_at}  {row.id}  {row.task or '-'}  {row.model}  {row.served_by}  {row.outcome}")
+
+
+def explain(
+    call: Annotated[str, typer.Argument(help="The call's id, or its beginning.")],
+    content: Annotated[bool, typer.Option("--content", help="Show what was asked and answered as well.")] = False,
+    json: Json = False,
+) -> None:
+    """Why a call was owned, rented, escalated or refused: every attempt with its time, tokens and exact cost.
+
+    Example: freehold explain call_0642f1
+    """
+    from freehold.services import explaining
+    from freehold.services.home import Home
+
+    with Home.open() as home:
+        told = explaining.explain(home, call, content=content)
+    if json:
+        emit_struct("freehold.explain/1", told)
+        return
+    for line in explaining.in_words(told):
+        say(line)
+    explained_legs(told)
 
 
 def contract(

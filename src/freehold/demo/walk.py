@@ -22,6 +22,7 @@ import msgspec
 
 from freehold import settings as settings_module
 from freehold.errors import GateRefused, UpstreamFailed
+from freehold.market.tokens import PriceBook
 from freehold.services import deciding, discovering, ingest, promoting, replaying, reporting
 from freehold.services.home import Home
 from freehold.services.owning import Owned, Wanted, largest_first, own_all
@@ -184,7 +185,7 @@ audit_share = 0.02
     if options.price == 1.0:
         return text
     at = product.START
-    rates = deciding.PriceBook().rates("openai", product.MODEL, at)
+    rates = PriceBook().rates("openai", product.MODEL, at)
     if rates is None or rates.output_usd_per_mtok is None:
         return text
     factor = Decimal(repr(options.price))

@@ -115,6 +115,24 @@ class Ledger:
             raise NotFound("the ledger holds no call of that id", hint="freehold calls lists what there is")
         return call
 
+    def starting_with(self, prefix: str, *, limit: int = 5) -> list[str]:
+        """Ids of calls that begin with `prefix`, ascending; at most `limit`."""
+
+        def read() -> list[str]:
+            with self._snapshot() as snapshot:
+                found: set[str] = set()
+                for hot in snapshot.hot_connections():
+                    sql = "SELECT id FROM calls WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT ?"
+                    found.update(row[0] for row in hot.execute(sql, (len(prefix), prefix, limit)))
+                paths = snapshot.segment_paths()
+                if paths:
+                    with closing(self._engine().cursor()) as cursor:
+                        sql = "SELECT id FROM read_parquet(?) WHERE starts_with(id, ?) ORDER BY id LIMIT ?"
+                        found.update(row[0] for row in cursor.execute(sql, [paths, prefix, limit]).fetchall())
+            return sorted(found)[:limit]
+
+        return retried(read)
+
     def count(self) -> int:
         """How many calls there are; checks the rows of every file against the manifest."""
 

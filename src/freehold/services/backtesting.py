@@ -215,7 +215,7 @@ def _after(
 
 def _saved_usd(home: Home, task: Task, kept: Sequence[Call], options: BacktestOptions) -> float | None:
     """Rent of the kept calls, without the share that the audit would have rented all the same."""
-    prices = deciding.price_book(home)
+    prices = home.prices
     costs = [prices.price_call(call).usd for call in kept]
     if any(cost is None for cost in costs):
         return None

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from freehold.economics.quality import QualityFacts
 from freehold.economics.workload import WorkloadBuilder
 from freehold.errors import MissingPrerequisite
-from freehold.market.tokens import PriceBook
 from freehold.verdict import Constraints, decide
 from freehold.vocabulary import Certificate, Option, Range, Task, Verdict
 
@@ -35,7 +34,7 @@ def verdicts(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: dat
     builders, golds, window_us = _gather(home, tasks)
     if window_us is None:
         raise MissingPrerequisite("no calls have been recorded yet", hint="freehold import LOG, or freehold up")
-    prices = price_book(home)
+    prices = home.prices
     made: list[tuple[int, Verdict]] = []
     for task in tasks:
         declared = home.task_settings(task)
@@ -56,7 +55,7 @@ def verdicts(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: dat
 
 def _gather(home: Home, tasks: list[Task]) -> tuple[dict[str, WorkloadBuilder], dict[str, int], tuple[int, int] | None]:
     """One pass over the calls: each task's workload, its gold labels, and from when to when the log was kept."""
-    prices = price_book(home)
+    prices = home.prices
     builders = {task.id: WorkloadBuilder(prices) for task in tasks}
     golds = dict.fromkeys(builders, 0)
     window_us: tuple[int, int] | None = None
@@ -67,12 +66,6 @@ def _gather(home: Home, tasks: list[Task]) -> tuple[dict[str, WorkloadBuilder], 
             builders[match.task_id].add(call)
             golds[match.task_id] += call.gold is not None
     return builders, golds, window_us
-
-
-def price_book(home: Home) -> PriceBook:
-    """Prices as this home pays them."""
-    urls = {name: provider.base_url for name, provider in home.settings.providers.items()}
-    return PriceBook(home.settings.prices, urls)
 
 
 def quality(home: Home, task: Task, n_gold: int) -> QualityFacts:

@@ -11,6 +11,7 @@ from typing import Self
 from freehold import settings as settings_module
 from freehold.errors import MissingPrerequisite
 from freehold.ledger import Ledger
+from freehold.market.tokens import PriceBook
 from freehold.registry.store import Registry
 from freehold.settings import Loaded, Settings, TaskSettings
 from freehold.tasks.matching import TaskMatcher
@@ -50,6 +51,12 @@ class Home:
     def registry(self) -> Registry:
         """Tasks, students, certificates, stages."""
         return Registry(self.path, self.settings)
+
+    @cached_property
+    def prices(self) -> PriceBook:
+        """Prices as this home pays them."""
+        urls = {name: provider.base_url for name, provider in self.settings.providers.items()}
+        return PriceBook(self.settings.prices, urls)
 
     def close(self) -> None:
         """Close whatever was opened."""
