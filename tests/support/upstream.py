@@ -3,9 +3,10 @@
     with Upstream() as up:
         up.play(send(http(200, chat("hello"))))            # the next request gets this
         up.play(send(STREAM_HEAD, chunk(event("a"))), SILENCE)   # then one that stalls
-        ...                                                 # every further one: `up.default`
+        ...                                                 # every further one: `up.default`, or what `up.choose` says
 
-It runs in a thread of its own, keeps every byte it was sent, and notes when each peer left.
+It runs in a thread of its own, keeps every byte it was sent, and notes when each peer left. `tests.support.unreachable`
+has the providers that never get as far as a request.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 
 @dataclass
@@ -39,6 +43,17 @@ def wait(what: float | threading.Event) -> Step:
     return Step(wait=what)
 
 
+def drip(pieces: Iterable[bytes], pause_s: float = 0.003) -> list[Step]:
+    """Send pieces so far apart that each is most likely a read of its own."""
+    return [step for piece in pieces for step in (send(piece), wait(pause_s))]
+
+
+def pieces_of(data: bytes, cuts: Iterable[int]) -> list[bytes]:
+    """The bytes, cut at these places."""
+    edges = [0, *sorted(set(cuts)), len(data)]
+    return [data[a:b] for a, b in pairwise(edges)]
+
+
 CLOSE = Step(close=True)
 RESET = Step(reset=True)
 SILENCE = Step(silence=True)
@@ -54,7 +69,7 @@ def chat(content: str = "hello", **extra: object) -> bytes:
     """Body of a chat completion."""
     choice = {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
     body = {"id": "chatcmpl-up", "object": "chat.completion", "created": 1, "model": "up-1", "choices": [choice]}
-    return json.dumps(body | {"usage": USAGE} | extra).encode()
+    return json.dumps(body | {"usage": USAGE} | extra, ensure_ascii=False).encode()
 
 
 def http(status: int, body: bytes, headers: dict[str, str] | None = None) -> bytes:
@@ -74,7 +89,7 @@ def event(content: str | None = None, finish: str | None = None, **extra: object
     delta = {} if content is None else {"content": content}
     body = {"id": "chatcmpl-up", "object": "chat.completion.chunk", "created": 1, "model": "up-1"}
     choices = [{"index": 0, "delta": delta, "finish_reason": finish}]
-    return b"data: " + json.dumps(body | {"choices": choices} | extra).encode() + b"\n\n"
+    return b"data: " + json.dumps(body | {"choices": choices} | extra, ensure_ascii=False).encode() + b"\n\n"
 
 
 def usage_event() -> bytes:
@@ -82,10 +97,14 @@ def usage_event() -> bytes:
     return event(choices=[], usage=USAGE)
 
 
+def streamed(*events: bytes) -> bytes:
+    """A streamed answer of these events, one HTTP chunk each."""
+    return STREAM_HEAD + b"".join(chunk(one) for one in events) + LAST_CHUNK
+
+
 def stream(*contents: str) -> bytes:
     """A whole streamed answer, one HTTP chunk per event."""
-    events = [*(event(content) for content in contents), event(finish="stop"), usage_event(), DONE]
-    return STREAM_HEAD + b"".join(chunk(one) for one in events) + LAST_CHUNK
+    return streamed(*(event(content) for content in contents), event(finish="stop"), usage_event(), DONE)
 
 
 @dataclass
@@ -97,6 +116,12 @@ class Received:
     left: threading.Event = field(default_factory=threading.Event)
     left_at: float = 0.0
 
+    def leave(self) -> None:
+        """The peer closed the connection."""
+        if not self.left.is_set():
+            self.left_at = time.monotonic()
+            self.left.set()
+
     @property
     def headers(self) -> dict[str, str]:
         lines = self.head.decode("latin-1").split("\r\n")[1:]
@@ -104,10 +129,15 @@ class Received:
 
 
 class Upstream:
-    """A scripted provider on a free port."""
+    """A scripted provider on a free port.
 
-    def __init__(self) -> None:
+    `choose`, where it is set, gives the script of each request for which none was queued.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.default: tuple[Step, ...] = (send(http(200, chat())),)
+        self.choose: Callable[[Received], tuple[Step, ...]] | None = None
+        self._tls = tls
         self.requests: list[Received] = []
         self.connections = 0
         self.bytes_received = 0
@@ -122,11 +152,16 @@ class Upstream:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/v1"
 
     def play(self, *steps: Step) -> None:
         """Queue a script for one request."""
         self._scripts.append(steps)
+
+    @property
+    def played(self) -> bool:
+        """Whether every queued script was used."""
+        return not self._scripts
 
     def wait_for_request(self, timeout: float = 10.0) -> Received:
         """The next request that nobody has waited for yet."""
@@ -148,7 +183,7 @@ class Upstream:
 
     async def _serve(self) -> None:
         self._down = asyncio.Event()
-        server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._connection, "127.0.0.1", 0, ssl=self._tls)
         self.port = server.sockets[0].getsockname()[1]
         self._up.set()
         await self._down.wait()
@@ -174,18 +209,26 @@ class Upstream:
             writer.transport.abort()
             self._tasks.discard(task)
 
+    def _next(self, received: Received) -> tuple[Step, ...]:
+        if self._scripts:
+            return self._scripts.popleft()
+        return self.choose(received) if self.choose is not None else self.default
+
     async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = await reader.readuntil(b"\r\n\r\n")
         self.bytes_received += len(head)
         received = Received(head[:-4], b"")
         received.body = await reader.readexactly(int(received.headers.get("content-length", 0)))
         self.bytes_received += len(received.body)
-        script = self._scripts.popleft() if self._scripts else self.default
+        script = self._next(received)
         self.requests.append(received)
         self.arrived.release()
         watch = asyncio.ensure_future(_until_gone(reader, received))
         try:
             return await _perform(script, writer, received, watch)
+        except ConnectionError:
+            received.leave()  # while it was written to
+            raise
         finally:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
@@ -219,5 +262,4 @@ async def _until_gone(reader: asyncio.StreamReader, received: Received) -> None:
     # pipelined request: the reader's buffer is looked at instead of read.
     while not reader.at_eof() and reader.exception() is None:  # noqa: ASYNC110 -- see above
         await asyncio.sleep(0.002)
-    received.left_at = time.monotonic()
-    received.left.set()
+    received.leave()

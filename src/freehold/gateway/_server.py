@@ -24,6 +24,7 @@ _HEAD_TOO_LARGE = f"the request's headers are longer than {MAX_HEAD_BYTES} bytes
 _PIPELINE = 16
 _LINGER_S = 2.0
 _WRITE_HIGH = 256 * 1024
+_SLOWEST_BODY = 64 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STATUS_LINES = {s.value: b"HTTP/1.1 %d %s\r\n" % (s.value, s.phrase.encode()) for s in http.HTTPStatus}
 _JSON = b"content-type: application/json\r\n"
@@ -33,7 +34,11 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Timeouts(NamedTuple):
-    """How long a client may take, in seconds: to send a request's head, between reads, idle between requests."""
+    """How long a client may take, in seconds: to send a request's head, between reads of its body, between requests.
+
+    A body must also come at an average of 64 KiB in each `read_s`, or a byte now and then would hold a connection for
+    ever.
+    """
 
     head_s: float = 30.0
     read_s: float = 60.0
@@ -185,9 +190,9 @@ Handler = Callable[[Exchange], None]
 class ServerConnection(asyncio.Protocol):
     """One client connection. At most 16 pipelined requests wait; a body grows to `max_body_bytes` and no further."""
 
-    __slots__ = ("_body", "_body_bytes", "_connections", "_current", "_expects", "_field_bytes", "_handler",
+    __slots__ = ("_began", "_body", "_body_bytes", "_connections", "_current", "_expects", "_field_bytes", "_handler",
                  "_head_bytes", "_headers", "_in_body", "_in_head", "_loop", "_max_body", "_parser", "_queue",
-                 "_refused", "_since", "_transport", "_url", "_writing_paused", "closing", "http_1_0",
+                 "_refused", "_since", "_transport", "_unread", "_url", "_writing_paused", "closing", "http_1_0",
                  "keep_alive")  # fmt: skip
 
     def __init__(self, handler: Handler, connections: set[ServerConnection], max_body_bytes: int) -> None:
@@ -200,11 +205,11 @@ class ServerConnection(asyncio.Protocol):
         self._queue: deque[tuple[Exchange, bool, bool]] = deque()
         self._current: Exchange | None = None
         self._in_head = self._in_body = self._expects = self._writing_paused = False
-        self._head_bytes = self._body_bytes = self._field_bytes = 0
+        self._head_bytes = self._body_bytes = self._field_bytes = self._unread = 0
         self._url = b""
         self._headers: Headers = []
         self._body: list[bytes] = []
-        self._since = 0.0
+        self._since = self._began = 0.0
         self.keep_alive = True
         self.http_1_0 = False
         self.closing = False
@@ -226,7 +231,6 @@ class ServerConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._refused or self.closing:
             return
-        self._since = self._loop.time()
         if not self._in_body:
             self._head_bytes += len(data)
         try:
@@ -271,6 +275,7 @@ class ServerConnection(asyncio.Protocol):
         self._in_head, self._in_body, self._expects = True, False, False
         self._url, self._headers, self._body = b"", [], []
         self._body_bytes = self._field_bytes = 0
+        self._since = self._loop.time()
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -288,11 +293,13 @@ class ServerConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._in_head, self._in_body, self._head_bytes = False, True, 0
+        self._began = self._since = self._loop.time()
         if self._expects and self._current is None:
             self._transport.write(_CONTINUE)
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
+        self._since = self._loop.time()
         if self._body_bytes > self._max_body:
             raise BodyTooLarge(f"the request's body is longer than {self._max_body} bytes")
         self._body.append(body)
@@ -353,18 +360,28 @@ class ServerConnection(asyncio.Protocol):
         """Close where the client takes longer than it may: to send, to come back, or to read for `stall_s`."""
         waited = now - self._since
         if self.closing:
-            if waited > _LINGER_S:
-                self._transport.abort()
+            self._expire_closing(now, stall_s)
         elif self._writing_paused:
             if waited > stall_s:
                 self._transport.abort()
         elif self._current is not None:
             return
         elif self._in_head or self._in_body:
-            if waited > (timeouts.head_s if self._in_head else timeouts.read_s):
+            if waited > (timeouts.head_s if self._in_head else timeouts.read_s) or self._drips(now, timeouts.read_s):
                 self._refuse(RequestTimeout("the request was not finished in time"))
         elif waited > timeouts.keep_alive_s:
             self.close()
+
+    def _expire_closing(self, now: float, stall_s: float) -> None:
+        # What was written may still be on its way to a client that reads slowly; while it does read, it is given time.
+        unread = self._transport.get_write_buffer_size()
+        if unread != self._unread:
+            self._unread, self._since = unread, now
+        elif now - self._since > (stall_s if unread else _LINGER_S):
+            self._transport.abort()
+
+    def _drips(self, now: float, read_s: float) -> bool:
+        return self._in_body and now - self._began > read_s * (1 + self._body_bytes / _SLOWEST_BODY)
 
     def _handle(self, exchange: Exchange, *, keep_alive: bool, http_1_0: bool) -> None:
         self._current = exchange

@@ -27,10 +27,11 @@ class SseParser:
         max_event_bytes: an unfinished event longer than this raises, so that memory stays bounded.
     """
 
-    __slots__ = ("_after_cr", "_data", "_event_bytes", "_max", "_name", "_started", "_tail")
+    __slots__ = ("_after_cr", "_data", "_event_bytes", "_max", "_name", "_started", "_tail", "_tail_bytes")
 
     def __init__(self, max_event_bytes: int = 64 * 1024 * 1024) -> None:
-        self._tail = b""
+        self._tail: list[bytes] = []
+        self._tail_bytes = 0
         self._data: list[bytes] = []
         self._name = b""
         self._after_cr = False
@@ -49,10 +50,17 @@ class SseParser:
         Raises:
             ValueError: an event is longer than `max_event_bytes`.
         """
-        buffer = self._tail + chunk if self._tail else chunk
+        if self._tail:
+            if self._started and b"\n" not in chunk and b"\r" not in chunk:
+                self._keep(chunk)  # joined once, when its line ends: joined at every read, a long line costs its square
+                return []
+            buffer = b"".join((*self._tail, chunk))
+            self._tail, self._tail_bytes = [], 0
+        else:
+            buffer = chunk
         if not self._started:
             if len(buffer) < len(_BOM) and _BOM.startswith(buffer):
-                self._tail = buffer
+                self._keep(buffer)
                 return []
             self._started = True
             buffer = buffer.removeprefix(_BOM)
@@ -73,12 +81,19 @@ class SseParser:
                 else:
                     events += self._take([*block.split(b"\n"), b""])
         lines = buffer.split(b"\n")
-        self._tail = lines.pop()
+        rest = lines.pop()
         if lines:
             events += self._take(lines)
-        if len(self._tail) + self._event_bytes > self._max:
-            raise ValueError("an event of the stream is too long")
+        self._keep(rest)
         return events
+
+    def _keep(self, rest: bytes) -> None:
+        """Keep the beginning of a line that has not ended."""
+        if rest:
+            self._tail.append(rest)
+            self._tail_bytes += len(rest)
+        if self._tail_bytes + self._event_bytes > self._max:
+            raise ValueError("an event of the stream is too long")
 
     def _take(self, lines: list[bytes]) -> list[Event]:
         events: list[Event] = []

@@ -79,6 +79,8 @@ class _Choice:
     def _add_call(self, delta: dict[str, Any]) -> None:
         index = delta.get("index")
         position = index if isinstance(index, int) else len(self.calls)
+        if delta.get("id") and self.calls.get(position, delta).get("id") not in (None, delta["id"]):
+            position = max(self.calls) + 1  # servers exist that send every call whole, all of them as number 0
         call = self.calls.setdefault(position, {})
         for key, value in delta.items():
             if key == "function" and isinstance(value, dict):
