@@ -21,6 +21,7 @@ import pydantic
 from anthropic.types import Message, RawMessageStreamEvent
 from anthropic.types.shared import ErrorResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import Response, ResponseErrorEvent, ResponseStreamEvent
 
 _EVENT = re.compile(rb"(?:event: (?P<name>[a-z_.]+)\n)?data: (?P<data>[^\n]*)\n\n")
 
@@ -59,6 +60,16 @@ _SCHEMAS = {
         ("choices.logprobs", "choices.message.content", "choices.message.refusal"),
         named=False,
         ends=("[DONE]",),
+    ),
+    "openai.responses": _Schema(
+        Response,
+        ResponseStreamEvent,
+        (
+            *("error", "incomplete_details", "instructions", "metadata", "temperature", "top_p", "status", "usage"),
+            *("output.id", "output.status", "text.format", "tools.parameters", "tools.strict"),
+        ),
+        named=True,
+        ends=("response.completed", "response.incomplete", "response.failed"),
     ),
     "anthropic.messages": _Schema(
         Message,
@@ -124,9 +135,16 @@ def check_error_event(dialect: str, event: bytes) -> dict[str, Any]:
     """An error in a stream is one valid event; returns it."""
     found = _EVENT.fullmatch(event)
     assert found is not None
-    if dialect.startswith("anthropic."):
+    if _SCHEMAS[dialect].named:
         assert found["name"] == b"error"
-    return check_error(dialect, found["data"])
+    if dialect != "openai.responses":
+        return check_error(dialect, found["data"])
+    # Not in the types, and sent by OpenAI all the same: without it no SDK raises.
+    value: dict[str, Any] = json.loads(found["data"])
+    envelope = check_error(dialect, json.dumps({"error": value.pop("error")}).encode())
+    _valid(ResponseErrorEvent, json.dumps(value).encode())
+    assert (value["code"], value["message"]) == (envelope["error"]["code"], envelope["error"]["message"])
+    return envelope
 
 
 def _valid(kind: Any, document: bytes) -> Any:
@@ -179,4 +197,28 @@ def _messages_order(events: list[dict[str, Any]]) -> None:
     assert not is_open
 
 
-_ORDERS: dict[str, Callable[[list[dict[str, Any]]], None]] = {"anthropic.messages": _messages_order}
+def _responses_order(events: list[dict[str, Any]]) -> None:
+    """Numbers go up by one; a response begins, its items begin and end one after the other, it ends."""
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    assert [event["type"] for event in events[:2]] == ["response.created", "response.in_progress"]
+    done: list[dict[str, Any]] = []
+    grown: dict[str, str] = {}
+    for event in events[2:-1]:
+        assert event["output_index"] == len(done)
+        if event["type"] == "response.output_item.added":
+            grown = {}
+        elif event["type"] == "response.output_item.done":
+            done.append(event["item"])
+        elif event["type"].endswith(".delta"):
+            kind = event["type"].removesuffix(".delta")
+            grown[kind] = grown.get(kind, "") + event["delta"]
+        elif event["type"].removesuffix(".done") in grown:
+            kind = event["type"].removesuffix(".done")
+            assert grown.pop(kind) == event["arguments" if "arguments" in event else "text"]
+    assert events[-1]["response"]["output"] == done
+
+
+_ORDERS: dict[str, Callable[[list[dict[str, Any]]], None]] = {
+    "anthropic.messages": _messages_order,
+    "openai.responses": _responses_order,
+}

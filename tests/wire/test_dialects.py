@@ -27,6 +27,15 @@ REQUESTS = {
         "stream": True,
         "stream_options": {"include_usage": True},
     },
+    "openai.responses": {
+        "model": "m",
+        "input": [USER],
+        "instructions": None,
+        "tools": [{"type": "function", **FUNCTION}],
+        "text": {"format": {"type": "text"}},
+        "stream": True,
+        "stream_options": {"include_obfuscation": False},
+    },
     "anthropic.messages": {
         "model": "m",
         "max_tokens": 100,
@@ -36,7 +45,7 @@ REQUESTS = {
     },
 }
 CALLS = '{"tool_calls":[{"name":"book","arguments":{"seats":2}},{"name":"mail","arguments":{}}]}'
-USAGE = Usage(10, cache_read_tokens=4, output_tokens=5, reasoning_tokens=2)
+USAGE = Usage(10, cache_read_tokens=4, cache_write_tokens=3, output_tokens=5, reasoning_tokens=2)
 SPOKEN = pytest.mark.parametrize("spoken", DIALECTS.values(), ids=DIALECTS.keys())
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 

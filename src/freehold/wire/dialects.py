@@ -22,11 +22,13 @@ class Asked(NamedTuple):
 
     `chat` is its view as a chat request: system text first, then the turns, tools in OpenAI's form, output limit in
     `max_completion_tokens` or `max_tokens`, `stream`, `metadata`. `obstacle` names the field that asks for what no
-    owned model can give, "" where an owned model may answer.
+    owned model can give, "" where an owned model may answer. `native` is the request in the dialect's own form, for its
+    own `author` and nobody else, where answers repeat what was asked.
     """
 
     chat: ChatRequest
     obstacle: str = ""
+    native: object = None
 
 
 class Read(NamedTuple):
@@ -84,7 +86,7 @@ class Dialect(Protocol):
 
     @property
     def end_mark(self) -> bytes:
-        """Bytes that only the event holds which says that a stream is complete."""
+        """Bytes that only the event holds which says that a stream is complete (`freehold.wire.streams.before_end`)."""
         ...
 
     def decode(self, body: bytes) -> Asked:
@@ -101,7 +103,7 @@ class Dialect(Protocol):
         ...
 
     def answer_text(self, body: bytes) -> str | None:
-        """The canonical answer (`freehold.wire.openai.answer_text` says which form), or None where there is none."""
+        """The canonical answer (`freehold.wire.canonical` says which form), or None where there is none."""
         ...
 
     def finish_reason(self, body: bytes) -> str | None:

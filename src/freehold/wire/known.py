@@ -5,10 +5,12 @@ from __future__ import annotations
 from .anthropic.messages import Messages
 from .dialects import Dialect
 from .openai.chat import Chat
+from .openai.responses import Responses
 
 CHAT = Chat()
 MESSAGES = Messages()
-DIALECTS: dict[str, Dialect] = {one.name: one for one in (CHAT, MESSAGES)}
+RESPONSES = Responses()
+DIALECTS: dict[str, Dialect] = {one.name: one for one in (CHAT, RESPONSES, MESSAGES)}
 
 
 def dialect(name: str) -> Dialect:

@@ -21,10 +21,19 @@ UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _BATCH_BYTES = 65_536
 _ODD_FORM = (ValueError, TypeError, AttributeError, LookupError)
 _BETWEEN = re.compile(rb"\n\n(?:event: [^\n]*\n)?data: ")
+_BLANKS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _DONE = b"[DONE]"
 _LAST = b"\n\ndata: [DONE]"
 _decoder = msgspec.json.Decoder(dict[str, Any])
 _many_decoder = msgspec.json.Decoder(list[dict[str, Any]])
+
+
+def before_end(data: bytes, end_mark: bytes) -> bytes:
+    """The bytes up to the event that holds the mark of a complete stream; all of them where none does."""
+    mark = data.rfind(end_mark)
+    if mark < 0:
+        return data
+    return data[: max(data.rfind(blank, 0, mark) + len(blank) if blank in data[:mark] else 0 for blank in _BLANKS)]
 
 
 class EventReader(ABC):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import msgspec
 
 from freehold.vocabulary import Usage
+from freehold.wire import canonical
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
-_TOOL_CALLS = '{"tool_calls":['
-_PIECE_CHARS = 24
 _LATE = frozenset({"stop_reason", "stop_sequence", "stop_details", "container"})
 _TOTALS = (
     "input_tokens",
@@ -24,7 +24,7 @@ _TOTALS = (
 
 
 def message(*, id: str, model: str, answer: str, usage: Usage, tools: bool = False) -> bytes:  # noqa: A002 -- the wire's own name
-    """Body of a message that holds `answer` (in canonical form, see `freehold.wire.openai.answer_text`).
+    """Body of a message that holds `answer` (in canonical form, see `freehold.wire.canonical`).
 
     Args:
         id: the message's id, as the client will see it.
@@ -33,16 +33,16 @@ def message(*, id: str, model: str, answer: str, usage: Usage, tools: bool = Fal
         usage: counts to state.
         tools: whether the request offered tools, so that an answer in the form of tool calls is sent as such.
     """
-    calls = tools and answer.startswith(_TOOL_CALLS)
+    said = canonical.read(answer, tools=tools)
     body = {
         "id": id,
         "type": "message",
         "role": "assistant",
         "model": model,
-        "content": _tool_uses(id, answer) if calls else [{"type": "text", "text": answer, "citations": None}],
+        "content": _tool_uses(id, said.calls) or [{"type": "text", "text": said.text, "citations": None}],
         "container": None,
         "diagnostics": None,
-        "stop_reason": "tool_use" if calls else "end_turn",
+        "stop_reason": "tool_use" if said.calls else "end_turn",
         "stop_sequence": None,
         "stop_details": None,
         "usage": _usage(usage),
@@ -81,31 +81,27 @@ def _opened(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]
     if kind == "text":
         cited = block.get("citations")
         opening = {**block, "text": ""} if cited is None else {**block, "text": "", "citations": []}
-        cites = [{"type": "citations_delta", "citation": citation} for citation in cited or ()]
-        return opening, [{"type": "text_delta", "text": piece} for piece in _pieces(block.get("text") or "")] + cites
+        grown = [{"type": "text_delta", "text": piece} for piece in canonical.pieces(block.get("text") or "")]
+        return opening, grown + [{"type": "citations_delta", "citation": citation} for citation in cited or ()]
     if kind == "thinking":
-        grown = [{"type": "thinking_delta", "thinking": piece} for piece in _pieces(block.get("thinking") or "")]
+        thoughts = canonical.pieces(block.get("thinking") or "")
+        grown = [{"type": "thinking_delta", "thinking": piece} for piece in thoughts]
         signature = {"type": "signature_delta", "signature": block.get("signature") or ""}
         return {**block, "thinking": "", "signature": ""}, [*grown, signature]
     if isinstance(block.get("input"), (dict, str)):
-        arguments = block["input"] if isinstance(block["input"], str) else _encoder.encode(block["input"]).decode()
-        grown = [{"type": "input_json_delta", "partial_json": piece} for piece in ("", *_pieces(arguments))]
+        written = ("", *canonical.pieces(canonical.unparsed(block["input"])))
+        grown = [{"type": "input_json_delta", "partial_json": piece} for piece in written]
         return {**block, "input": {}}, grown
     return block, []
 
 
-def _pieces(text: str) -> list[str]:
-    return [text[start : start + _PIECE_CHARS] for start in range(0, len(text), _PIECE_CHARS)]
-
-
-def _tool_uses(message_id: str, answer: str) -> list[dict[str, Any]]:
-    calls = cast("list[dict[str, Any]]", _decoder.decode(answer)["tool_calls"])
+def _tool_uses(message_id: str, calls: Sequence[canonical.Called]) -> list[dict[str, Any]]:
     return [
         {
             "type": "tool_use",
             "id": f"toolu_{message_id[-16:]}_{index}",
-            "name": call["name"],
-            "input": _input(call.get("arguments")),
+            "name": call.name,
+            "input": _input(call.arguments),
             "caller": {"type": "direct"},
         }
         for index, call in enumerate(calls)

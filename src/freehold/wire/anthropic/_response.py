@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from freehold.vocabulary import Usage
+from freehold.wire import canonical
 
 FINISH_REASONS = {
     "end_turn": "stop",
@@ -72,7 +73,6 @@ class MessageBody(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(MessageBody)
-_encoder = msgspec.json.Encoder()
 
 
 def decode_response(body: bytes) -> MessageBody | None:
@@ -85,7 +85,7 @@ def decode_response(body: bytes) -> MessageBody | None:
 
 
 def answer_text(body: bytes) -> str | None:
-    """The canonical answer (see `freehold.wire.openai.answer_text`): its text, or its calls of the client's tools.
+    """The canonical answer (see `freehold.wire.canonical`): its text, or its calls of the client's tools.
 
     Thoughts and what Anthropic's own tools did are no part of it. None also where the answer is paused or refused.
     """
@@ -94,8 +94,8 @@ def answer_text(body: bytes) -> str | None:
         return None
     calls = [block for block in message.content if block.type == "tool_use"]
     if calls:
-        named = [{"name": call.name, "arguments": {} if call.input is None else call.input} for call in calls]
-        return _encoder.encode({"tool_calls": named}).decode()
+        named = [canonical.Called(call.name, {} if call.input is None else call.input) for call in calls]
+        return canonical.calls_text(named)
     return "".join(block.text or "" for block in message.content if block.type == "text")
 
 

@@ -7,12 +7,12 @@ from typing import Any, cast
 import msgspec
 
 from freehold.vocabulary import Usage
+from freehold.wire import canonical
 from freehold.wire.dialects import Assembled
 from freehold.wire.streams import DocumentReader
 
 from ._response import UsageBody
 
-_any_decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
 
 
@@ -47,7 +47,7 @@ class _Block:
         for key, pieces in self._pieces.items():
             grown = "".join(pieces)
             if key == "partial_json":
-                fields["input"] = _parsed(grown) if grown else fields.get("input", {})
+                fields["input"] = canonical.parsed(grown) if grown else fields.get("input", {})
             else:
                 began = fields.get(key)
                 fields[key] = began + grown if isinstance(began, str) else grown
@@ -55,14 +55,6 @@ class _Block:
 
     def chars(self) -> int:
         return sum(len(piece) for pieces in self._pieces.values() for piece in pieces)
-
-
-def _parsed(arguments: str) -> Any:
-    """A tool's input; one that is no JSON (its answer was cut at the limit) stays text."""
-    try:
-        return _any_decoder.decode(arguments)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return arguments
 
 
 class MessageAssembler(DocumentReader):

@@ -24,7 +24,7 @@ class Messages:
     """`POST /v1/messages`: see `freehold.wire.dialects.Dialect`."""
 
     name = "anthropic.messages"
-    end_mark = b"event: message_stop"
+    end_mark = b'"message_stop"'
 
     def decode(self, body: bytes) -> Asked:
         """Read a request's body."""

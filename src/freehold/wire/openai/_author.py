@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import msgspec
 
 from freehold.vocabulary import Usage
+from freehold.wire import canonical
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
-_TOOL_CALLS = '{"tool_calls":['
-_PIECE_CHARS = 24
 _DONE = b"data: [DONE]\n\n"
 
 
@@ -31,11 +31,12 @@ def completion(*, id: str, model: str, created: int, answer: str, usage: Usage, 
         usage: counts to state.
         tools: whether the request offered tools, so that an answer in the form of tool calls is sent as such.
     """
-    message: dict[str, Any] = {"role": "assistant", "content": answer, "refusal": None}
+    said = canonical.read(answer, tools=tools)
+    message: dict[str, Any] = {"role": "assistant", "content": said.text, "refusal": None}
     reason = "stop"
-    if tools and answer.startswith(_TOOL_CALLS):
+    if said.calls:
         message["content"] = None
-        message["tool_calls"] = _tool_calls(id, _decoder.decode(answer)["tool_calls"])
+        message["tool_calls"] = _tool_calls(id, said.calls)
         reason = "tool_calls"
     body = {
         "id": id,
@@ -101,7 +102,7 @@ def _deltas(message: dict[str, Any]) -> list[dict[str, Any]]:
     first["content"] = "" if isinstance(content, str) else content
     deltas = [first]
     if isinstance(content, str):
-        deltas += [{"content": content[start : start + _PIECE_CHARS]} for start in range(0, len(content), _PIECE_CHARS)]
+        deltas += [{"content": piece} for piece in canonical.pieces(content)]
     for index, call in enumerate(calls):
         function = cast("dict[str, Any]", call.get("function") or {})
         arguments = function.get("arguments") or ""
@@ -111,19 +112,15 @@ def _deltas(message: dict[str, Any]) -> list[dict[str, Any]]:
     return deltas
 
 
-def _tool_calls(completion_id: str, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _tool_calls(completion_id: str, calls: Sequence[canonical.Called]) -> list[dict[str, Any]]:
     return [
         {
             "id": f"call_{completion_id[-16:]}_{index}",
             "type": "function",
-            "function": {"name": call["name"], "arguments": _arguments(call.get("arguments"))},
+            "function": {"name": call.name, "arguments": canonical.unparsed(call.arguments)},
         }
         for index, call in enumerate(calls)
     ]
-
-
-def _arguments(arguments: object) -> str:
-    return arguments if isinstance(arguments, str) else _encoder.encode(arguments).decode()
 
 
 def _usage(usage: Usage) -> dict[str, Any]:
@@ -131,7 +128,11 @@ def _usage(usage: Usage) -> dict[str, Any]:
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.prompt_tokens + usage.output_tokens,
-        "prompt_tokens_details": {"cached_tokens": usage.cache_read_tokens, "audio_tokens": 0},
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cache_read_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+            "audio_tokens": 0,
+        },
         "completion_tokens_details": {
             "reasoning_tokens": usage.reasoning_tokens,
             "audio_tokens": 0,

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from freehold.vocabulary import Usage
+from freehold.wire import canonical
 
 
 class _PromptDetails(msgspec.Struct):
@@ -76,8 +77,6 @@ class _UsageOnly(msgspec.Struct):
 
 _decoder = msgspec.json.Decoder(ChatResponse)
 _usage_decoder = msgspec.json.Decoder(_UsageOnly)
-_any_decoder = msgspec.json.Decoder()
-_encoder = msgspec.json.Encoder()
 
 
 def decode_response(body: bytes) -> ChatResponse | None:
@@ -98,10 +97,9 @@ def usage_of(body: bytes) -> Usage | None:
 
 
 def answer_text(body: bytes) -> str | None:
-    """The canonical answer: the first choice's content, or its tool calls as compact JSON.
+    """The canonical answer (`freehold.wire.canonical`): the first choice's content, or its tool calls.
 
-    Tool calls become `{"tool_calls":[{"name":…,"arguments":{…}}]}`; arguments that are no JSON stay text. None where
-    there is no answer: an error, a refusal, an unreadable body.
+    None where there is no answer: an error, a refusal, an unreadable body.
     """
     response = decode_response(body)
     if response is None or not response.choices or response.choices[0].message is None:
@@ -111,8 +109,7 @@ def answer_text(body: bytes) -> str | None:
     if message.function_call is not None:
         calls.append(message.function_call)
     if calls:
-        named = [{"name": call.name, "arguments": _arguments(call.arguments)} for call in calls]
-        return _encoder.encode({"tool_calls": named}).decode()
+        return canonical.calls_text(canonical.Called(call.name, _arguments(call.arguments)) for call in calls)
     if message.refusal:
         return None
     if isinstance(message.content, list):
@@ -127,9 +124,4 @@ def finish_reason(body: bytes) -> str | None:
 
 
 def _arguments(arguments: str | dict[str, Any] | None) -> object:
-    if not isinstance(arguments, str):
-        return arguments if arguments is not None else {}
-    try:
-        return _any_decoder.decode(arguments) if arguments.strip() else {}
-    except (msgspec.MsgspecError, RecursionError):
-        return arguments
+    return canonical.parsed(arguments or "") if not isinstance(arguments, dict) else arguments
