@@ -24,13 +24,13 @@ def raw(value):
 
 
 def chat_request(*messages, **fields):
-    asked = [{"role": "user", "content": message} if isinstance(message, str) else message for message in messages]
-    return raw({"model": CLAUDE, "messages": asked} | fields)
+    turns = [{"role": "user", "content": message} if isinstance(message, str) else message for message in messages]
+    return raw({"model": CLAUDE, "messages": turns} | fields)
 
 
 def messages_request(*messages, **fields):
-    asked = [{"role": "user", "content": message} if isinstance(message, str) else message for message in messages]
-    return raw({"model": "gpt-4.1", "max_tokens": 100, "messages": asked} | fields)
+    turns = [{"role": "user", "content": message} if isinstance(message, str) else message for message in messages]
+    return raw({"model": "gpt-4.1", "max_tokens": 100, "messages": turns} | fields)
 
 
 def check_messages_request(body):

@@ -412,8 +412,8 @@ FULL = sse(
 
 def streamed(data, **fields):
     done = PAIR.request(chat_request("x", stream=True, **fields))
-    translator = PAIR.stream(done.asked)
-    return translate_stream(translator, [data]), translator, done.asked
+    translator = PAIR.stream(done.remembered)
+    return translate_stream(translator, [data]), translator, done.remembered
 
 
 def test_a_stream_becomes_chunks_that_the_sdk_reads():

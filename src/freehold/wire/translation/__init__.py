@@ -4,6 +4,6 @@ What a translation cannot carry is refused or reported, never dropped silently: 
 """
 
 from ._pairs import translation
-from ._types import Asked, StreamTranslator, Translated, Translation
+from ._types import Remembered, StreamTranslator, Translated, Translation
 
-__all__ = ["Asked", "StreamTranslator", "Translated", "Translation", "translation"]
+__all__ = ["Remembered", "StreamTranslator", "Translated", "Translation", "translation"]

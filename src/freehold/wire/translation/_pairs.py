@@ -14,7 +14,7 @@ from freehold.vocabulary import Usage
 
 from . import _errors
 from ._hub import Answer, Closed, Event, Failed, Finished, Grew, Opened, Problem, Request, Signed, Started
-from ._types import Asked, StreamTranslator, Translated, Translation
+from ._types import Remembered, StreamTranslator, Translated, Translation
 from .chat import read_request as chat_request
 from .chat import write_answer as chat_answer
 from .chat import write_stream as chat_stream
@@ -53,9 +53,9 @@ class Client(NamedTuple):
 
     name: str
     read_request: Callable[[bytes], Request]
-    write_answer: Callable[[Answer, Asked], bytes]
+    write_answer: Callable[[Answer, Remembered], bytes]
     write_error: Callable[[Problem], bytes]
-    writer: Callable[[Asked], Writer]
+    writer: Callable[[Remembered], Writer]
 
 
 class Upstream(NamedTuple):
@@ -103,7 +103,7 @@ class _Pair:
         if not read.model:
             raise BadRequest("model is missing")
         written = self._upstream.write_request(read)
-        asked = Asked(
+        remembered = Remembered(
             id=uuid.uuid4().hex[:24],
             created_s=int(time.time()),
             model=read.model,
@@ -112,19 +112,19 @@ class _Pair:
             thinking=bool(read.thinking),
             echo=read.echo,
         )
-        return Translated(_encoder.encode(written), tuple(read.lost), asked)
+        return Translated(_encoder.encode(written), tuple(read.lost), remembered)
 
-    def response(self, body: bytes, asked: Asked | None = None) -> bytes:
+    def response(self, body: bytes, remembered: Remembered | None = None) -> bytes:
         """Translate a whole, successful answer."""
-        return self._client.write_answer(self._upstream.read_answer(body), asked or _nobody())
+        return self._client.write_answer(self._upstream.read_answer(body), remembered or _nobody())
 
     def error(self, status: int, body: bytes) -> bytes:
         """Translate an error's body."""
         return self._client.write_error(_errors.read_error(status, body))
 
-    def stream(self, asked: Asked | None = None) -> StreamTranslator:
+    def stream(self, remembered: Remembered | None = None) -> StreamTranslator:
         """A translator for one streamed answer."""
-        return _Stream(self._upstream.reader(), self._client.writer(asked or _nobody()))
+        return _Stream(self._upstream.reader(), self._client.writer(remembered or _nobody()))
 
 
 class _Stream:
@@ -196,9 +196,9 @@ class _Stream:
             raise UpstreamFailed("the events of the provider's stream are in no order that can be read")
 
 
-def _nobody() -> Asked:
+def _nobody() -> Remembered:
     """What is known of a request that nobody told of."""
-    return Asked(uuid.uuid4().hex[:24], int(time.time()))
+    return Remembered(uuid.uuid4().hex[:24], int(time.time()))
 
 
 _PAIRS: dict[tuple[str, str], Translation] = {

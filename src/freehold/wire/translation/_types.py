@@ -9,7 +9,7 @@ import msgspec
 from freehold.vocabulary import Usage
 
 
-class Asked(msgspec.Struct, frozen=True):
+class Remembered(msgspec.Struct, frozen=True):
     """What the translation of an answer needs to know of the request that it answers.
 
     `id` and `created_s` (seconds since the epoch) stand in where the provider states none. `model` is the one that was
@@ -30,13 +30,13 @@ class Translated(NamedTuple):
     """A request in the provider's format.
 
     `lost` names the fields of the client's request that do not reach the model, dotted and without the numbers of list
-    items, each once: none of them changes the form of the answer, and the client is told in a header. `asked` goes to
-    `Translation.response` and `Translation.stream`.
+    items, each once: none of them changes the form of the answer, and the client is told in a header. `remembered` goes
+    to `Translation.response` and `Translation.stream`.
     """
 
     body: bytes
     lost: tuple[str, ...]
-    asked: Asked
+    remembered: Remembered
 
 
 class StreamTranslator(Protocol):
@@ -69,7 +69,7 @@ class StreamTranslator(Protocol):
 
 
 class Translation(Protocol):
-    """One pair of dialects. Every method is pure but for the clock and the random id in `Translated.asked`."""
+    """One pair of dialects. Every method is pure but for the clock and the random id in `Translated.remembered`."""
 
     @property
     def client(self) -> str:
@@ -91,7 +91,7 @@ class Translation(Protocol):
         """
         ...
 
-    def response(self, body: bytes, asked: Asked | None = None) -> bytes:
+    def response(self, body: bytes, remembered: Remembered | None = None) -> bytes:
         """Translate a whole, successful answer.
 
         Raises:
@@ -103,6 +103,6 @@ class Translation(Protocol):
         """Translate an error's body, its message kept; the status stays as it is. Never raises."""
         ...
 
-    def stream(self, asked: Asked | None = None) -> StreamTranslator:
+    def stream(self, remembered: Remembered | None = None) -> StreamTranslator:
         """A translator for one streamed answer."""
         ...

@@ -8,14 +8,14 @@ import msgspec
 
 from freehold.wire.translation._hub import Answer, Call, Refusal, Text, Thinking
 from freehold.wire.translation._names import FINISH_REASONS
-from freehold.wire.translation._types import Asked
+from freehold.wire.translation._types import Remembered
 
 from ._usage import chat_usage
 
 _encoder = msgspec.json.Encoder()
 
 
-def write_answer(answer: Answer, asked: Asked) -> bytes:
+def write_answer(answer: Answer, remembered: Remembered) -> bytes:
     """The body of a chat completion.
 
     What the model thought, where the provider shows it, is in `reasoning_content`, as OpenAI-compatible servers give
@@ -23,10 +23,10 @@ def write_answer(answer: Answer, asked: Asked) -> bytes:
     """
     return _encoder.encode(
         {
-            "id": completion_id(answer.id or asked.id),
+            "id": completion_id(answer.id or remembered.id),
             "object": "chat.completion",
-            "created": answer.created_s if answer.created_s is not None else asked.created_s,
-            "model": answer.model or asked.model,
+            "created": answer.created_s if answer.created_s is not None else remembered.created_s,
+            "model": answer.model or remembered.model,
             "choices": [
                 {
                     "index": 0,

@@ -21,7 +21,7 @@ from freehold.wire.translation._hub import (
     Thinking,
 )  # fmt: skip
 from freehold.wire.translation._names import FINISH_REASONS, data_event
-from freehold.wire.translation._types import Asked
+from freehold.wire.translation._types import Remembered
 
 from ._usage import chat_usage
 from .write_answer import completion_id
@@ -32,8 +32,8 @@ _DONE = b"data: [DONE]\n\n"
 class StreamWriter:
     """Writes one stream."""
 
-    def __init__(self, asked: Asked) -> None:
-        self._asked = asked
+    def __init__(self, remembered: Remembered) -> None:
+        self._remembered = remembered
         self._head: dict[str, Any] = {}
         self._open: Text | Refusal | Call | Thinking = Text("")
         self._calls = -1
@@ -56,12 +56,12 @@ class StreamWriter:
                 return b""
 
     def _start(self, started: Started) -> bytes:
-        asked = self._asked
+        remembered = self._remembered
         self._head = {
-            "id": completion_id(started.id or asked.id),
+            "id": completion_id(started.id or remembered.id),
             "object": "chat.completion.chunk",
-            "created": started.created_s if started.created_s is not None else asked.created_s,
-            "model": started.model or asked.model,
+            "created": started.created_s if started.created_s is not None else remembered.created_s,
+            "model": started.model or remembered.model,
         }
         return self._chunk({"role": "assistant", "content": ""})
 
@@ -86,7 +86,7 @@ class StreamWriter:
     def _finish(self, finished: Finished) -> bytes:
         delta = {"refusal": finished.explanation} if finished.explanation else {}
         last = self._chunk(delta, FINISH_REASONS[finished.stop])
-        if self._asked.include_usage:
+        if self._remembered.include_usage:
             counts = chat_usage(finished.usage or Usage())
             last += data_event({**self._head, "choices": [], "usage": counts})
         return last + _DONE
@@ -94,6 +94,6 @@ class StreamWriter:
     def _chunk(self, delta: dict[str, Any], reason: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
         chunk: dict[str, Any] = {**self._head, "choices": [choice]}
-        if self._asked.include_usage:
+        if self._remembered.include_usage:
             chunk["usage"] = None
         return data_event(chunk)
