@@ -14,6 +14,8 @@ from typing_extensions import is_typeddict
 
 _SCALARS = {str: str, int: int, bool: bool, float: (int, float), object: object, Any: object, type(None): type(None)}
 
+_LISTS = (list, collections.abc.Iterable, collections.abc.Sequence)
+
 
 def problem(value, kind, place="$", extra=()):  # noqa: PLR0911 -- one for each kind of annotation
     """Where a value does not keep to an annotation of a request, or "". `extra`: fields allowed at the top."""
@@ -34,7 +36,10 @@ def problem(value, kind, place="$", extra=()):  # noqa: PLR0911 -- one for each 
         if not isinstance(value, dict):
             return f"{place}: no object"
         return _first(problem(item, arguments[1], f"{place}.{name}") for name, item in value.items())
-    if origin in (list, collections.abc.Iterable) or getattr(origin, "__name__", "") == "SequenceNotStr":
+    if (
+        origin in (list, collections.abc.Iterable, collections.abc.Sequence)
+        or getattr(origin, "__name__", "") == "SequenceNotStr"
+    ):
         if not isinstance(value, list):
             return f"{place}: no list"
         return _first(problem(item, arguments[0], f"{place}[{number}]") for number, item in enumerate(value))

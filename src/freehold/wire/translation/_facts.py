@@ -15,6 +15,7 @@ Every Claude model that is still served gives more; a larger number would make A
 """
 
 _CLAUDE = re.compile(r"claude[-.](?:(?P<before>\d)|(?P<family>[a-z]+)-(?P<major>\d+)(?:-(?P<minor>\d)(?!\d))?)")
+_OLD_OPENAI = re.compile(r"(?:^|[/.])(?:gpt-[34]|chatgpt-4)")
 _NEW_OPENAI = re.compile(r"(?:^|[/.])(?:o\d|gpt-(?:[5-9]|\d\d)|chatgpt-[5-9])")
 
 
@@ -48,6 +49,11 @@ def wants_max_completion_tokens(model: str) -> bool:
     `max_tokens` is sent and may be answered with 400.
     """
     return _NEW_OPENAI.search(model) is not None
+
+
+def takes_reasoning_effort(model: str) -> bool:
+    """Whether `reasoning_effort` is accepted: OpenAI's models that do not reason answer it with 400."""
+    return _OLD_OPENAI.search(model) is None
 
 
 def _family(model: str) -> str:

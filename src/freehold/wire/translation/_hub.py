@@ -132,6 +132,7 @@ class Request(msgspec.Struct):
     json_object: bool = False
     effort: str | None = None
     thinking: dict[str, Any] | None = None
+    thinking_shown: bool = False
     user: str | None = None
     stream: bool = False
     include_usage: bool = False

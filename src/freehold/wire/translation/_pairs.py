@@ -12,15 +12,9 @@ import msgspec
 from freehold.errors import BadRequest, UpstreamFailed
 from freehold.vocabulary import Usage
 
-from . import _errors
+from . import _errors, chat, messages
 from ._hub import Answer, Closed, Event, Failed, Finished, Grew, Opened, Problem, Request, Signed, Started
 from ._types import Remembered, StreamTranslator, Translated, Translation
-from .chat import read_request as chat_request
-from .chat import write_answer as chat_answer
-from .chat import write_stream as chat_stream
-from .messages import read_answer as messages_answer
-from .messages import read_stream as messages_stream
-from .messages import write_request as messages_request
 
 _encoder = msgspec.json.Encoder()
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError)
@@ -68,21 +62,18 @@ class Upstream(NamedTuple):
 
 
 _CLIENTS = (
+    Client("openai.chat", chat.read_request, chat.write_answer, _errors.openai_error, chat.StreamWriter),
     Client(
-        "openai.chat",
-        chat_request.read_request,
-        chat_answer.write_answer,
-        _errors.openai_error,
-        chat_stream.StreamWriter,
+        "anthropic.messages",
+        messages.read_request,
+        messages.write_answer,
+        _errors.anthropic_error,
+        messages.StreamWriter,
     ),
 )
 _UPSTREAMS = (
-    Upstream(
-        "anthropic.messages",
-        messages_request.write_request,
-        messages_answer.read_answer,
-        messages_stream.StreamReader,
-    ),
+    Upstream("openai.chat", chat.write_request, chat.read_answer, chat.StreamReader),
+    Upstream("anthropic.messages", messages.write_request, messages.read_answer, messages.StreamReader),
 )
 
 
@@ -109,7 +100,7 @@ class _Pair:
             model=read.model,
             stream=read.stream,
             include_usage=read.include_usage,
-            thinking=bool(read.thinking),
+            thinking=read.thinking_shown,
             echo=read.echo,
         )
         return Translated(_encoder.encode(written), tuple(read.lost), remembered)

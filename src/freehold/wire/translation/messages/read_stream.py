@@ -79,8 +79,8 @@ class StreamReader:
             yield from self._read(_decoder.decode(event.data))
 
     def end(self) -> Iterator[Event]:
-        """Nothing: `message_stop` says that an answer is complete."""
-        return iter(())
+        """What a last event without its blank line says, which a server may forget."""
+        return self.feed(b"\n\n") if self._parser.unfinished else iter(())
 
     def _read(self, event: _Event) -> Iterator[Event]:
         match event.type:
