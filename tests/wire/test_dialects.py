@@ -6,7 +6,7 @@ import json
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.schemas import check_authored, check_error, check_error_event, check_events
 
@@ -84,6 +84,7 @@ def test_a_dialect_is_known_by_its_name_and_its_request_asks_for_nothing_odd(spo
 
 
 @SPOKEN
+@settings(deadline=None)  # the first example of each builds a schema; machines are busy
 @given(answer=st.just(CALLS) | TEXTS, cuts=st.lists(st.integers(0, 9999), max_size=9))
 def test_an_authored_answer_is_valid_and_survives_streaming_however_it_is_split(spoken, answer, cuts):
     body = authored(spoken, answer)
@@ -101,6 +102,7 @@ def test_an_authored_answer_is_valid_and_survives_streaming_however_it_is_split(
 
 
 @SPOKEN
+@settings(deadline=None)
 @given(
     seed=st.randoms(use_true_random=False),
     at=st.integers(1, 9999),
@@ -213,6 +215,7 @@ OBJECTS = st.dictionaries(st.sampled_from(WORDS), JSON, max_size=6)
 
 
 @SPOKEN
+@settings(deadline=None)
 @given(
     events=st.lists(st.tuples(JSON | st.builds(lambda o, k: o | {"type": k}, OBJECTS, st.sampled_from(KINDS)))),
     start=st.booleans(),
@@ -228,6 +231,7 @@ def test_no_stream_however_odd_breaks_an_assembler(spoken, events, start, newlin
 
 
 @SPOKEN
+@settings(deadline=None)
 @given(data=st.binary() | JSON.map(lambda value: json.dumps(value).encode()) | OBJECTS.map(
     lambda value: json.dumps(value).encode()
 ))  # fmt: skip
