@@ -157,7 +157,7 @@ def test_expect_continue_and_http_1_0(gateway, up):
         (request_bytes(b"\xff\xfe"), 400, "bad_request"),
         (request_bytes(b'{"messages":' + b"[" * 100_000), 400, "bad_request"),
         (request_bytes(b"{}", path="/v1/nope"), 404, "not_found"),
-        (request_bytes(b"", method="GET"), 405, "method_not_allowed"),
+        (request_bytes(b"", method="PUT"), 405, "method_not_allowed"),
         (request_bytes(b"{}", path="/v1/feedback"), 400, "bad_request"),
         (request_bytes(b"", headers="x: " + "y" * 70_000 + "\r\n"), 431, "head_too_large"),
         (b"nonsense\r\n\r\n", 400, "bad_request"),

@@ -99,7 +99,7 @@ def test_a_fault_of_our_own_ends_one_call_with_an_error(tmp_path, monkeypatch, s
     def broken(*_):
         raise ZeroDivisionError("with content of the call")
 
-    monkeypatch.setattr("freehold.gateway._chat.returned_headers", broken)
+    monkeypatch.setattr("freehold.gateway._reply.returned_headers", broken)
     with Upstream() as up, running(renting_from(up.url), tmp_path) as gateway:
         up.play(send(stream("a") if streamed else http(200, chat())))
         status, answer = post(gateway.port, "/v1/chat/completions", body())

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol, cast
 import httptools
 
 from freehold.errors import FreeholdError, UpstreamFailed, UpstreamTimeout
+from freehold.vocabulary import Usage
 
 from ._server import MAX_HEAD_BYTES, Headers
 
@@ -45,6 +46,10 @@ class Sink(Protocol):
 
     def on_data(self, data: bytes, *, done: bool) -> None:
         """Everything of the body that one read brought; `done` with the last of it."""
+        ...
+
+    def on_usage(self, usage: Usage) -> None:
+        """Token counts that the provider stated, where the bytes of the answer do not hold them."""
         ...
 
     def on_failed(self, error: FreeholdError) -> None:

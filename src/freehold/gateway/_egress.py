@@ -1,9 +1,9 @@
 """The one door to a rented model.
 
-Every request to a provider, on every path (first try, retry, fallback, escalation, audit, shadow, model list), goes
-through `send`, immediately before it is serialised. A call whose data class is anything but `ordinary` does not pass:
-not being able to tell counts as restricted. A recorded provider is a rented one. A test reads the package's source and
-fails where a provider is asked anywhere else.
+Every request to a provider, on every path (first try, retry, fallback, hedge, escalation, audit, shadow, model list,
+file), goes through `send`, immediately before it is serialised. A call whose data class is anything but `ordinary` does
+not pass: not being able to tell counts as restricted. A recorded provider is a rented one. A test reads the package's
+source and fails where a provider is asked anywhere else.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from ._server import Headers
 class Outgoing(NamedTuple):
     """What is to be sent: the client's own request, untouched.
 
+    `dialect` names the format of the body; "" for a request that is no call (a file, a list of models), whose `path`
+    goes to the provider as it is. `model`: the name that the provider knows, "" where the body's own holds.
     `data_class` None: it could not be told. `trusted`: the provider is the one the client addressed, so that the
     client's own key may go to it.
     """
@@ -29,6 +31,8 @@ class Outgoing(NamedTuple):
     headers: Headers
     body: bytes
     data_class: DataClass | None
+    dialect: str = ""
+    model: str = ""
     trusted: bool = True
 
 
@@ -42,11 +46,20 @@ class Provider(Protocol):
         """What it needs and does not have, for a person, or ""."""
         ...
 
+    def speaks(self, dialect: str) -> bool:
+        """Whether requests of that dialect are sent to it as they are, without translation."""
+        ...
+
+    def prepare(self) -> None:
+        """Read what it needs (a recording, credentials). May be slow: called in a thread, before the first call."""
+        ...
+
     def transmit(self, outgoing: Outgoing, sink: Sink) -> Handle:
-        """Serialise and send; the answer goes to the sink, later.
+        """Serialise and send; the answer goes to the sink, later, in the dialect of the request.
 
         Raises:
-            MissingPrerequisite: a key or a file is missing.
+            MissingPrerequisite: a key, a file or an extra is missing.
+            BadRequest: the provider speaks another dialect, and the request cannot be said in it.
         """
         ...
 
@@ -61,6 +74,7 @@ def send(provider: Provider, outgoing: Outgoing, sink: Sink) -> Handle:
     Raises:
         RestrictedRefused: the call is restricted, or nobody can tell.
         MissingPrerequisite: the provider lacks a key or a file.
+        BadRequest: the provider cannot be asked this.
     """
     if outgoing.data_class != "ordinary":
         raise RestrictedRefused(

@@ -6,16 +6,17 @@ Knows nothing of clients or owned models; whoever wants the answer is its audien
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from freehold.errors import FreeholdError, UpstreamFailed
 from freehold.vocabulary import Leg, Outcome, Purpose, Usage
-from freehold.wire.openai import StreamAssembler, decode_response
+from freehold.wire.dialects import Assembler, Dialect
 
 from ._client import ConnectFailed, Handle
-from ._egress import Outgoing, Provider, send
+from ._egress import Outgoing, send
 from ._server import Headers
+from ._targets import Target
 
 _MAX_UNPACKED = 64 * 1024 * 1024
 
@@ -57,9 +58,8 @@ class Audience(Protocol):
 
 
 class Terms(NamedTuple):
-    """How to rent: from whom, how often to try, how much to keep in memory."""
+    """How to rent: how often to try, how much to keep in memory."""
 
-    providers: Mapping[str, Provider]
     retries: int
     max_body_bytes: int
     clock: Callable[[], float]
@@ -67,36 +67,41 @@ class Terms(NamedTuple):
 
 
 class Rental:
-    """Rents one answer. Create it, `start` it with a provider; `cancel` gives it up at once."""
+    """Rents one answer. Create it, `start` it with who may be asked; `cancel` gives it up at once."""
 
-    __slots__ = ("_assembler", "_audience", "_began", "_body", "_body_bytes", "_handle", "_headers", "_model",
-                 "_outgoing", "_provider", "_purpose", "_retries", "_started", "_status", "_stream", "_streaming_began",
-                 "_terms", "_tried", "_ttft_ms", "legs")  # fmt: skip
+    __slots__ = ("_assembler", "_at", "_audience", "_began", "_body", "_body_bytes", "_dialect", "_handle", "_headers",
+                 "_model", "_outgoing", "_purpose", "_retries", "_started", "_stated", "_status", "_stream",
+                 "_streaming_began", "_targets", "_terms", "_ttft_ms", "legs")  # fmt: skip
 
-    def __init__(self, terms: Terms, outgoing: Outgoing, audience: Audience, purpose: Purpose, model: str) -> None:
+    def __init__(
+        self, terms: Terms, dialect: Dialect, outgoing: Outgoing, audience: Audience, purpose: Purpose, model: str
+    ) -> None:
         self._terms = terms
+        self._dialect = dialect
         self._outgoing = outgoing
         self._audience = audience
         self._purpose: Purpose = purpose
         self._model = model
         self._began = self._started = terms.clock()
-        self._provider: Provider | None = None
+        self._targets: Sequence[Target] = ()
+        self._at = 0
         self._handle: Handle | None = None
         self._retries = terms.retries
-        self._tried: set[str] = set()
+        self._stated: Usage | None = None
         self._status = 0
         self._headers: Headers = []
         self._stream = self._streaming_began = False
-        self._assembler: StreamAssembler | None = None
+        self._assembler: Assembler | None = None
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._ttft_ms: float | None = None
         self.legs: list[Leg] = []
 
-    def start(self, provider: Provider, began: float) -> None:
-        """Ask a provider. `began` is when the call came, so that legs say when in it they began."""
+    def start(self, targets: Sequence[Target], began: float) -> None:
+        """Ask the first of `targets`, the others where it fails. `began` is when the call came: legs count from it."""
+        self._targets = targets
         self._began = began
-        self._ask(provider)
+        self._ask()
 
     def cancel(self) -> Usage | None:
         """Give it up; returns what can be told of its cost (nothing where no provider had begun)."""
@@ -128,7 +133,7 @@ class Rental:
             kind = next((value for name, value in headers if name == b"content-type"), b"")
             self._stream = kind.lower().startswith(b"text/event-stream")
             if self._stream:
-                self._assembler = StreamAssembler()
+                self._assembler = self._dialect.assembler()
 
     def on_data(self, data: bytes, *, done: bool) -> None:
         """More of its body. A fault of ours ends this call, and no other."""
@@ -146,7 +151,7 @@ class Rental:
         if self._assembler is not None:
             if data:
                 self._assembler.feed(data)
-            if done or (b"[DONE]" in data and self._assembler.broken):
+            if done or (self._dialect.end_mark in data and self._assembler.broken):
                 self._stream_over(data, ended=done)
             elif data:
                 self._audience.streaming(self._headers, data, first=not self._streaming_began)
@@ -161,6 +166,10 @@ class Rental:
         elif done:
             self._whole(b"".join(self._body))
 
+    def on_usage(self, usage: Usage) -> None:
+        """Counts that the client did not ask to see."""
+        self._stated = usage
+
     def on_failed(self, error: FreeholdError) -> None:
         """No (further) answer will come."""
         if self._assembler is not None and self._streaming_began:
@@ -171,16 +180,18 @@ class Rental:
 
     @property
     def _name(self) -> str:
-        return self._provider.name if self._provider is not None else ""
+        return self._targets[self._at].provider.name if self._targets else ""
 
-    def _ask(self, provider: Provider) -> None:
-        self._provider = provider
-        self._tried.add(provider.name)
+    def _ask(self) -> None:
+        target = self._targets[self._at]
         self._started = self._terms.clock()
-        self._status, self._headers, self._ttft_ms = 0, [], None
+        self._status, self._headers, self._ttft_ms, self._stated = 0, [], None, None
         self._assembler, self._body, self._body_bytes = None, [], 0
+        # The client's own key belongs to the provider it addressed, and goes to no other.
+        trusted = self._outgoing.trusted and target.provider is self._targets[0].provider
+        outgoing = self._outgoing._replace(model=target.model, trusted=trusted)
         try:
-            self._handle = send(provider, self._outgoing, self)
+            self._handle = send(target.provider, outgoing, self)
         except FreeholdError as error:
             self._over(error)
 
@@ -188,33 +199,24 @@ class Rental:
         """An answer that was not streamed."""
         if self._status == 200:
             readable = _unpacked(body, self._headers)
-            response = decode_response(readable)
-            if self._outgoing.method == b"GET" and readable.lstrip().startswith(b"{"):
-                self._leg("ok")
-                self._tell(
-                    Rented("ok", self._name, 200, self._headers, body, None, self._ttft_ms, streamed=False), body
-                )
-                return
-            if response is not None and response.choices:
-                usage = response.usage.counts() if response.usage is not None else None
-                self._leg("ok", usage=usage, model=response.model)
-                self._tell(
-                    Rented("ok", self._name, 200, self._headers, readable, usage, self._ttft_ms, streamed=False), body
-                )
+            answer = self._dialect.read(readable)
+            if answer is not None:
+                self._leg("ok", usage=answer.usage, model=answer.model)
+                self._tell(self._answer("ok", readable, answer.usage), body)
                 return
             if not readable.lstrip().startswith(b"{"):
                 self._over(UpstreamFailed(f"{self._name} sent an answer that is no JSON"))
                 return
-            error = "the answer is no chat completion"
+            error = f"the answer is none of {self._dialect.name}"
         else:
             error = f"status {self._status}"
-        fallback = self._fallback() if self._status == 429 or self._status >= 500 else None
         self._leg("error", error=error)
-        if fallback is not None:
-            self._fall_back(fallback)
+        if (self._status == 429 or self._status >= 500) and self._next():
             return
-        result = Rented("error", self._name, self._status, self._headers, body, None, self._ttft_ms, streamed=False)
-        self._tell(result, body)
+        self._tell(self._answer("error", body, None), body)
+
+    def _answer(self, outcome: Outcome, body: bytes, usage: Usage | None) -> Rented:
+        return Rented(outcome, self._name, self._status, self._headers, body, usage, self._ttft_ms, streamed=False)
 
     def _stream_over(self, tail: bytes, *, ended: bool) -> None:
         """A stream that ended by itself, complete or cut, or that says it is complete and is not."""
@@ -224,22 +226,23 @@ class Rental:
         in_event = self._assembler.in_event
         came = self._assembler.finish()
         if came.fault:
-            if not self._streaming_began and (self._fallback() is not None or not tail):
+            if not self._streaming_began and (self._has_next or not tail):
                 self._over(UpstreamFailed(f"{self._name}: {came.fault}"))
             else:
                 if not came.error_sent:
-                    tail = _without_done(tail) + (b"\n\n" if in_event else b"")
+                    tail = _without_end(tail, self._dialect.end_mark) + (b"\n\n" if in_event else b"")
                 self._broken(UpstreamFailed(f"{self._name}: {came.fault}"), tail)
             return
-        self._leg("ok", usage=came.usage)
-        result = Rented("ok", self._name, 200, self._headers, came.body, came.usage, self._ttft_ms, streamed=True)
+        usage = came.usage or self._stated
+        self._leg("ok", usage=usage)
+        result = Rented("ok", self._name, 200, self._headers, came.body, usage, self._ttft_ms, streamed=True)
         self._tell(result, tail)
 
     def _broken(self, error: FreeholdError, tail: bytes) -> None:
         """A stream that cannot be taken back: its reader has begun to get it."""
         assert self._assembler is not None
         came = self._assembler.finish()
-        usage = came.usage or Usage(output_tokens=(came.text_chars + 3) // 4, estimated=True)
+        usage = came.usage or self._stated or Usage(output_tokens=(came.text_chars + 3) // 4, estimated=True)
         self._leg("incomplete", usage=usage, error=error.message)
         result = Rented(
             "incomplete", self._name, 200, self._headers, came.body, usage, self._ttft_ms, streamed=True, error=error,
@@ -251,30 +254,30 @@ class Rental:
         """A try that failed before its reader got a byte: again, elsewhere, or not at all."""
         self._handle = None
         self._leg("error" if error.status >= 500 else "refused", error=error.message)
-        assert self._provider is not None
         if isinstance(error, ConnectFailed) and self._retries > 0:
             self._retries -= 1
-            self._ask(self._provider)
+            self._ask()
             return
-        fallback = self._fallback() if isinstance(error, UpstreamFailed) else None
-        if fallback is not None:
-            self._fall_back(fallback)
+        if isinstance(error, UpstreamFailed) and self._next():
             return
         outcome: Outcome = "error" if error.status >= 500 else "refused"
         result = Rented(outcome, self._name, error.status, [], b"", None, self._ttft_ms, streamed=False, error=error)
         self._tell(result, b"")
 
-    def _fallback(self) -> Provider | None:
-        name = self._provider.fallback if self._provider is not None else ""
-        return None if name in self._tried else self._terms.providers.get(name)
+    @property
+    def _has_next(self) -> bool:
+        return self._at + 1 < len(self._targets)
 
-    def _fall_back(self, provider: Provider) -> None:
-        # The client's own key belongs to the provider it addressed, and goes to no other.
-        self._outgoing = self._outgoing._replace(trusted=False)
+    def _next(self) -> bool:
+        """Ask the next in line; False where this was the last."""
+        if not self._has_next:
+            return False
+        self._at += 1
         if self._purpose in {"serve", "escalate"}:
             self._purpose = "fallback"
         self._retries = self._terms.retries
-        self._ask(provider)
+        self._ask()
+        return True
 
     def _tell(self, result: Rented, tail: bytes) -> None:
         self._handle = None
@@ -287,7 +290,7 @@ class Rental:
                 purpose=self._purpose,
                 owner="rented",
                 provider=self._name,
-                model=model or self._model,
+                model=model or self._targets[self._at].model or self._model,
                 outcome=outcome,
                 status=self._status,
                 offset_ms=(self._started - self._began) * 1000.0,
@@ -299,10 +302,13 @@ class Rental:
         )
 
 
-def _without_done(tail: bytes) -> bytes:
+def _without_end(tail: bytes, mark: bytes) -> bytes:
     """The bytes up to the event that would say that the stream is complete."""
-    done = tail.rfind(b"[DONE]")
-    return tail if done < 0 else tail[: tail.rfind(b"\n", 0, done) + 1]
+    at = tail.rfind(mark)
+    if at < 0:
+        return tail
+    blanks = ((tail.rfind(line, 0, at), len(line)) for line in (b"\n\n", b"\r\n\r\n"))
+    return tail[: max((found + size for found, size in blanks if found >= 0), default=0)]
 
 
 def _unpacked(body: bytes, headers: Headers) -> bytes:

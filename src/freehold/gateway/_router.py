@@ -143,17 +143,17 @@ class Router:
             raise MissingPrerequisite(self.fault.message, hint=self.fault.hint, code=self.fault.error_code)
         in_body = _declared(request)
         declared = header or in_body
-        if not declared and not self.table.tasks and not self._any_restricted:
+        if not declared and not self.table.tasks and not self.any_restricted:
             return _UNKNOWN
         known = self._named.get(folded(declared)) if declared else None
         declared_id = known.task_id if known is not None else ""
         try:
             found = self._match(request, declared_id)
-            seen = self._match(request, "") if known is not None and self._any_restricted else found
+            seen = self._match(request, "") if known is not None and self.any_restricted else found
             holds = self._restriction.held_by(request, found.template_id if found is not None else "")
         except Exception:  # noqa: BLE001 -- a fault in matching may not stop a call, nor free a restricted one
             self.errors += 1
-            return Resolution("", "", "", (), None, None if self._any_restricted else "ordinary")
+            return Resolution("", "", "", (), None, None if self.any_restricted else "ordinary")
         ids = (declared_id, found.task_id if found is not None else "", seen.task_id if seen is not None else "")
         restricted = holds or any(map(self._restricted_name, (header, in_body))) or any(map(self._restricted, ids))
         data_class: DataClass = "restricted" if restricted else "ordinary"
@@ -166,7 +166,8 @@ class Router:
         )
 
     @property
-    def _any_restricted(self) -> bool:
+    def any_restricted(self) -> bool:
+        """Whether any task is restricted, known or only named."""
         return bool(self._restricted_names or self._restricted_ids)
 
     def _match(self, request: ChatRequest, declared: str) -> Match | None:

@@ -78,13 +78,14 @@ class Exchange:
     than it is written to. Everything written after the client left is dropped.
     """
 
-    __slots__ = ("_connection", "body", "finished", "gone", "headers", "method", "on_gone", "on_pause", "on_resume",
-                 "path", "streaming")  # fmt: skip
+    __slots__ = ("_connection", "body", "envelope", "finished", "gone", "headers", "method", "on_gone", "on_pause",
+                 "on_resume", "path", "query", "streaming")  # fmt: skip
 
-    def __init__(self, connection: ServerConnection, method: bytes, path: bytes, headers: Headers, body: bytes) -> None:
+    def __init__(self, connection: ServerConnection, method: bytes, url: bytes, headers: Headers, body: bytes) -> None:
         self._connection = connection
         self.method = method
-        self.path = path
+        self.path, _, self.query = url.partition(b"?")
+        self.envelope: Callable[[FreeholdError], bytes] = error_envelope
         self.headers = headers
         self.body = body
         self.finished = False
@@ -115,8 +116,8 @@ class Exchange:
         self._finish()
 
     def fail(self, error: FreeholdError, headers: bytes = b"") -> None:
-        """Send an error in OpenAI's envelope."""
-        self.respond(error.status, _JSON + headers, error_envelope(error))
+        """Send an error in the envelope of the dialect that was asked in."""
+        self.respond(error.status, _JSON + headers, self.envelope(error))
 
     def start(self, status: int, headers: bytes, data: bytes) -> None:
         """Begin a streamed answer with its first bytes, in one write."""
@@ -307,8 +308,7 @@ class ServerConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         self._in_body = False
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        path = self._url.partition(b"?")[0]
-        exchange = Exchange(self, self._parser.get_method(), path, self._headers, body)
+        exchange = Exchange(self, self._parser.get_method(), self._url, self._headers, body)
         self._body = []
         keep_alive = self._parser.should_keep_alive()
         http_1_0 = self._parser.get_http_version() == "1.0"

@@ -14,27 +14,29 @@ import msgspec
 
 from freehold.errors import FreeholdError, MissingPrerequisite, NotFound, UsageError
 from freehold.registry import routes
-from freehold.registry.names import declared_ordinary
-from freehold.settings import Loaded
+from freehold.registry.names import declared_ordinary, folded
+from freehold.settings import Loaded, TaskSettings
 from freehold.tasks.matching import TaskMatcher
 from freehold.vocabulary import Call, Route
-from freehold.wire.openai import error_envelope
 
 from ._audits import AuditBook
-from ._chat import ChatCall
-from ._egress import Outgoing, Provider
+from ._call import ModelCall
+from ._endpoints import Endpoint, endpoint_of
 from ._feedback import Feedback, decode_feedback, unreadable
 from ._owned import OwnedModels, StudentHost
-from ._providers import RecordedProvider, providers_of, returned_headers
-from ._rental import Rental, Rented, Terms
-from ._router import MakeMatcher, Router
-from ._server import Exchange, Headers, Server
+from ._relay import Relay
+from ._rental import Terms
+from ._router import MakeMatcher, Resolution, Router
+from ._server import Exchange, Server
+from ._targets import Targets
 from .metrics import Metrics, Reading
+from .providers import providers_of
 
 _JSON = b"content-type: application/json\r\n"
 _REFRESH_S = 0.2
 _log = logging.getLogger(__name__)
 _LOAD_S = 10.0
+_DEFAULTS = TaskSettings()
 
 
 class Ledger(Protocol):
@@ -88,14 +90,14 @@ class Gateway:
         self.clock = asyncio.get_running_loop().time
         self.random = random.Random(os.urandom(16))
         self.owned = OwnedModels(self._doors.host, self.settings.owned_timeout_s)
-        self.calls: set[ChatCall] = set()
+        self.calls: set[ModelCall] = set()
         self._providers = providers_of(loaded.settings, os.environ if environ is None else environ)
-        self.terms = Terms(
-            self._providers, self.settings.retries, self.settings.max_body_bytes, self.clock, self._count_attempt
-        )
+        self.targets = Targets(loaded.settings, self._providers)
+        self.terms = Terms(self.settings.retries, self.settings.max_body_bytes, self.clock, self._count_attempt)
         self.router = Router(
             routes.path(loaded.home), loaded.settings.tasks, self._doors.make_matcher, declared_ordinary(loaded)
         )
+        self._task_settings = {folded(name): one for name, one in loaded.settings.tasks.items()}
         self._audits = AuditBook(loaded.home / "audits")
         self._server = Server(
             self._handle, max_body_bytes=self.settings.max_body_bytes, stall_s=self.settings.idle_timeout_s
@@ -110,14 +112,16 @@ class Gateway:
         return self._server.port
 
     async def start(self, port: int | None = None) -> None:
-        """Read recordings and routes, load owned models (not for long), then listen (`port` 0: any free port).
+        """Let providers prepare, read the routes, load owned models (not for long), then listen.
+
+        Args:
+            port: instead of the settings' port; 0 for any free one.
 
         Raises:
             OSError: the port is taken.
         """
         for provider in self._providers.values():
-            if isinstance(provider, RecordedProvider):
-                await asyncio.to_thread(provider.load)
+            await asyncio.to_thread(provider.prepare)
         for certificate_id in self._audits.rejected():
             self.router.demote(certificate_id)
         self._refresh()
@@ -144,33 +148,23 @@ class Gateway:
 
     # what calls use
 
-    def provider(self) -> Provider:
-        """The provider that calls are rented from.
-
-        Raises:
-            MissingPrerequisite: there is none, or it lacks a key or a file.
-        """
-        name = self._loaded.settings.default_provider
-        if not name and len(self._providers) == 1:
-            name = next(iter(self._providers))
-        if not name:
-            missing = "default_provider" if self._providers else "a provider"
-            raise MissingPrerequisite(
-                f"{missing} is not set in freehold.toml, so that there is nobody to answer",
-                hint='set default_provider = "NAME" and [providers.NAME] with kind and base_url or file',
-            )
-        return self._providers[name]
+    def task_settings(self, resolution: Resolution) -> TaskSettings:
+        """What the settings say of a call's task, by its name or id; the defaults where they say nothing."""
+        if not self._task_settings or not resolution.task_id:
+            return _DEFAULTS
+        found = self._task_settings.get(folded(resolution.task_name)) or self._task_settings.get(resolution.task_id)
+        return found or _DEFAULTS
 
     def mark(self) -> None:
         """Count an answer before its last byte leaves."""
         if self._doors.ledger is not None:
             self._doors.ledger.mark()
 
-    def record(self, chat: ChatCall) -> None:
+    def record(self, finished: ModelCall) -> None:
         """Keep a call that is over."""
-        self.calls.discard(chat)
-        call = chat.call
-        self.metrics.call(chat.task_name, call.owner, call.outcome, call.status, call.latency_ms / 1000.0)
+        self.calls.discard(finished)
+        call = finished.call
+        self.metrics.call(finished.task_name, call.owner, call.outcome, call.status, call.latency_ms / 1000.0)
         if self._doors.ledger is not None:
             self._doors.ledger.offer(call)
 
@@ -199,17 +193,26 @@ class Gateway:
             exchange.fail(FreeholdError(f"the gateway failed ({type(fault).__name__})"))
 
     def _routed(self, exchange: Exchange) -> None:
+        endpoint = endpoint_of(exchange)
+        if endpoint is not None:
+            exchange.envelope = endpoint.dialect.error_envelope
+            self._to_model(exchange, endpoint)
+            return
         known = _ROUTES.get(exchange.path)
         if known is None:
-            raise NotFound("no such path", hint="POST /v1/chat/completions, GET /v1/models")
+            raise NotFound("no such path", hint="docs/wire.md lists every path")
         method, handler = known
         if exchange.method != method:
             raise _WrongMethod(f"this path takes {method.decode()}")
         handler(self, exchange)
 
-    def chat(self, exchange: Exchange) -> None:
-        """`POST /v1/chat/completions`."""
-        ChatCall(self, exchange).begin()
+    def _to_model(self, exchange: Exchange, endpoint: Endpoint) -> None:
+        if exchange.method not in endpoint.methods:
+            raise _WrongMethod(f"this path takes {b', '.join(endpoint.methods).decode()}")
+        if endpoint.relayed:
+            Relay(self, exchange, endpoint).begin()
+        else:
+            ModelCall(self, exchange, endpoint.dialect).begin()
 
     def live(self, exchange: Exchange) -> None:
         """`GET /health/live`: the process runs."""
@@ -229,7 +232,7 @@ class Gateway:
         """What has to be set before calls can be answered, for a person."""
         found = [self.router.fault.message] if self.router.fault is not None else []
         try:
-            missing = self.provider().missing()
+            missing = self.targets.default("").missing()
         except FreeholdError as error:
             missing = str(error)
         return [*found, missing] if missing else found
@@ -254,14 +257,6 @@ class Gateway:
                 ("freehold_ledger_healthy", (("error", health.last_error),), 0.0 if health.last_error else 1.0),
             ]
         return readings
-
-    def models(self, exchange: Exchange) -> None:
-        """`GET /v1/models`: the provider's list, passed on."""
-        # The request holds no content of any call, only the client's headers.
-        outgoing = Outgoing(b"GET", b"/models", exchange.headers, b"", "ordinary")
-        rental = Rental(self.terms, outgoing, _Passed(exchange), "serve", "")
-        exchange.on_gone = lambda: _forget(rental)
-        rental.start(self.provider(), self.clock())
 
     def feedback(self, exchange: Exchange) -> None:
         """`POST /v1/feedback`: the right answer to an earlier call."""
@@ -307,39 +302,7 @@ class _WrongMethod(UsageError):
     status = 405
 
 
-class _Passed:
-    """Passes a provider's answer on as it came: for requests that are no calls."""
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-
-    def streaming(self, headers: Headers, data: bytes, *, first: bool) -> None:
-        if first:
-            self._exchange.start(200, returned_headers(headers), data)
-        else:
-            self._exchange.write(data)
-
-    def rented(self, result: Rented, tail: bytes) -> None:
-        if result.streamed:
-            self._exchange.abort(tail)
-        elif result.error is not None:
-            self._exchange.respond(result.error.status, _JSON, error_envelope(result.error))
-        else:
-            self._exchange.respond(result.status, returned_headers(result.headers), tail)
-
-    def crashed(self, fault: Exception) -> None:
-        self._exchange.fail(FreeholdError(f"the gateway failed ({type(fault).__name__})"))
-
-
-def _forget(rental: Rental) -> None:
-    rental.cancel()
-
-
 _ROUTES: dict[bytes, tuple[bytes, Callable[[Gateway, Exchange], None]]] = {
-    b"/v1/chat/completions": (b"POST", Gateway.chat),
-    b"/chat/completions": (b"POST", Gateway.chat),  # a base URL without /v1
-    b"/v1/models": (b"GET", Gateway.models),
-    b"/models": (b"GET", Gateway.models),
     b"/v1/feedback": (b"POST", Gateway.feedback),
     b"/health/live": (b"GET", Gateway.live),
     b"/health/ready": (b"GET", Gateway.ready),

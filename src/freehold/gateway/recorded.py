@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 
 from freehold.errors import FreeholdError, RecordingMissing
+from freehold.vocabulary import Usage
 from freehold.wire.openai import error_envelope, stream_of
 
 from ._client import Sink
@@ -196,6 +197,9 @@ class _ToExchange:
     def on_data(self, data: bytes, *, done: bool) -> None:
         assert done
         self._exchange.respond(self._status, self._lines, data)
+
+    def on_usage(self, usage: Usage) -> None:
+        """A recording states its counts in its answers."""
 
     def on_failed(self, error: FreeholdError) -> None:
         self._exchange.fail(error)

@@ -28,6 +28,14 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=2**40)]
 Retries = Annotated[int, msgspec.Meta(ge=0, le=100)]
 
 
+ProviderDialect = Literal[
+    "openai.chat", "openai.responses", "openai.completions", "openai.embeddings", "anthropic.messages"
+]
+"""A format that a server may be said to speak."""
+Target = Annotated[str, msgspec.Meta(pattern=r"^[^/]+/.+$")]
+"""A model at a provider: `provider/model`."""
+
+
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A table of settings: an unknown name in it is an error, not a typo that is ignored."""
 
@@ -38,11 +46,20 @@ class ProviderSettings(_Table, frozen=True):
     Keys are named by environment variable, never written here.
     """
 
-    kind: Literal["openai", "recorded"]
-    base_url: str = "https://api.openai.com/v1"
+    kind: Literal["openai", "anthropic", "google", "azure", "bedrock", "mistral", "compatible", "recorded"]
+    base_url: str = ""
     api_key_env: str = ""
     file: str = ""
     fallback: str = ""
+    dialects: tuple[ProviderDialect, ...] = ()
+    region: str = ""
+    api_version: str = ""
+
+
+class ModelSettings(_Table, frozen=True):
+    """A name of the user's own for a model: who is asked for it, in which order."""
+
+    targets: tuple[Target, ...]
 
 
 class GatewaySettings(_Table, frozen=True):
@@ -84,6 +101,9 @@ class TaskSettings(_Table, frozen=True):
     canary_share: Share | None = None
     sample_weight: Weight | None = None
     monthly_growth: Rate | None = None
+    model: str = ""
+    cache_s: Patience = 0.0
+    owned_fallback: bool = False
 
 
 class WorkloadSettings(_Table, frozen=True):
@@ -137,10 +157,14 @@ class CertificateSettings(_Table, frozen=True):
 
 
 class Settings(_Table, frozen=True):
-    """Everything in `freehold.toml`. `providers` and `tasks` are keyed by name, `prices` by "provider/model"."""
+    """Everything in `freehold.toml`.
+
+    `providers`, `models` and `tasks` are keyed by name, `prices` by "provider/model".
+    """
 
     default_provider: str = ""
     providers: dict[str, ProviderSettings] = {}
+    models: dict[str, ModelSettings] = {}
     gateway: GatewaySettings = GatewaySettings()
     ledger: LedgerSettings = LedgerSettings()
     tasks: dict[str, TaskSettings] = {}

@@ -1,0 +1,322 @@
+"""One call, from request to ledger: recognised, routed, answered by an owned or a rented model, recorded.
+
+A call that is rented runs on callbacks alone, without a task of its own; a task is started only to ask an owned model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from freehold.errors import BadRequest, FreeholdError, MissingPrerequisite, RestrictedRefused
+from freehold.registry.names import from_header
+from freehold.vocabulary import Call, Leg, Purpose, Usage, reasons
+from freehold.wire.dialects import Asked, Dialect
+from freehold.wire.openai import estimate_tokens
+
+from ._answers import differs, judged, prompt_tokens
+from ._audit import Audit
+from ._egress import Outgoing
+from ._owned_turn import OwnedTurn
+from ._plan import Plan, chosen, plan_of
+from ._rental import Rental, Rented
+from ._replay import recorded_ms, started_at_us
+from ._reply import Reply
+from ._router import Resolution
+from ._server import Exchange, Headers
+from ._targets import TASK_PREFIX
+
+if TYPE_CHECKING:
+    from .app import Gateway
+
+_NOBODY = Resolution("", "", "", (), None, None)
+_TRACE = b"traceparent"
+
+
+class ModelCall:
+    """One call in one dialect. Create it with its exchange and `begin`; everything else is called back."""
+
+    __slots__ = ("_asked", "_asking", "_audit", "_began", "_dialect", "_exchange", "_gateway", "_open", "_owned_leg",
+                 "_recorded_ms", "_rental", "_reply", "_resolution", "_turn", "call", "draw", "over")  # fmt: skip
+
+    def __init__(self, gateway: Gateway, exchange: Exchange, dialect: Dialect) -> None:
+        self._gateway = gateway
+        self._exchange = exchange
+        self._dialect = dialect
+        self._began = gateway.clock()
+        self.draw = gateway.random.getrandbits(64)
+        self.call = Call(
+            id=f"call_{time.time_ns() // 1000:014x}{self.draw:016x}",
+            started_at_us=started_at_us(exchange, trusted=gateway.settings.trust_replay_times),
+            latency_ms=0.0,
+            provider="",
+            model="",
+            request=exchange.body,
+            response=b"",
+            owner="none",
+            dialect=dialect.name,
+        )
+        self._reply = Reply(exchange, dialect, self.call.id)
+        self._asked: Asked = None  # type: ignore[assignment]
+        self._resolution: Resolution = _NOBODY
+        self._rental: Rental | None = None
+        self._audit: Audit | None = None
+        self._asking: asyncio.Task[None] | None = None
+        self._turn: OwnedTurn | None = None
+        self._owned_leg: Leg | None = None
+        self._recorded_ms: float | None = None
+        self._open = 1
+        self.over = False
+
+    @property
+    def task_name(self) -> str:
+        """The task's name for people, "" where none is known."""
+        return self._resolution.task_name
+
+    def begin(self) -> None:
+        """Read the request, recognise it, and have it answered."""
+        gateway, exchange, call = self._gateway, self._exchange, self.call
+        try:
+            self._asked = self._dialect.decode(exchange.body)
+        except BadRequest as error:
+            gateway.metrics.refused[error.error_code] += 1
+            self._reply.refuse(error)
+            return
+        gateway.calls.add(self)
+        gateway.metrics.in_flight += 1
+        exchange.on_gone = self.gone
+        call.model = self._asked.chat.model
+        call.streamed = bool(self._asked.chat.stream)
+        trace = exchange.header(_TRACE)
+        if trace:
+            call.tags = {"traceparent": trace.decode("latin-1")}
+        try:
+            self._resolution = gateway.router.resolve(self._asked.chat, self._declared())
+            self._reply.task = self._resolution.task_name
+        except FreeholdError as error:
+            self._refuse(error, reasons.NOBODY_TO_ASK)
+            return
+        call.task = self._resolution.declared_id
+        call.template = self._resolution.template_id
+        self._go(*plan_of(gateway, self._resolution, self._asked, self.draw))
+
+    def _declared(self) -> str:
+        """The task that the caller names: by header, or as the model's name."""
+        header = self._exchange.header(b"x-freehold-task")
+        if header:
+            return from_header(header)
+        model = self.call.model
+        return model.removeprefix(TASK_PREFIX) if model.startswith(TASK_PREFIX) else ""
+
+    def _go(self, plan: Plan, reason: str) -> None:
+        self.call.reason = reason
+        if plan == "refuse":
+            self._refuse(_restricted(), reasons.RESTRICTED)
+        elif plan == "rent":
+            self._rent("serve")
+        else:
+            self._asking = asyncio.get_running_loop().create_task(self._ask(serve=plan == "own"))
+            if plan == "shadow":
+                self._open += 1
+                self._rent("serve")
+
+    # Audience of the rental that serves
+
+    def streaming(self, headers: Headers, data: bytes, *, first: bool) -> None:
+        """Bytes of a rented stream: on to the client, as they came."""
+        self._reply.stream(headers, data, first=first)
+
+    def rented(self, result: Rented, tail: bytes) -> None:
+        """The rental is over: give the client the rest, then record."""
+        call = self.call
+        if _failed(result) and self._rescue():
+            return
+        call.provider, call.outcome, call.usage = result.provider, result.outcome, result.usage
+        call.status = result.status
+        self._recorded_ms = recorded_ms(result.headers, trusted=self._gateway.settings.trust_replay_times)
+        if result.ttft_ms is not None and self._rental is not None:
+            call.ttft_ms = result.ttft_ms + self._rental.legs[-1].offset_ms
+        call.owner = "rented" if result.error is None or result.streamed else "none"
+        call.response = result.body
+        if result.error is not None:
+            call.error = result.error.message
+        elif result.outcome == "error":
+            call.error = f"status {result.status}"
+        self._gateway.mark()
+        if result.streamed:
+            self._reply.finish_stream(result, tail)
+        elif result.error is not None:
+            call.response = self._dialect.error_envelope(result.error)
+            self._reply.refuse(result.error)
+        else:
+            self._reply.whole(result, tail)
+        self._answered()
+
+    def crashed(self, fault: Exception) -> None:
+        """A fault of our own: the client gets an error, the call is recorded as one."""
+        self._gateway.metrics.internal_errors += 1
+        error = FreeholdError(f"the gateway failed ({type(fault).__name__})")
+        call = self.call
+        call.outcome, call.status, call.error, call.reason = "error", error.status, error.message, reasons.INTERNAL
+        self._reply.crash(error)
+        if not self.over:
+            self._answered()
+
+    def gone(self) -> None:
+        """The client left: stop the work, keep what it cost."""
+        call = self.call
+        call.outcome, call.error, call.status = "cancelled", "the client left", 499
+        if self._asking is not None and self._rental is None:
+            self._asking.cancel()
+        if self._rental is not None:
+            usage = self._rental.cancel()
+            if usage is not None:
+                call.owner = "rented"
+                prompt = prompt_tokens(self._asked.chat)
+                call.usage = Usage(prompt, output_tokens=usage.output_tokens, estimated=True)
+        self._answered()
+
+    # renting
+
+    def _rent(self, purpose: Purpose) -> None:
+        gateway = self._gateway
+        try:
+            targets = gateway.targets.of(self.call.model, self._dialect.name)
+        except FreeholdError as error:
+            self._refuse(error, reasons.NOBODY_TO_ASK)
+            return
+        rental = self._rental = Rental(
+            gateway.terms, self._dialect, self._outgoing(self._exchange.body), self, purpose, self.call.model
+        )
+        self._exchange.on_pause, self._exchange.on_resume = rental.pause, rental.resume
+        rental.start(targets, self._began)
+
+    def _outgoing(self, body: bytes) -> Outgoing:
+        exchange = self._exchange
+        return Outgoing(b"POST", exchange.path, exchange.headers, body, self._resolution.data_class, self._dialect.name)
+
+    def _refuse(self, error: FreeholdError, reason: str) -> None:
+        call = self.call
+        call.outcome = "refused" if error.status < 500 else "error"
+        call.owner, call.status, call.error, call.reason = "none", error.status, error.message, reason
+        call.response = self._dialect.error_envelope(error)
+        self._gateway.mark()
+        self._reply.refuse(error)
+        self._answered()
+
+    # owning
+
+    async def _ask(self, *, serve: bool) -> None:
+        """Ask the owned model; unless it is sure, the call goes on to a rented one."""
+        route = self._resolution.route
+        assert route is not None
+        turn = self._turn = OwnedTurn(self._gateway, route)
+        await turn.ask(self._resolution, self._asked, self._began)
+        serves = serve and turn.reason == reasons.SURE
+        self._owned_leg = turn.leg("serve" if serve else "shadow", served=serves)
+        if not serve:
+            self._settle()
+            return
+        if self.over:
+            return
+        self.call.reason = turn.reason
+        if serves:
+            self._serve(turn)
+        elif self._resolution.data_class != "ordinary":
+            self._refuse(_restricted(), reasons.RESTRICTED)
+        else:
+            self._rent("escalate")
+
+    def _serve(self, turn: OwnedTurn) -> None:
+        """Answer with the owned model's answer."""
+        call, answer = self.call, turn.answer
+        assert answer is not None
+        usage = Usage(prompt_tokens(self._asked.chat), output_tokens=estimate_tokens(answer.text), estimated=True)
+        created_s = call.started_at_us // 1_000_000
+        call.response = self._dialect.author(
+            self._asked, call_id=call.id, created_s=created_s, answer=answer.text, usage=usage
+        )
+        call.owner, call.provider, call.usage, call.status = "owned", "owned", usage, 200
+        self._gateway.mark()
+        self._reply.own(call.response, self._asked, answer.confidence)
+        if call.reason == reasons.SURE and chosen(self.draw, turn.route.audit_share, 32):
+            self._start_audit(turn)
+        self._answered()
+
+    def _start_audit(self, turn: OwnedTurn) -> None:
+        """Ask the rented model as well, after the client has been answered."""
+        if self._resolution.data_class != "ordinary":
+            return
+        try:
+            targets = self._gateway.targets.of(self.call.model, self._dialect.name)
+        except FreeholdError:
+            return
+        self._open += 1
+        self._audit = Audit(self._gateway, turn, self._dialect, self._settle)
+        outgoing = self._outgoing(self._dialect.unstreamed(self._exchange.body))
+        self._audit.start(outgoing, targets, self.call.model, self._began)
+
+    def _rescue(self) -> bool:
+        """Serve the owned answer although it was not sure: every provider failed, and the task's settings want it."""
+        turn = self._turn
+        if turn is None or turn.answer is None or not turn.in_scope or self._exchange.streaming:
+            return False
+        if turn.route.paused or not self._gateway.task_settings(self._resolution).owned_fallback:
+            return False
+        self.call.reason = reasons.OWNED_FALLBACK
+        self._owned_leg = turn.leg("fallback", served=True)
+        self._serve(turn)
+        return True
+
+    # the end
+
+    def _answered(self) -> None:
+        """Nothing more goes to the client."""
+        elapsed_ms = (self._gateway.clock() - self._began) * 1000.0
+        self.call.latency_ms = elapsed_ms if self._recorded_ms is None else self._recorded_ms
+        self._gateway.metrics.in_flight -= 1
+        self._settle()
+
+    def _settle(self) -> None:
+        """One of the things a call waits for (the answer, a shadow, an audit) is over; after the last, record it."""
+        self._open -= 1
+        if not self._open:
+            self.close()
+
+    def close(self) -> None:
+        """Record the call as it stands, once."""
+        if self.over:
+            return
+        self.over = True
+        legs: list[Leg] = []
+        if self._owned_leg is not None:
+            legs.append(self._with_agreement(self._owned_leg))
+        if self._rental is not None:
+            legs += self._rental.legs
+        if self._audit is not None:
+            legs += self._audit.legs
+        self.call.legs = tuple(legs)
+        self._gateway.record(self)
+
+    def _with_agreement(self, leg: Leg) -> Leg:
+        turn = self._turn
+        if leg.purpose != "shadow" or turn is None or turn.answer is None:
+            return leg
+        rented = self._dialect.answer_text(self.call.response) if self.call.outcome == "ok" else None
+        wrong = differs(turn.route.loss, turn.answer.text, rented) if rented is not None else None
+        return judged(leg, turn.answer.text, wrong)
+
+
+def _failed(result: Rented) -> bool:
+    """Whether no provider gave an answer, and none refused the request for what it is."""
+    if result.error is not None:
+        return result.error.status >= 500 and not isinstance(result.error, MissingPrerequisite) and not result.streamed
+    return result.status == 429 or result.status >= 500
+
+
+def _restricted() -> RestrictedRefused:
+    return RestrictedRefused(
+        "this task is restricted: no owned model may answer this call, and it may not be sent to a rented one",
+        hint="promote an owned model for it, or change its data_class in freehold.toml",
+    )

@@ -1,0 +1,64 @@
+"""Which requests go to a model, and in which dialect: the paths of OpenAI's and Anthropic's APIs.
+
+A path is known with `/v1` before it and without, since clients are given base URLs of both kinds.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from freehold.wire.dialects import Dialect
+from freehold.wire.known import CHAT, DIALECTS
+
+from ._server import Exchange
+
+_GET, _POST, _DELETE = b"GET", b"POST", b"DELETE"
+_ANTHROPIC = b"anthropic-version"
+_COUNT = b"/messages/count_tokens"
+
+
+class Endpoint(NamedTuple):
+    """A path that goes to a model.
+
+    `relayed`: the request is no call (a list of models, a file, a batch, a stored answer): it goes to the provider as
+    it is, and so does the answer. `read`: its body is a request in the dialect all the same (counting tokens).
+    """
+
+    dialect: Dialect
+    methods: tuple[bytes, ...]
+    path: bytes
+    relayed: bool = False
+    read: bool = False
+
+
+_PATHS = {
+    b"/chat/completions": "openai.chat",
+    b"/responses": "openai.responses",
+    b"/completions": "openai.completions",
+    b"/embeddings": "openai.embeddings",
+    b"/messages": "anthropic.messages",
+}
+_CALLS = {path: Endpoint(DIALECTS[name], (_POST,), path) for path, name in _PATHS.items() if name in DIALECTS}
+_RELAYED: tuple[tuple[bytes, tuple[bytes, ...]], ...] = (
+    (b"/models", (_GET, _DELETE)),
+    (b"/files", (_GET, _POST, _DELETE)),
+    (b"/uploads", (_GET, _POST)),
+    (b"/batches", (_GET, _POST)),
+    (b"/responses", (_GET, _POST, _DELETE)),
+    (b"/chat/completions", (_GET, _POST, _DELETE)),
+    (b"/messages", (_GET, _POST, _DELETE)),
+)
+
+
+def endpoint_of(exchange: Exchange) -> Endpoint | None:
+    """The endpoint of a request, or None where its path goes to no model."""
+    path = exchange.path.removeprefix(b"/v1")
+    call = _CALLS.get(path)
+    if call is not None and exchange.method == _POST:
+        return call
+    for prefix, methods in _RELAYED:
+        if path == prefix or path.startswith(prefix + b"/"):
+            anthropic = prefix == b"/messages" or bool(exchange.header(_ANTHROPIC))
+            dialect = DIALECTS.get("anthropic.messages", CHAT) if anthropic else CHAT
+            return Endpoint(dialect, methods, path, relayed=True, read=path == _COUNT)
+    return call

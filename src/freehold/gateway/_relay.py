@@ -1,0 +1,121 @@
+"""Requests that are no calls: lists of models, files, batches, stored answers, token counts. Passed on as they came.
+
+Nothing of them is recorded. What a file or a batch holds cannot be told, so that none is sent while any task is
+restricted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from freehold.errors import FreeholdError, RestrictedRefused
+from freehold.vocabulary import DataClass, Usage
+
+from ._client import Handle
+from ._egress import Outgoing, send
+from ._endpoints import Endpoint
+from ._server import Exchange, Headers
+from .providers import returned_headers
+
+if TYPE_CHECKING:
+    from .app import Gateway
+
+_LIST = b"/models"
+_decoder = msgspec.json.Decoder(dict[str, Any])
+_encoder = msgspec.json.Encoder()
+
+
+class Relay:
+    """Sends one request on and passes its answer back, whatever it is."""
+
+    __slots__ = ("_endpoint", "_exchange", "_gateway", "_handle", "_headers", "_kept", "_status")
+
+    def __init__(self, gateway: Gateway, exchange: Exchange, endpoint: Endpoint) -> None:
+        self._gateway = gateway
+        self._exchange = exchange
+        self._endpoint = endpoint
+        self._handle: Handle | None = None
+        self._status = 0
+        self._headers: Headers = []
+        self._kept: list[bytes] | None = [] if endpoint.path == _LIST and gateway.targets.aliases else None
+
+    def begin(self) -> None:
+        """Send it.
+
+        Raises:
+            RestrictedRefused: it may hold restricted data.
+            MissingPrerequisite: there is nobody to send it to.
+        """
+        exchange, gateway = self._exchange, self._gateway
+        provider = gateway.targets.default(self._endpoint.dialect.name)
+        path = self._endpoint.path + (b"?" + exchange.query if exchange.query else b"")
+        data_class = self._data_class()
+        if data_class != "ordinary":
+            raise RestrictedRefused(
+                "some tasks are restricted, and it cannot be told whether this request holds data of theirs",
+                hint="send it to the provider directly if it does not",
+            )
+        outgoing = Outgoing(exchange.method, path, exchange.headers, exchange.body, data_class)
+        exchange.on_gone = self._gone
+        self._handle = send(provider, outgoing, self)
+        exchange.on_pause, exchange.on_resume = self._handle.pause, self._handle.resume
+
+    def _data_class(self) -> DataClass | None:
+        """Whether the body may leave: always where there is none, never where nobody can tell."""
+        router = self._gateway.router
+        if not self._exchange.body:
+            return "ordinary"
+        if self._endpoint.read:
+            return router.resolve(self._endpoint.dialect.decode(self._exchange.body).chat, "").data_class
+        return None if router.any_restricted else "ordinary"
+
+    # Sink
+
+    def on_head(self, status: int, headers: Headers) -> None:
+        """Status and headers of the answer."""
+        self._status, self._headers = status, headers
+
+    def on_data(self, data: bytes, *, done: bool) -> None:
+        """More of its body: on to the client."""
+        exchange = self._exchange
+        if self._kept is not None and self._status == 200:
+            self._kept.append(data)
+            if not done:
+                return
+            data = _with_aliases(b"".join(self._kept), self._gateway.targets.aliases)
+        if exchange.streaming:
+            exchange.write(data)
+            if done:
+                exchange.end()
+        elif done:
+            exchange.respond(self._status, returned_headers(self._headers), data)
+        elif data:
+            exchange.start(self._status, returned_headers(self._headers), data)
+
+    def on_usage(self, usage: Usage) -> None:
+        """Nothing is counted for what is no call."""
+
+    def on_failed(self, error: FreeholdError) -> None:
+        """No (further) answer will come."""
+        if self._exchange.streaming:
+            self._exchange.abort(b"")
+        else:
+            self._exchange.fail(error)
+
+    def _gone(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+
+
+def _with_aliases(body: bytes, aliases: tuple[str, ...]) -> bytes:
+    """A list of models with the names that the settings add; what is no such list stays as it is."""
+    try:
+        listed = _decoder.decode(body)
+    except msgspec.MsgspecError:
+        return body
+    if not isinstance(listed.get("data"), list):
+        return body
+    made = [{"id": name, "object": "model", "created": 0, "owned_by": "freehold"} for name in aliases]
+    return _encoder.encode({**listed, "data": [*listed["data"], *made]})

@@ -1,0 +1,182 @@
+"""What every provider across a network shares: its address, its key, its connections, and the lines of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+from urllib.parse import SplitResult, urlsplit
+
+from freehold.errors import BadRequest, ConfigurationError, MissingPrerequisite
+from freehold.gateway._client import Handle, Origin, Sink, Timeouts
+from freehold.gateway._egress import Outgoing
+from freehold.gateway._server import Headers
+from freehold.settings import GatewaySettings, ProviderSettings
+from freehold.wire.translation import Translation, translation
+
+from ._body import with_model
+from ._translating import NOT_CARRIED, Translating
+
+_HOP = frozenset(
+    {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te",
+     b"trailer", b"trailers", b"transfer-encoding", b"upgrade", b"http2-settings"}
+)  # fmt: skip
+_KEYS = frozenset({b"authorization", b"api-key", b"x-api-key"})
+_NOT_SENT = _HOP | _KEYS | {b"host", b"content-length", b"accept-encoding", b"expect"}
+_NOT_RETURNED = _HOP | {b"content-length"}
+_OURS = b"x-freehold-"
+_ANY_DIALECT = frozenset({b"content-type", b"accept", b"user-agent", b"traceparent", b"tracestate", b"idempotency-key"})
+
+
+def returned_headers(headers: Headers) -> bytes:
+    """A provider's headers as lines for the client: all but those of the connection, and none that claim to be ours."""
+    lines = [
+        b"%b: %b\r\n" % (name, value)
+        for name, value in headers
+        if name not in _NOT_RETURNED and (not name.startswith(_OURS) or name == NOT_CARRIED)
+    ]
+    return b"".join(lines)
+
+
+class HttpProvider:
+    """A provider across a network. Subclasses say what is particular to theirs.
+
+    The body of a dialect that the provider speaks goes out as it came in, and so do the headers but for host, key and
+    those of the connection. A dialect that it does not speak is translated to the first of `spoken` for which there is
+    a translation; of the headers, only those that mean the same everywhere go along. The key is the provider's own
+    where `api_key_env` names one, else the client's, and that only where the client addressed it in its own dialect.
+
+    Args:
+        name: its name in the settings.
+        settings: its table.
+        gateway: timeouts.
+        environ: where the key is read from.
+
+    Raises:
+        ConfigurationError: its address is no http(s) URL.
+    """
+
+    default_url: ClassVar[str] = ""
+    spoken: ClassVar[dict[str, bytes]] = {}
+    """The path of each dialect that it speaks."""
+
+    def __init__(
+        self, name: str, settings: ProviderSettings, gateway: GatewaySettings, environ: Mapping[str, str]
+    ) -> None:
+        self.name = name
+        self.fallback = settings.fallback
+        self.settings = settings
+        self.paths = dict(self.spoken)
+        self._key_variable = settings.api_key_env
+        self.key = environ.get(settings.api_key_env, "").strip().encode("latin-1", "replace")
+        parts = self._address()
+        tls = parts.scheme == "https"
+        timeouts = Timeouts(
+            gateway.connect_timeout_s, gateway.first_byte_timeout_s, gateway.idle_timeout_s, gateway.total_timeout_s
+        )
+        self.base = parts.path.rstrip("/").encode()
+        self.host = parts.netloc.rpartition("@")[2].encode()
+        assert parts.hostname is not None
+        self._origin = Origin(name, parts.hostname, parts.port or (443 if tls else 80), tls=tls, timeouts=timeouts)
+
+    def missing(self) -> str:
+        """What it needs and does not have, or ""."""
+        if self._key_variable and not self.key:
+            return f"the key of provider {self.name}: the environment variable {self._key_variable} is not set"
+        return ""
+
+    def remedy(self) -> str:
+        """What to type where something is missing."""
+        return f"export {self._key_variable}=..."
+
+    def speaks(self, dialect: str) -> bool:
+        """Whether requests of that dialect are sent to it as they are."""
+        return dialect in self.paths
+
+    def prepare(self) -> None:
+        """Nothing to read."""
+
+    def transmit(self, outgoing: Outgoing, sink: Sink) -> Handle:
+        """Serialise and send."""
+        missing = self.missing()
+        if missing:
+            raise MissingPrerequisite(f"missing is {missing}", hint=self.remedy())
+        path = self.paths.get(outgoing.dialect, b"")
+        if path or not outgoing.dialect:
+            body = with_model(outgoing.body, outgoing.model) if outgoing.model else outgoing.body
+            payload = self.payload(outgoing, path or self.relayed(outgoing.path), body, outgoing.headers)
+            return self._origin.send(payload, sink)
+        into = self._translation(outgoing.dialect)
+        translated = into.request(outgoing.body, model=outgoing.model or None)
+        headers = [(name, value) for name, value in outgoing.headers if name in _ANY_DIALECT]
+        payload = self.payload(outgoing, self.paths[into.upstream], translated.body, headers)
+        between = Translating(into, translated, sink)
+        between.handle = self._origin.send(payload, between)
+        return between
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._origin.close()
+
+    # what a subclass may do otherwise
+
+    def key_lines(self) -> bytes:
+        """Header lines that hold the key."""
+        return b"authorization: Bearer %b\r\n" % self.key
+
+    def more_lines(self, headers: Headers) -> bytes:  # noqa: ARG002 -- for subclasses
+        """Header lines that every request to it needs and `headers` lack."""
+        return b""
+
+    def relayed(self, path: bytes) -> bytes:
+        """Where a request that is no call goes."""
+        return path
+
+    def payload(self, outgoing: Outgoing, path: bytes, body: bytes, headers: Headers) -> bytes:
+        """The request's bytes."""
+        lines = [
+            b"%b %b%b HTTP/1.1\r\nhost: %b\r\naccept-encoding: identity\r\n"
+            % (outgoing.method, self.base, path, self.host)
+        ]
+        if self.key:
+            lines.append(self.key_lines())
+        lines.append(self.more_lines(headers))
+        keys_pass = outgoing.trusted and not self.key and headers is outgoing.headers
+        for name, value in headers:
+            if (keys_pass and name in _KEYS) or (name not in _NOT_SENT and not name.startswith(_OURS)):
+                lines.append(b"%b: %b\r\n" % (name, value))
+        if body:
+            lines.append(b"content-length: %d\r\n\r\n" % len(body))
+            lines.append(body)
+        else:
+            lines.append(b"\r\n")
+        return b"".join(lines)
+
+    # private
+
+    def _address(self) -> SplitResult:
+        url = self.url()
+        if not url:
+            raise ConfigurationError(
+                f"providers.{self.name}.base_url is not set", hint=f"set providers.{self.name}.base_url"
+            )
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ConfigurationError(
+                f"providers.{self.name}.base_url is not an http(s) URL", hint=f"set providers.{self.name}.base_url"
+            )
+        return parts
+
+    def url(self) -> str:
+        """Its address: the settings' or its own default."""
+        return self.settings.base_url or self.default_url
+
+    def _translation(self, dialect: str) -> Translation:
+        for spoken in self.paths:
+            found = translation(dialect, spoken)
+            if found is not None:
+                return found
+        raise BadRequest(
+            f"the provider {self.name} does not take {dialect} requests, and they cannot be translated for it",
+            hint='choose another provider with model = "PROVIDER/MODEL", or another endpoint',
+            code="untranslatable",
+        )

@@ -1,0 +1,14 @@
+"""Google: Gemini through its OpenAI-compatible surface."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ._http import HttpProvider
+
+
+class GoogleProvider(HttpProvider):
+    """Gemini's OpenAI-compatible surface: chat completions and embeddings."""
+
+    default_url: ClassVar[str] = "https://generativelanguage.googleapis.com/v1beta/openai"
+    spoken: ClassVar[dict[str, bytes]] = {"openai.chat": b"/chat/completions", "openai.embeddings": b"/embeddings"}
