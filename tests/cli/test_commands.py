@@ -330,3 +330,10 @@ def test_a_call_is_explained_without_its_content(shell: Shell) -> None:
     assert (told["schema"], told["call_id"], told["content"]) == ("freehold.explain/1", "colour-7", None)
     assert "begin with colour-" in shell.run("explain", "colour-", code=2).stderr
     assert "freehold calls" in shell.run("explain", "nothing", code=1).stderr
+    assert (
+        "score kept" in shell.run("feedback", "colour-7", "--score", "0.5", "--name", "helpful", "--by", "Rosa").stdout
+    )
+    assert "Feedback: score helpful 0.5 by Rosa" in shell.run("explain", "colour-7").stdout
+    assert "nothing is said" in shell.run("feedback", "colour-7", code=2).stderr
+    shell.run("gold", "colour-7", "red")
+    assert shell.json("explain", "colour-7")["has_gold"] is True

@@ -14,7 +14,7 @@ from tests.support import homes
 from tests.support.registry import add_certificate, add_student, task
 
 from freehold.errors import NotFound, UsageError
-from freehold.services import explaining
+from freehold.services import explaining, feedbacking
 from freehold.services.explaining import Explanation
 from freehold.services.home import Home
 from freehold.vocabulary import Call, Leg, MessagePattern, Slot, Template, Usage, reasons
@@ -168,6 +168,29 @@ def test_content_is_shown_only_where_it_is_asked_for(home: Home) -> None:
     assert SECRET in told.content.request
     assert told.content.legs == (None, SECRET)
     assert told.content.gold == SECRET
+
+
+def test_feedback_is_part_of_it_and_its_words_only_where_content_is_asked_for(home: Home) -> None:
+    home.ledger.append([call(1)])
+    given = feedbacking.give(home, "call_0", score=0, name="helpful", correction=SECRET, comment=SECRET, by="ann")
+    assert given == "Call call_0001: correction, score, comment kept; it is the call's right answer from now on."
+    assert "said already" in feedbacking.give(home, "call_0001", score=0, name="helpful", by="ann")
+    assert "given its right answer before" not in feedbacking.give(home, "call_0001", gold="billing", by="eve")
+    assert "given its right answer before" in feedbacking.give(home, "call_0001", correction="x", by="bob")
+    told = explaining.explain(home, "call_0001")
+    said = [(one.kind, one.name, one.score, one.given_by, one.via) for one in told.feedback]
+    assert ("score", "helpful", 0.0, "ann", "cli") in said
+    assert len(said) == 5
+    words = explaining.in_words(told)
+    assert SECRET not in msgspec.json.encode(told).decode() + "".join(words)
+    assert any(line.startswith("Feedback: score helpful 0 by ann, 20") for line in words)
+    assert words[-1] == "Its right answer is known."
+    shown = explaining.explain(home, "call_0001", content=True).content
+    assert shown is not None
+    assert shown.feedback.count(SECRET) == 2
+    for nothing in ({}, {"name": "helpful"}, {"gold": " "}):
+        with pytest.raises(UsageError):
+            feedbacking.give(home, "call_0001", **nothing)
 
 
 def test_the_beginning_of_an_id_is_enough_where_it_is_one_calls_alone(home: Home) -> None:

@@ -64,8 +64,11 @@ def explained_legs(told: Explanation) -> None:
             say(strong(f"Answered aside ({leg.purpose}, {leg.model})"))
             say(answer)
     if told.content.gold is not None:
-        say(strong("Right, by a person"))
+        say(strong("Right"))
         say(told.content.gold)
+    for row, value in zip(told.feedback, told.content.feedback, strict=True):
+        say(strong(f"Said of it ({row.kind})"))
+        say(value)
 
 
 def _leg(leg: LegRow) -> list[str]:

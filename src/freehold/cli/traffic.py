@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
     app.command("contract")(contract)
     app.command("replay")(replay)
     app.command("gold")(gold)
+    app.command("feedback")(feedback)
     app.add_typer(log_app, name="log")
     app.add_typer(task_app, name="task")
 
@@ -165,11 +166,36 @@ def gold(
 
     Example: freehold gold call-000123 delivery_late
     """
+    from freehold.services import feedbacking
     from freehold.services.home import Home
 
     with Home.open() as home:
-        home.ledger.attach_gold(call, answer)
+        feedbacking.give(home, call, gold=answer)
     say(f"call {call} has its right answer")
+
+
+def feedback(
+    call: Annotated[str, typer.Argument(help="The call's id, or its beginning.")],
+    score: Annotated[float | None, typer.Option(help="A number, on whatever scale the product uses.")] = None,
+    name: Annotated[str, typer.Option(help="What the score is of; several scores have several names.")] = "",
+    gold: Annotated[str | None, typer.Option(help="The right answer, by somebody who labels calls.")] = None,
+    correction: Annotated[str | None, typer.Option(help="The right answer, by somebody who got a wrong one.")] = None,
+    comment: Annotated[str | None, typer.Option(help="Anything else.")] = None,
+    by: Annotated[str, typer.Option(help="Who says so.")] = "",
+) -> None:
+    """Say of a recorded call how good it was, or what would have been right.
+
+    Example: freehold feedback call_0642f1 --score 0 --name helpful --correction delivery_late
+    """
+    from freehold.services import feedbacking
+    from freehold.services.home import Home
+
+    with Home.open() as home:
+        say(
+            feedbacking.give(
+                home, call, gold=gold, correction=correction, score=score, name=name, comment=comment, by=by
+            )
+        )
 
 
 def replay(

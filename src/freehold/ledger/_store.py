@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from freehold.errors import LedgerUnavailable, NotFound, UsageError
-from freehold.vocabulary import Call
+from freehold.vocabulary import Call, Feedback
 
+from . import feedback
 from ._append import Appended, Appender
-from ._layout import ORPHAN_AFTER_S, REMOVE_AFTER_S, Layout, now_us
+from ._layout import ORPHAN_AFTER_S, REMOVE_AFTER_S, Layout
 from ._manifest import HotEntry, Listing, Manifest
 from ._marks import SUFFIX, peek
 from ._recovery import recover, recover_quietly
 from ._rows import BODIES, GOLD, ID, NAMES, hot_columns, segment_source, to_call
 from ._seal import Sealer
 from ._snapshot import Filter, Snapshot, read_calls, read_gold, retried
-from ._sqlite import Vanished, open_writable
+from ._sqlite import Vanished
 from ._views import prepare_views
 from .doctor import Finding, examine
 
@@ -143,13 +144,15 @@ class Ledger:
         return retried(read)
 
     def query(self, sql: str, parameters: Iterable[Any] = ()) -> QueryResult:
-        """Run a read-only SQL query (DuckDB's dialect) over the view `calls`: one row per call, without bodies.
+        """Run a read-only SQL query (DuckDB's dialect) over the views `calls` and `feedback`, without bodies.
 
-        Columns: `id`, `started_at` (timestamp, UTC), `started_at_us`, `latency_ms`, `ttft_ms`, `provider`, `model`,
-        `outcome`, `status`, `owner`, `input_tokens`, `cache_read_tokens`, `cache_write_tokens`, `output_tokens`,
-        `reasoning_tokens`, `usage_estimated`, `streamed`, `dialect`, `task`, `template`, `gold`, `source`, `error`,
-        `tags` and `legs` (JSON), `key` (the name of the caller's virtual key), `reason` (`vocabulary.reasons`). The
-        query sees nothing else: no files, no network.
+        Columns of `calls`, one row per call: `id`, `started_at` (timestamp, UTC), `started_at_us`, `latency_ms`,
+        `ttft_ms`, `provider`, `model`, `outcome`, `status`, `owner`, `input_tokens`, `cache_read_tokens`,
+        `cache_write_tokens`, `output_tokens`, `reasoning_tokens`, `usage_estimated`, `streamed`, `dialect`, `task`,
+        `template`, `gold`, `source`, `error`, `tags` and `legs` (JSON), `key` (the name of the caller's virtual key),
+        `reason` (`vocabulary.reasons`). Columns of `feedback`, one row per thing that was said: `id` (the call's),
+        `kind`, `name`, `score`, `text`, `given_by`, `via`, `said_at`. The query sees nothing else:
+        no files, no network.
 
         Raises:
             UsageError: the query is wrong.
@@ -160,7 +163,7 @@ class Ledger:
 
         def read() -> QueryResult:
             with self._snapshot() as snapshot, closing(duckdb.connect(":memory:", config=self._config())) as engine:
-                prepare_views(engine, snapshot, read_gold(self._layout, None))
+                prepare_views(engine, snapshot, read_gold(self._layout, None), self._said())
                 try:
                     found = engine.execute(sql, values)
                     rows = found.fetchall()
@@ -173,20 +176,16 @@ class Ledger:
     def attach_gold(self, call_id: str, gold: str) -> None:
         """Record the right answer of a call, as a person gave it; the latest one holds in every later read.
 
+        `freehold.ledger.feedback.attach` keeps everything else that can be said of a call, and who said it.
+
         Raises:
             NotFound: the ledger holds no such call.
         """
-        self.get(call_id)
-        try:
-            with closing(open_writable(self._layout.gold, create=True, timeout_s=5.0)) as db:
-                db.execute("BEGIN IMMEDIATE")
-                db.execute(
-                    "CREATE TABLE IF NOT EXISTS gold (call_id TEXT PRIMARY KEY, gold TEXT NOT NULL, at_us INTEGER)"
-                )
-                db.execute("INSERT OR REPLACE INTO gold VALUES (?, ?, ?)", (call_id, gold, now_us()))
-                db.execute("COMMIT")
-        except self._failures() as error:
-            raise self._unwritable(error) from error
+        feedback.attach(self.home, call_id, [Feedback(call_id, "gold", gold)])
+
+    def feedback(self, call_ids: Sequence[str]) -> dict[str, list[Feedback]]:
+        """What people said of calls, oldest first, by call id; calls of which nothing was said are left out."""
+        return retried(lambda: feedback.read_feedback(self._layout, call_ids))
 
     def recover(self) -> int:
         """Account for writers that were killed; returns the answered calls they lost. `seal` and `doctor` do it too."""
@@ -255,6 +254,9 @@ class Ledger:
         """What is wrong with this ledger, each with what mends it. Empty: nothing. Never raises for a broken ledger."""
         recover_quietly(self._layout, self._manifest)
         return examine(self._layout, self._manifest, self._engine())
+
+    def _said(self) -> list[Feedback]:
+        return [one for said in feedback.read_feedback(self._layout, None).values() for one in said]
 
     def _find(self, call_id: str) -> Call | None:
         bodies = ", ".join(BODIES)

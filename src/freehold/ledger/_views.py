@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from freehold.vocabulary import Feedback
 
 from ._rows import COLUMNS, NAMES, hot_columns, segment_source
 from ._snapshot import Snapshot
@@ -14,8 +17,17 @@ _CHUNK = 2048
 _PLAIN = [name for name in NAMES if name != "gold"]
 
 
-def prepare_views(engine: duckdb.DuckDBPyConnection, snapshot: Snapshot, gold: dict[str, str]) -> None:
-    """Make the view `calls` over a snapshot, then close every door of the engine: no files but the segments'."""
+def prepare_views(
+    engine: duckdb.DuckDBPyConnection, snapshot: Snapshot, gold: dict[str, str], said: Sequence[Feedback]
+) -> None:
+    """Make the views `calls` and `feedback`, then close every door of the engine: no files but the segments'."""
+    _prepare_calls(engine, snapshot, gold)
+    _prepare_feedback(engine, said)
+    for setting in ("enable_external_access = false", "lock_configuration = true"):
+        engine.execute(f"SET {setting}")
+
+
+def _prepare_calls(engine: duckdb.DuckDBPyConnection, snapshot: Snapshot, gold: dict[str, str]) -> None:
     engine.execute(f"CREATE TABLE hot_calls ({', '.join(f'{name} {kind}' for name, _, kind in COLUMNS)})")
     values = ", ".join(f"unnest(?::{kind}[])" for _, _, kind in COLUMNS)
     for hot in snapshot.hot_connections():
@@ -41,5 +53,24 @@ def prepare_views(engine: duckdb.DuckDBPyConnection, snapshot: Snapshot, gold: d
         " coalesce(g.gold, c.gold) AS gold"
         f" FROM (SELECT {', '.join(NAMES)} FROM hot_calls{sealed}) c LEFT JOIN attached_gold g USING (id)"
     )
-    for setting in ("enable_external_access = false", "lock_configuration = true"):
-        engine.execute(f"SET {setting}")
+
+
+def _prepare_feedback(engine: duckdb.DuckDBPyConnection, said: Sequence[Feedback]) -> None:
+    engine.execute(
+        "CREATE TABLE feedback (id VARCHAR, kind VARCHAR, name VARCHAR, score DOUBLE, text VARCHAR, given_by VARCHAR,"
+        " via VARCHAR, said_at TIMESTAMP)"
+    )
+    if not said:
+        return
+    columns = (
+        [one.call_id for one in said],
+        [one.kind for one in said],
+        [one.name for one in said],
+        [None if isinstance(one.value, str) else float(one.value) for one in said],
+        [one.value if isinstance(one.value, str) else None for one in said],
+        [one.given_by for one in said],
+        [one.via for one in said],
+        [one.at_us for one in said],
+    )
+    values = "unnest(?::VARCHAR[]), " * 3 + "unnest(?::DOUBLE[]), " + "unnest(?::VARCHAR[]), " * 3
+    engine.execute(f"INSERT INTO feedback SELECT {values}make_timestamp(unnest(?::BIGINT[]))", columns)

@@ -7,14 +7,18 @@ for stands under `freehold`, so that an export can be imported again without los
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, BinaryIO
 
 import msgspec
 
-from freehold.vocabulary import Call, Leg, Outcome, Owner, Usage
+from freehold.vocabulary import Call, Feedback, Leg, Outcome, Owner, Usage
 
+Said = Callable[[Sequence[str]], Mapping[str, Sequence[Feedback]]]
+
+_CHUNK = 256
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -42,19 +46,26 @@ class Extra(msgspec.Struct, omit_defaults=True, frozen=True):
     reason: str = ""
     request_base64: str | None = None
     response_base64: str | None = None
+    feedback: tuple[Feedback, ...] = ()
 
 
-def export_calls(calls: Iterable[Call], file: BinaryIO) -> int:
-    """Write calls as lines of the format "calls"; returns how many."""
+def export_calls(calls: Iterable[Call], file: BinaryIO, said: Said | None = None) -> int:
+    """Write calls as lines of the format "calls"; returns how many.
+
+    `said` is asked for what people said of some calls, by id (`Ledger.feedback`); without it, feedback is left out.
+    """
     written = 0
-    for call in calls:
-        file.write(_line(call))
-        file.write(b"\n")
-        written += 1
+    rest = iter(calls)
+    while some := list(islice(rest, _CHUNK)):
+        feedback = said([call.id for call in some]) if said is not None else {}
+        for call in some:
+            file.write(_line(call, tuple(feedback.get(call.id, ()))))
+            file.write(b"\n")
+        written += len(some)
     return written
 
 
-def _line(call: Call) -> bytes:
+def _line(call: Call, feedback: tuple[Feedback, ...]) -> bytes:
     request, request_base64 = _body(call.request)
     response, response_base64 = _body(call.response)
     extra = Extra(
@@ -74,6 +85,7 @@ def _line(call: Call) -> bytes:
         reason=call.reason,
         request_base64=request_base64,
         response_base64=response_base64,
+        feedback=feedback,
     )
     line: dict[str, Any] = {
         "id": call.id,

@@ -31,9 +31,10 @@ from typing import Annotated, BinaryIO, cast
 import msgspec
 
 from freehold.errors import BadLog, NotFound
-from freehold.vocabulary import Call
+from freehold.vocabulary import Call, Feedback
 from freehold.wire.openai import usage_of
 
+from . import feedback
 from ._store import Ledger
 from .exporting import Extra, export_calls
 
@@ -122,11 +123,12 @@ def import_file(ledger: Ledger, path: Path, *, progress: Callable[[int, int], No
     if not path.is_file():
         raise NotFound(f"{path} is no file", hint="give the path of a log")
     total = path.stat().st_size
-    reader = _Reader(progress, total)
+    reader = _Reader(progress, total, ledger.home)
     with path.open("rb") as file:
         _refuse_foreign(file.read(4))
         file.seek(0)
         appended = ledger.append(reader.calls(file))
+        reader.keep_feedback()
     if reader.read and not (appended.added or appended.duplicates):
         line, reason = reader.examples[0]
         raise BadLog(f"{path.name} is no log that can be read: line {line}: {reason}", hint=_HINT)
@@ -140,12 +142,20 @@ def import_file(ledger: Ledger, path: Path, *, progress: Callable[[int, int], No
 class _Reader:
     """Turns the lines of one file into calls and counts those that it cannot."""
 
-    def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
+    def __init__(self, progress: Callable[[int, int], None] | None, total: int, home: Path) -> None:
         self.read = 0
         self.rejected = 0
         self.examples: list[tuple[int, str]] = []
         self._progress = progress
         self._total = total
+        self._home = home
+        self._said: list[Feedback] = []
+
+    def keep_feedback(self) -> None:
+        """Keep what the lines read so far say that people said."""
+        if self._said:
+            feedback.restore(self._home, self._said)
+            self._said.clear()
 
     def calls(self, file: BinaryIO) -> Iterator[Call]:
         """The calls of a file, gzip or not."""
@@ -161,9 +171,14 @@ class _Reader:
                     continue
                 self.read += 1
                 try:
-                    yield read_line(line)
+                    call, said = _read(line)
                 except _Rejected as error:
                     self._reject(number, str(error))
+                    continue
+                self._said += said
+                if len(self._said) >= _PROGRESS_LINES:
+                    self.keep_feedback()
+                yield call
         except (EOFError, zlib.error, gzip.BadGzipFile):
             self.read += 1
             self._reject(number + 1, "the compressed file is damaged or ends early; nothing after this can be read")
@@ -187,6 +202,11 @@ def read_line(line: bytes) -> Call:
     Raises:
         _Rejected: it cannot be read; the reason holds no content.
     """
+    return _read(line)[0]
+
+
+def _read(line: bytes) -> tuple[Call, tuple[Feedback, ...]]:
+    """The call of one line, and what was said of it."""
     try:
         parsed = _decode_line(line)
         extra = parsed.freehold
@@ -213,7 +233,14 @@ def read_line(line: bytes) -> Call:
             _restore(call, extra)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _Rejected(_reason(error)) from None
-    return call
+    return call, _said(call, extra)
+
+
+def _said(call: Call, extra: Extra | None) -> tuple[Feedback, ...]:
+    """What an export wrote down, under this call's id, whatever id it states."""
+    if extra is None:
+        return ()
+    return tuple(msgspec.structs.replace(one, call_id=call.id) for one in extra.feedback)
 
 
 def _bodies(line: _Line, extra: Extra | None) -> tuple[bytes, bytes]:

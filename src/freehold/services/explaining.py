@@ -11,7 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from freehold.errors import NotFound, UsageError
-from freehold.vocabulary import ZERO, Call, Leg, Source, Task, Usage, reasons
+from freehold.vocabulary import ZERO, Call, Feedback, Leg, Source, Task, Usage, reasons
 
 from .home import Home
 
@@ -58,6 +58,17 @@ class Promise(msgspec.Struct, frozen=True):
     when: str
 
 
+class FeedbackRow(msgspec.Struct, frozen=True):
+    """Something that was said of the call; `score` is None for everything but scores, whose words are content."""
+
+    kind: str
+    name: str
+    score: float | None
+    given_by: str
+    via: str
+    at: str
+
+
 class Content(msgspec.Struct, frozen=True):
     """What was asked and answered, as text; shown only where it was asked for."""
 
@@ -65,6 +76,7 @@ class Content(msgspec.Struct, frozen=True):
     response: str
     legs: tuple[str | None, ...]
     gold: str | None
+    feedback: tuple[str, ...] = ()
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -101,6 +113,7 @@ class Explanation(msgspec.Struct, frozen=True):
     cost_usd: Decimal
     unpriced: int
     has_gold: bool
+    feedback: tuple[FeedbackRow, ...] = ()
     content: Content | None = None
 
 
@@ -115,6 +128,7 @@ def explain(home: Home, call_id: str, *, content: bool = False) -> Explanation:
     match = next((found for _, found in home.recognise([call])), None)
     task = next((one for one in home.registry.tasks() if match is not None and one.id == match.task_id), None)
     legs = tuple(_rows(home, call))
+    said = home.ledger.feedback([call.id]).get(call.id, [])
     reason = call.reason or _told_from(call)
     known = reasons.BY_CODE.get(reason)
     return Explanation(
@@ -145,7 +159,8 @@ def explain(home: Home, call_id: str, *, content: bool = False) -> Explanation:
         cost_usd=sum((leg.cost_usd for leg in legs if leg.cost_usd is not None), ZERO),
         unpriced=sum(leg.cost_usd is None for leg in legs),
         has_gold=call.gold is not None,
-        content=_content(call) if content else None,
+        feedback=tuple(map(_said, said)),
+        content=_content(call, said) if content else None,
     )
 
 
@@ -277,12 +292,18 @@ def _cost(home: Home, call: Call, leg: Leg, usage: Usage | None) -> tuple[Decima
     return priced.usd, priced.source
 
 
-def _content(call: Call) -> Content:
+def _said(one: Feedback) -> FeedbackRow:
+    at = datetime.fromtimestamp(one.at_us / 1e6, UTC).isoformat(timespec="seconds")
+    return FeedbackRow(one.kind, one.name, None if isinstance(one.value, str) else one.value, one.given_by, one.via, at)
+
+
+def _content(call: Call, said: list[Feedback]) -> Content:
     return Content(
         call.request.decode("utf-8", "replace"),
         call.response.decode("utf-8", "replace"),
         tuple(leg.answer for leg in call.legs),
         call.gold,
+        tuple(str(one.value) for one in said),
     )
 
 
@@ -309,9 +330,16 @@ def in_words(told: Explanation) -> list[str]:
         lines.append(f"Cost: {exact(told.cost_usd)} in all.")
     else:
         lines.append("Cost: nothing; no model was asked.")
+    lines += [_feedback(one) for one in told.feedback]
     if told.has_gold:
-        lines.append("A person has given the right answer to it.")
+        lines.append("Its right answer is known.")
     return lines
+
+
+def _feedback(one: FeedbackRow) -> str:
+    what = f"{one.kind}{f' {one.name}' if one.name else ''}{f' {one.score:g}' if one.score is not None else ''}"
+    by = f" by {one.given_by}" if one.given_by else ""
+    return f"Feedback: {what}{by}, {one.at[:19].replace('T', ' ')} UTC."
 
 
 def _ended(told: Explanation) -> str:

@@ -39,7 +39,7 @@ def export_log(home: Home, out: Path) -> int:
     part = out.with_name(f"{out.name}.part")
     try:
         with gzip.open(part, "wb") if out.suffix == ".gz" else part.open("wb") as file:
-            written = export_calls(home.calls(), cast("BinaryIO", file))
+            written = export_calls(home.calls(), cast("BinaryIO", file), home.ledger.feedback)
         part.rename(out)
     finally:
         part.unlink(missing_ok=True)

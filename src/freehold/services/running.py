@@ -28,6 +28,8 @@ from . import housekeeping
 
 PUBLISH_S = 30.0
 """How long the start waits for the routes to be published."""
+FEEDBACK_S = 1.0
+"""How long feedback waits for its call to be recorded, where that was answered only just now."""
 _HOUSEKEEPER = "freehold.services.housekeeping"
 
 
@@ -77,9 +79,9 @@ def _demote(home: Path, route: Route, reason: str) -> None:
 
 
 def _keep(home: Path, feedback: Feedback) -> None:
-    from freehold.ledger import Ledger
+    from freehold.ledger.feedback import attach
 
-    Ledger(home).attach_gold(feedback.call_id, feedback.gold)
+    attach(home, feedback.call_id, feedback.said, wait_s=FEEDBACK_S)
 
 
 @contextmanager

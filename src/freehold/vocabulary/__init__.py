@@ -3,6 +3,7 @@
 from .call import Call, Leg, Outcome, Owner, Purpose, Usage
 from .certificate import Against, Certificate, Interval
 from .contract import Contract
+from .feedback import Feedback, FeedbackKind
 from .money import ZERO, Assumption, Range, Source
 from .route import Route, RouteTable, Stage
 from .student import Answer, Example, LearningPoint, Manifest, Tried
@@ -20,6 +21,8 @@ __all__ = [
     "Contract",
     "DataClass",
     "Example",
+    "Feedback",
+    "FeedbackKind",
     "Flip",
     "Interval",
     "LearningPoint",
