@@ -12,7 +12,7 @@ import msgspec
 from freehold.errors import BadRequest, UpstreamFailed
 from freehold.vocabulary import Usage
 
-from . import _errors, chat, messages
+from . import _errors, chat, converse, messages
 from ._hub import Answer, Closed, Event, Failed, Finished, Grew, Opened, Problem, Request, Signed, Started
 from ._types import Remembered, StreamTranslator, Translated, Translation
 
@@ -74,6 +74,7 @@ _CLIENTS = (
 _UPSTREAMS = (
     Upstream("openai.chat", chat.write_request, chat.read_answer, chat.StreamReader),
     Upstream("anthropic.messages", messages.write_request, messages.read_answer, messages.StreamReader),
+    Upstream("bedrock.converse", converse.write_request, converse.read_answer, converse.StreamReader),
 )
 
 

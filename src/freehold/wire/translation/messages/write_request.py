@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from freehold.wire.translation._facts import DEFAULT_MAX_TOKENS, takes_effort, takes_sampling, takes_system_turns
+from freehold.wire.translation._claude import effort, sampling, tool_choice
+from freehold.wire.translation._facts import DEFAULT_MAX_TOKENS, takes_effort, takes_system_turns
 from freehold.wire.translation._hub import (
     Call,
     Media,
@@ -17,11 +18,9 @@ from freehold.wire.translation._hub import (
     Tool,
     Turn,
     untranslatable,
-)  # fmt: skip
+)
 from freehold.wire.translation._turns import arguments_of, arrange, input_schema, tool_id
 from freehold.wire.translation._urls import plain_text
-
-_EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
 
 
 def write_request(request: Request) -> dict[str, Any]:
@@ -51,38 +50,6 @@ def write_request(request: Request) -> dict[str, Any]:
         request.refuse("logit_bias", "its tokens are those of another model")
     request.lose("seed", "frequency_penalty", "presence_penalty", "verbosity")
     return body
-
-
-def sampling(request: Request) -> dict[str, Any]:
-    """`temperature`, `top_p` and `top_k`, where the model takes them; reported where it does not.
-
-    What is the default on both sides (1 for the first two) is left out: newer models refuse even that, others refuse
-    the two together.
-
-    Raises:
-        BadRequest: the temperature is above 1, where the model's range ends.
-    """
-    if request.temperature is not None and request.temperature > 1:
-        request.refuse("temperature", "the model's range ends at 1")
-    values = {
-        "temperature": None if request.temperature == 1 else request.temperature,
-        "top_p": None if request.top_p == 1 else request.top_p,
-        "top_k": request.top_k,
-    }
-    given = {name: value for name, value in values.items() if value is not None}
-    if takes_sampling(request.model):
-        return given
-    for name in given:
-        request.report(request.names.get(name, name))
-    return {}
-
-
-def effort(request: Request) -> str | None:
-    """How much effort is asked, in Anthropic's words; reported where it has no such word or the model takes none."""
-    word = _EFFORTS.get(request.effort or "")
-    if word is None or word != request.effort:
-        request.lose("effort")
-    return word
 
 
 def _max_tokens(request: Request) -> int:
@@ -150,18 +117,6 @@ def _tools(request: Request, body: dict[str, Any]) -> None:
         body["tool_choice"] = {"type": "none"}
     elif request.choice is not None or request.parallel is False:
         body["tool_choice"] = tool_choice(request)
-
-
-def tool_choice(request: Request) -> dict[str, Any]:
-    """Which tools to use, in Anthropic's words. Not for `none`, which knows no parallel use."""
-    choice = request.choice
-    if choice is not None and choice.mode == "named":
-        wanted: dict[str, Any] = {"type": "tool", "name": choice.name}
-    else:
-        wanted = {"type": "any" if choice is not None and choice.mode == "required" else "auto"}
-    if request.parallel is False:
-        wanted["disable_parallel_tool_use"] = True
-    return wanted
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
