@@ -67,6 +67,7 @@ def ask_until(gateway: Running, reason: str) -> tuple[int, Call, dict[str, objec
 def test_owned_answers_stop_within_a_second_and_come_back(tmp_path: Path, task: str) -> None:
     with serving(tmp_path, {"triage": TaskSettings(audit_share=0.0)}) as (home, gateway, upstream):
         assert ask(gateway)[1].reason == "sure"
+        assert not upstream.requests
         pausing.pause(home, task, by="ann")
         status, call, _ = ask_until(gateway, "paused")
         assert (status, call.owner) == (200, "rented")
@@ -74,7 +75,9 @@ def test_owned_answers_stop_within_a_second_and_come_back(tmp_path: Path, task: 
         pausing.resume(home, task, by="ann")
         status, call, _ = ask_until(gateway, "sure")
         assert (status, call.owner) == (200, "owned")
-        assert len(upstream.requests) == 1
+        rented = len(upstream.requests)
+        assert ask(gateway)[1].owner == "owned"
+        assert len(upstream.requests) == rented
 
 
 def test_what_is_restricted_is_refused_while_paused_and_never_rented(tmp_path: Path) -> None:
