@@ -12,7 +12,7 @@ import msgspec
 from freehold.errors import BadRequest, UpstreamFailed
 from freehold.vocabulary import Usage
 
-from . import _errors, chat, converse, messages
+from . import _errors, chat, completions, converse, messages, responses
 from ._hub import Answer, Closed, Event, Failed, Finished, Grew, Opened, Problem, Request, Signed, Started
 from ._types import Remembered, StreamTranslator, Translated, Translation
 
@@ -63,6 +63,20 @@ class Upstream(NamedTuple):
 
 _CLIENTS = (
     Client("openai.chat", chat.read_request, chat.write_answer, _errors.openai_error, chat.StreamWriter),
+    Client(
+        "openai.responses",
+        responses.read_request,
+        responses.write_answer,
+        _errors.openai_error,
+        responses.StreamWriter,
+    ),
+    Client(
+        "openai.completions",
+        completions.read_request,
+        completions.write_answer,
+        _errors.openai_error,
+        completions.StreamWriter,
+    ),
     Client(
         "anthropic.messages",
         messages.read_request,
@@ -141,9 +155,10 @@ class _Stream:
 
     def end(self) -> bytes:
         """What is still owed."""
-        return self._run(self._reader.end())
+        return self._run(self._reader.end(), cut=True)
 
-    def _run(self, events: Iterator[Event]) -> bytes:
+    def _run(self, events: Iterator[Event], *, cut: bool = False) -> bytes:
+        """Write what these events say. With `cut`, what cannot be read is half an event, and says nothing."""
         if self._over:
             return b""
         if self._fault is not None:
@@ -158,8 +173,9 @@ class _Stream:
         except UpstreamFailed as fault:
             self._fault = fault
         except _UNREADABLE:
-            self._fault = UpstreamFailed("the provider's stream cannot be read")
-        if self._fault is not None and not written:
+            if not cut:
+                self._fault = UpstreamFailed("the provider's stream cannot be read")
+        if self._fault is not None and (cut or not written):
             raise self._fault
         return b"".join(written)
 

@@ -56,6 +56,10 @@ class Fields:
     def __contains__(self, name: str) -> bool:
         return name in self._value
 
+    def given(self, *names: str) -> dict[str, Any]:
+        """Those of these fields that are there, as they came, without taking them."""
+        return {name: self._value[name] for name in names if name in self._value}
+
     def any(self, name: str) -> Any:
         """A field of whatever type, or None."""
         return self._value.pop(name, None)

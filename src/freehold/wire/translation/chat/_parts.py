@@ -39,7 +39,7 @@ def _pieces(content: list[object], message: Fields, name: str, piece: Callable[[
 def read_part(fields: Fields) -> Piece:
     """One part of a chat message."""
     kind = fields.text("type")
-    cache = _cache(fields)
+    cache = cache_mark(fields)
     if kind == "text":
         return Text(fields.text("text"), cache)
     if kind == "refusal":
@@ -48,7 +48,7 @@ def read_part(fields: Fields) -> Piece:
         image = fields.object("image_url")
         if image is None:
             fields.wrong("image_url", "an object")
-        _lose_detail(image)
+        lose_detail(image)
         url = image.text("url")
         image.close()
         return image_of(fields, "image_url", url, cache)
@@ -84,12 +84,14 @@ def file_of(file: Fields, cache: str = "") -> Media:
     return Media("document", media_type, content, title=title, cache=cache)
 
 
-def _lose_detail(image: Fields) -> None:
+def lose_detail(image: Fields) -> None:
+    """Report how closely an image or a file should be looked at, where that is not left to the model."""
     if image.any("detail") not in (None, "auto"):
         image.report("detail")
 
 
-def _cache(fields: Fields) -> str:
+def cache_mark(fields: Fields) -> str:
+    """`default` where the part ends what should be cached of the prompt, else ""."""
     mark = fields.object("prompt_cache_breakpoint")
     if mark is None:
         return ""

@@ -41,14 +41,14 @@ def read_request(body: bytes) -> Request:
         temperature=fields.number("temperature"),
         top_p=fields.number("top_p"),
         top_k=fields.integer("top_k"),
-        stop=_stop(fields),
+        stop=read_stop(fields),
         seed=fields.integer("seed"),
         frequency_penalty=fields.number("frequency_penalty") or None,
         presence_penalty=fields.number("presence_penalty") or None,
         logit_bias=fields.mapping("logit_bias"),
         verbosity=fields.text("verbosity") or None,
         effort=fields.text("reasoning_effort") or None,
-        user=_user(fields),
+        user=read_user(fields),
         stream=bool(fields.flag("stream")),
     )
     if options is not None:
@@ -139,7 +139,8 @@ def _calls(message: Fields) -> list[Part]:
     return parts
 
 
-def _stop(fields: Fields) -> list[str]:
+def read_stop(fields: Fields) -> list[str]:
+    """Stop sequences, given as one or as a list."""
     stop = fields.any("stop")
     if stop is None or isinstance(stop, str):
         return [stop] if stop else []
@@ -148,8 +149,8 @@ def _stop(fields: Fields) -> list[str]:
     return stop
 
 
-def _user(fields: Fields) -> str | None:
-    """OpenAI's newer name for the same comes first; the older one is reported where both are given."""
+def read_user(fields: Fields) -> str | None:
+    """Who the end user is. OpenAI's newer name for it comes first; the older is reported where both are given."""
     newer = fields.text("safety_identifier")
     if newer:
         fields.lose("user")
