@@ -76,6 +76,24 @@ def answer_until_killed(home: str, acknowledged: str, first: str, settings: str)
             time.sleep(0.001)
 
 
+def answer_until_a_write_kills(home: str, acknowledged: str, count: str, nth: str) -> None:
+    """Answer calls in two batches and close, and be killed at the nth thing that is written to the ledger."""
+    from tests.support.disk import failing, fatal
+    from tests.support.ledger_calls import make_call
+
+    from freehold.ledger.writer import LedgerWriter
+    from freehold.settings import LedgerSettings
+
+    client = os.open(acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    with failing(fatal(int(nth))), LedgerWriter(Path(home), LedgerSettings(rotate_rows=int(count))) as writer:
+        for n in range(int(count)):
+            writer.mark()
+            os.write(client, n.to_bytes(8, "little"))
+            writer.offer(make_call(n))
+            if n % 2:
+                writer.flush()
+
+
 def write_and_die(home: str, numbers: str) -> None:
     """Write calls, and die once they are committed."""
     from tests.support.ledger_calls import make_call
@@ -191,6 +209,7 @@ def use_a_read_only_folder(home: str, kept: str, count: str) -> None:
 
 _ROLES = (
     answer_until_killed,
+    answer_until_a_write_kills,
     write_and_die,
     seal_until,
     seal_for_ever,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from freehold.vocabulary import Call
 
 from ._rows import HOT_SCHEMA, INSERT_BODY, INSERT_CALL, body_rows, call_rows
-from ._sqlite import Vanished, open_readonly, open_writable, sync_folder
+from ._sqlite import Vanished, code_of, open_readonly, open_writable, sync_folder
 
 _TIMEOUT_S = 0.25
 
@@ -92,10 +92,10 @@ def finish(path: Path) -> HotTotals:
     """Fold a hot file that nobody writes any more into one plain file, and count it.
 
     Recovers the WAL of a process that was killed. Where a reader holds the file the WAL stays beside it, which is
-    harmless.
+    harmless. Any other failure is not: it may leave a journal that every reader would have to roll back, and none may.
 
     Raises:
-        sqlite3.Error: the file is missing, damaged or cannot be written.
+        sqlite3.Error: the file is missing, damaged or cannot be written; try again.
     """
     db = open_writable(path, create=False, timeout_s=_TIMEOUT_S)
     try:
@@ -103,9 +103,12 @@ def finish(path: Path) -> HotTotals:
         if db.execute("SELECT (SELECT count(*) FROM bodies) > (SELECT count(*) FROM calls)").fetchone()[0]:
             db.execute(orphans)
         totals = count(db, path)
-        with contextlib.suppress(sqlite3.OperationalError):
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            db.execute("PRAGMA journal_mode=DELETE")
+        try:
+            for pragma in ("wal_checkpoint(TRUNCATE)", "journal_mode=DELETE"):
+                db.execute(f"PRAGMA {pragma}").fetchall()  # it commits, and may fail, once its row has been read
+        except sqlite3.OperationalError as error:
+            if code_of(error) != "locked":
+                raise
     finally:
         db.close()
     return totals

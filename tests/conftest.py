@@ -1,4 +1,4 @@
-"""What the ledger's tests share."""
+"""What several suites share."""
 
 from collections.abc import Iterator
 
