@@ -4,21 +4,20 @@
         ...                      # the seventh call that writes fails
     disk.n_calls                 # how many there were
 
-SQLite's unix layer lets a program replace the system calls it makes (`sqlite3_vfs.xSetSystemCall`); this is how SQLite's
-own tests make the Nth of them fail. What Python itself writes (the marks) goes through `os`, taken over as well. Leave the
-block only when nothing uses SQLite any more: `disk.mend` ends the trouble inside it.
+SQLite's unix layer lets a program replace the system calls it makes (`sqlite3_vfs.xSetSystemCall`); this is how its own
+tests make the Nth of them fail. What Python itself writes (the marks) goes through `os`, taken over as well. Leave the
+block only when nothing uses SQLite any more.
 """
 
 from __future__ import annotations
 
+import _sqlite3
 import contextlib
 import ctypes
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-
-import _sqlite3
 
 _NULL = ctypes.c_void_p(None)
 _SIGNATURES = {
@@ -72,11 +71,6 @@ class Disk:
         self.n_failed = 0
         self._verdict = verdict
         self._lock = threading.Lock()
-
-    def mend(self) -> None:
-        """Nothing fails from now on."""
-        with self._lock:
-            self._verdict = lambda _: 0
 
     def fares(self) -> int:
         with self._lock:

@@ -4,18 +4,11 @@ import errno
 import itertools
 import shutil
 import signal
-import sqlite3
-import threading
-import time
 
 import pytest
 from tests.support import disk as disks
-from tests.support.faults import ask, renting
-from tests.support.gateway import connect, read_response, request_bytes, running, renting_from
 from tests.support.ledger_calls import make_call
 
-from freehold.errors import LedgerUnavailable
-from freehold.gateway.app import Doors
 from freehold.ledger import Ledger
 from freehold.ledger._sqlite import open_readonly
 from freehold.ledger.writer import LedgerWriter
@@ -32,7 +25,7 @@ def quick(monkeypatch):
 
 
 def answer_calls(home, *, close_s=10.0):
-    """Answer some calls in two batches, and close the file that holds them; whether a kill would have left a count."""
+    """Answer some calls in two batches and close their file: the writer's health, and whether its count was durable."""
     writer = LedgerWriter(home, LedgerSettings(rotate_rows=N_CALLS))
     for number in range(N_CALLS):
         writer.mark()
@@ -44,7 +37,7 @@ def answer_calls(home, *, close_s=10.0):
 
 
 def kept(home):
-    """Ids of the calls that a reader finds, and the calls counted as lost; the ledger finds nothing wrong with itself."""
+    """Ids of the calls that a reader finds, and how many count as lost; the ledger finds nothing wrong with itself."""
     ledger = Ledger(home)
     ledger.recover()
     ids: list[str] = []

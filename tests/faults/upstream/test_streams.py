@@ -239,18 +239,15 @@ def test_tool_calls_with_odd_indices(up, tmp_path, deltas, expected):
 
 @pytest.mark.fault("upstream", "10 MB in one event")
 def test_many_megabytes_in_one_event(up, tmp_path):
-    times = []
-    for size in (5_000_000, 20_000_000):
-        events = [event("x" * size), event(finish="stop"), DONE]
-        with renting(up, tmp_path) as gateway:
-            up.play(send(streamed(*events)))
-            began = time.process_time()
-            seen = ask_streamed(gateway)
-            times.append(time.process_time() - began)
-            assert seen.body == b"".join(events)
-            assert seen.call.outcome == "ok"
-            assert len(seen.call.response) > size
-    assert times[1] < 10 * times[0], f"{times}: more than in proportion"
+    events = [event("x" * 30_000_000), event(finish="stop"), DONE]
+    with renting(up, tmp_path) as gateway:
+        up.play(send(streamed(*events)))
+        began = time.process_time()
+        seen = ask_streamed(gateway)
+        assert time.process_time() - began < 5.0, "8 s where each read joins all that came before"
+        assert seen.body == b"".join(events)
+        assert seen.call.outcome == "ok"
+        assert len(seen.call.response) > 30_000_000
 
 
 @pytest.mark.fault("upstream", "empty content with stop")
