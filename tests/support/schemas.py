@@ -15,11 +15,12 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pydantic
 from anthropic.types import Message, RawMessageStreamEvent
 from anthropic.types.shared import ErrorResponse
+from openai.types import Completion, CompletionChoice, CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseErrorEvent, ResponseStreamEvent
 
@@ -53,7 +54,25 @@ class _OpenAIEnvelope(pydantic.BaseModel, extra="forbid"):
     error: _OpenAIError
 
 
+class _ChunkChoice(CompletionChoice):
+    """A choice that goes on. The SDK has one type for both, and the reference says that this is null until the end."""
+
+    finish_reason: Literal["stop", "length", "content_filter"] | None  # type: ignore[assignment]
+
+
+class _CompletionChunk(Completion):
+    choices: list[_ChunkChoice]  # type: ignore[assignment]
+
+
 _SCHEMAS = {
+    "openai.completions": _Schema(
+        Completion,
+        _CompletionChunk,
+        ("choices.logprobs",),
+        named=False,
+        ends=("[DONE]",),
+    ),
+    "openai.embeddings": _Schema(CreateEmbeddingResponse, None, (), named=False, ends=()),
     "openai.chat": _Schema(
         ChatCompletion,
         ChatCompletionChunk,

@@ -14,7 +14,7 @@ from freehold import errors
 from freehold.errors import BadRequest, FreeholdError
 from freehold.vocabulary import Usage
 from freehold.wire.dialects import Assembled, Dialect
-from freehold.wire.known import CHAT, DIALECTS, dialect
+from freehold.wire.known import CHAT, COMPLETIONS, DIALECTS, EMBEDDINGS, dialect
 
 USER = {"role": "user", "content": "hi"}
 SCHEMA = {"type": "object", "properties": {"seats": {"type": "integer"}}}
@@ -36,6 +36,8 @@ REQUESTS = {
         "stream": True,
         "stream_options": {"include_obfuscation": False},
     },
+    "openai.completions": {"model": "m", "prompt": "hi", "stream": True, "stream_options": {"include_usage": True}},
+    "openai.embeddings": {"model": "m", "input": "hi"},
     "anthropic.messages": {
         "model": "m",
         "max_tokens": 100,
@@ -47,6 +49,8 @@ REQUESTS = {
 CALLS = '{"tool_calls":[{"name":"book","arguments":{"seats":2}},{"name":"mail","arguments":{}}]}'
 USAGE = Usage(10, cache_read_tokens=4, cache_write_tokens=3, output_tokens=5, reasoning_tokens=2)
 SPOKEN = pytest.mark.parametrize("spoken", DIALECTS.values(), ids=DIALECTS.keys())
+OWNED = [one for one in DIALECTS.values() if one is not EMBEDDINGS]
+SPOKEN_BY_OWNED = pytest.mark.parametrize("spoken", OWNED, ids=lambda one: one.name)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
 
@@ -75,15 +79,16 @@ def test_a_dialect_is_known_by_its_name_and_its_request_asks_for_nothing_odd(spo
     assert dialect(spoken.name) is spoken
     assert dialect("nobody's") is CHAT
     request, obstacle, *_ = asked(spoken)
-    assert obstacle == ""
-    assert (request.model, request.stream, request.messages[0].text) == ("m", True, "hi")
-    assert request.tools == [{"type": "function", "function": FUNCTION}]
+    assert obstacle == ("input" if spoken is EMBEDDINGS else "")
+    assert (request.model, request.messages[0].role, request.messages[0].text) == ("m", "user", "hi")
+    assert request.stream is (None if spoken is EMBEDDINGS else True)
+    assert request.tools == ([{"type": "function", "function": FUNCTION}] if "tools" in REQUESTS[spoken.name] else None)
     whole = spoken.unstreamed(json.dumps(REQUESTS[spoken.name]).encode())
     kept = {k: v for k, v in REQUESTS[spoken.name].items() if k not in {"stream", "stream_options"}}
     assert json.loads(whole) == kept
 
 
-@SPOKEN
+@SPOKEN_BY_OWNED
 @settings(deadline=None)  # the first example of each builds a schema; machines are busy
 @given(answer=st.just(CALLS) | TEXTS, cuts=st.lists(st.integers(0, 9999), max_size=9))
 def test_an_authored_answer_is_valid_and_survives_streaming_however_it_is_split(spoken, answer, cuts):
@@ -91,7 +96,7 @@ def test_an_authored_answer_is_valid_and_survives_streaming_however_it_is_split(
     check_authored(spoken.name, body)
     assert spoken.answer_text(body) == answer
     assert spoken.read(body) == ("m", USAGE)
-    assert spoken.finish_reason(body) == ("tool_calls" if answer == CALLS else "stop")
+    assert spoken.finish_reason(body) == ("tool_calls" if answer == CALLS and spoken is not COMPLETIONS else "stop")
     events = spoken.stream_of(body, asked(spoken))
     check_events(spoken.name, events)
     stream = b"".join(events)
@@ -101,7 +106,7 @@ def test_an_authored_answer_is_valid_and_survives_streaming_however_it_is_split(
     assert (came.usage, came.fault, came.error_sent, came.text_chars) == (USAGE, "", False, 0)
 
 
-@SPOKEN
+@SPOKEN_BY_OWNED
 @settings(deadline=None)
 @given(
     seed=st.randoms(use_true_random=False),
@@ -122,7 +127,7 @@ def test_a_cut_stream_is_never_complete_and_every_split_of_it_says_the_same(spok
     json.loads(came.body)
 
 
-@SPOKEN
+@SPOKEN_BY_OWNED
 def test_every_single_byte_on_its_own_gives_the_same_answer(spoken):
     body = authored(spoken, "Grüße an 樹")
     stream = b"".join(spoken.stream_of(body, asked(spoken)))
@@ -134,7 +139,7 @@ def test_every_single_byte_on_its_own_gives_the_same_answer(spoken):
     assert json.loads(read_in_batches.body) == json.loads(long)
 
 
-@SPOKEN
+@SPOKEN_BY_OWNED
 @pytest.mark.parametrize("answer", ["an answer of some length, so that it comes in pieces", CALLS])
 def test_a_stream_that_breaks_says_so_as_soon_as_it_is_known(spoken, answer):
     events = spoken.stream_of(authored(spoken, answer), asked(spoken))
@@ -223,6 +228,7 @@ OBJECTS = st.dictionaries(st.sampled_from(WORDS), JSON, max_size=6)
     cuts=st.lists(st.integers(0, 9999), max_size=5),
 )
 def test_no_stream_however_odd_breaks_an_assembler(spoken, events, start, newline, cuts):
+    start = start and spoken is not EMBEDDINGS
     stream = b"".join(spoken.stream_of(authored(spoken, "a"), asked(spoken))[:3]) if start else b""
     stream += b"".join(b"data: " + json.dumps(event[0]).encode() + newline * 2 for event in events)
     came = assembled(spoken, split(stream, cuts))

@@ -9,7 +9,7 @@ from tests.support.schemas import check_authored, check_error, check_events
 
 from freehold.errors import BadRequest
 from freehold.vocabulary import Usage
-from freehold.wire.known import CHAT, MESSAGES, RESPONSES
+from freehold.wire.known import CHAT, COMPLETIONS, MESSAGES, RESPONSES
 from freehold.wire.streams import before_end
 
 SHUT = b'event: content_block_stop\ndata: {"type":"content_block_stop"}\n\n'
@@ -40,12 +40,12 @@ def test_a_text_that_speaks_of_the_end_is_not_taken_for_it():
 
 
 def _author(spoken):
-    asked = spoken.decode(b'{"model":"m","messages":[],"input":"x"}')
+    asked = spoken.decode(b'{"model":"m","messages":[],"input":"x","prompt":"x"}')
     body = spoken.author(asked, call_id="c", created_s=1, answer="a", usage=Usage())
     return asked, body
 
 
-@pytest.mark.parametrize("spoken", [CHAT, RESPONSES, MESSAGES], ids=lambda one: one.name)
+@pytest.mark.parametrize("spoken", [CHAT, COMPLETIONS, RESPONSES, MESSAGES], ids=lambda one: one.name)
 def test_the_check_finds_missing_unknown_and_converted_fields(spoken):
     asked, body = _author(spoken)
     whole = json.loads(body)
@@ -59,7 +59,7 @@ def test_the_check_finds_missing_unknown_and_converted_fields(spoken):
             check_authored(spoken.name, json.dumps(changed).encode())
     events = spoken.stream_of(body, asked)
     for changed in (events[:-1], events[:1] + events[2:], [*events[:-1], b'data: {"a":1}\n\n', events[-1]]):
-        if spoken is not CHAT or len(changed) > len(events):
+        if spoken in (RESPONSES, MESSAGES) or len(changed) > len(events):
             with pytest.raises((AssertionError, ValueError, KeyError)):
                 check_events(spoken.name, changed)
     with pytest.raises((AssertionError, ValueError, KeyError)):

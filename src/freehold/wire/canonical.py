@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from .bodies import UNREADABLE
+
 _PREFIX = '{"tool_calls":['
 _PIECE_CHARS = 24
-_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
 class Called(msgspec.Struct):
@@ -44,7 +45,7 @@ def read(answer: str, *, tools: bool) -> Answer:
         return Answer(answer)
     try:
         return Answer("", tuple(_calls_decoder.decode(answer).tool_calls))
-    except _UNREADABLE:
+    except UNREADABLE:
         return Answer(answer)
 
 
@@ -57,7 +58,7 @@ def parsed(arguments: str) -> Any:
     """Arguments that came as text: their JSON, `{}` for nothing, the text itself where it is no JSON."""
     try:
         return _decoder.decode(arguments) if arguments.strip() else {}
-    except _UNREADABLE:
+    except UNREADABLE:
         return arguments
 
 

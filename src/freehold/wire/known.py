@@ -5,12 +5,16 @@ from __future__ import annotations
 from .anthropic.messages import Messages
 from .dialects import Dialect
 from .openai.chat import Chat
+from .openai.completions import Completions
+from .openai.embeddings import Embeddings
 from .openai.responses import Responses
 
 CHAT = Chat()
 MESSAGES = Messages()
 RESPONSES = Responses()
-DIALECTS: dict[str, Dialect] = {one.name: one for one in (CHAT, RESPONSES, MESSAGES)}
+COMPLETIONS = Completions()
+EMBEDDINGS = Embeddings()
+DIALECTS: dict[str, Dialect] = {one.name: one for one in (CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MESSAGES)}
 
 
 def dialect(name: str) -> Dialect:

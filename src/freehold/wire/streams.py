@@ -13,10 +13,8 @@ from typing import Any
 
 import msgspec
 
+from .bodies import UNREADABLE
 from .sse import Event, SseParser
-
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What reading JSON from somebody else may raise."""
 
 _BATCH_BYTES = 65_536
 _ODD_FORM = (ValueError, TypeError, AttributeError, LookupError)

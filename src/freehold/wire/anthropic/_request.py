@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import msgspec
 
-from freehold.errors import BadRequest
+from freehold.wire import bodies
 from freehold.wire.openai import ChatRequest, ContentPart, Message
 
 _NOTHING = msgspec.Raw(b"")
@@ -113,12 +113,7 @@ def decode_request(body: bytes) -> MessagesRequest:
         BadRequest: the body is no JSON, or a field that Freehold reads has a type no provider accepts. The message
             names the place, never the content.
     """
-    try:
-        return _decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise BadRequest(f"the request body is not a Messages request: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BadRequest("the request body is not valid JSON") from None
+    return bodies.request(_decoder, body, "Messages")
 
 
 def _add_turn(messages: list[Message], role: str, blocks: list[Block]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from freehold.vocabulary import Usage
-from freehold.wire import canonical
+from freehold.wire import bodies, canonical
 
 FINISH_REASONS = {
     "end_turn": "stop",
@@ -77,11 +77,8 @@ _decoder = msgspec.json.Decoder(MessageBody)
 
 def decode_response(body: bytes) -> MessageBody | None:
     """Read an answer, or None where the body is no message (an error, HTML, a cut body)."""
-    try:
-        message = _decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    return message if message.type == "message" else None
+    message = bodies.answer(_decoder, body)
+    return message if message is not None and message.type == "message" else None
 
 
 def answer_text(body: bytes) -> str | None:

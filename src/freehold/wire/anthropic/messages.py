@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
 from freehold.errors import FreeholdError
 from freehold.vocabulary import Usage
+from freehold.wire import bodies
 from freehold.wire.dialects import Asked, Read
 
 from ._author import message, stream_of
@@ -15,9 +12,6 @@ from ._errors import error_envelope, error_event
 from ._request import decode_request
 from ._response import answer_text, decode_response, finish_reason
 from ._stream import MessageAssembler
-
-_decoder = msgspec.json.Decoder(dict[str, Any])
-_encoder = msgspec.json.Encoder()
 
 
 class Messages:
@@ -67,9 +61,7 @@ class Messages:
 
     def unstreamed(self, body: bytes) -> bytes:
         """The same request asking for the answer whole."""
-        fields = _decoder.decode(body)
-        fields.pop("stream", None)
-        return _encoder.encode(fields)
+        return bodies.without(body, "stream")
 
     def error_envelope(self, error: FreeholdError) -> bytes:
         """An error in Anthropic's envelope."""

@@ -44,7 +44,7 @@ def completion(*, id: str, model: str, created: int, answer: str, usage: Usage, 
         "created": created,
         "model": model,
         "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": reason}],
-        "usage": _usage(usage),
+        "usage": usage_body(usage),
         "service_tier": "default",
         "system_fingerprint": None,
     }
@@ -123,7 +123,8 @@ def _tool_calls(completion_id: str, calls: Sequence[canonical.Called]) -> list[d
     ]
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
+def usage_body(usage: Usage) -> dict[str, Any]:
+    """Counts as chat completions and completions state them."""
     return {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.output_tokens,

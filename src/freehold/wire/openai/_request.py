@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from freehold.errors import BadRequest
+from freehold.wire import bodies
 
 
 class ContentPart(msgspec.Struct, omit_defaults=True):
@@ -115,9 +115,4 @@ def decode_request(body: bytes) -> ChatRequest:
         BadRequest: the body is no JSON, or a field that Freehold reads has a type no provider accepts. The message
             names the place, never the content.
     """
-    try:
-        return _decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise BadRequest(f"the request body is not a chat completion request: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BadRequest("the request body is not valid JSON") from None
+    return bodies.request(_decoder, body, "chat completion")

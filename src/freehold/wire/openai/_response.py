@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from freehold.vocabulary import Usage
-from freehold.wire import canonical
+from freehold.wire import bodies, canonical
 
 
 class _PromptDetails(msgspec.Struct):
@@ -81,19 +81,13 @@ _usage_decoder = msgspec.json.Decoder(_UsageOnly)
 
 def decode_response(body: bytes) -> ChatResponse | None:
     """Read an answer, or None where the body is no chat completion (an error, HTML, a cut body)."""
-    try:
-        return _decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
+    return bodies.answer(_decoder, body)
 
 
 def usage_of(body: bytes) -> Usage | None:
     """Token counts that the provider stated, or None where it stated none. Never guesses."""
-    try:
-        usage = _usage_decoder.decode(body).usage
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    return usage.counts() if usage is not None else None
+    found = bodies.answer(_usage_decoder, body)
+    return found.usage.counts() if found is not None and found.usage is not None else None
 
 
 def answer_text(body: bytes) -> str | None:

@@ -6,9 +6,10 @@ from typing import Any, cast
 
 import msgspec
 
+from freehold.wire.bodies import UNREADABLE
 from freehold.wire.dialects import Assembled
 from freehold.wire.sse import Event
-from freehold.wire.streams import UNREADABLE, EventReader
+from freehold.wire.streams import EventReader
 
 from ._response import UsageBody
 
@@ -51,7 +52,7 @@ class _Choice:
         if chunk.finish_reason is not None:
             self.finish_reason = chunk.finish_reason
         if chunk.logprobs:
-            self._add_logprobs(chunk.logprobs)
+            self.logprobs = joined_logprobs(self.logprobs, chunk.logprobs)
         delta = chunk.delta or {}
         if len(delta) == 1 and isinstance(content := delta.get("content"), str):
             self.content.append(content)  # nearly every chunk
@@ -70,11 +71,6 @@ class _Choice:
                 self.message[key] = self.message[key] + value
             elif value is not None or key not in self.message:
                 self.message[key] = value
-
-    def _add_logprobs(self, logprobs: dict[str, Any]) -> None:
-        kept = self.logprobs = self.logprobs or {}
-        for key, value in logprobs.items():
-            kept[key] = (kept.get(key) or []) + value if isinstance(value, list) else kept.get(key, value)
 
     def _add_call(self, delta: dict[str, Any]) -> None:
         index = delta.get("index")
@@ -106,6 +102,14 @@ class _Choice:
         arguments = sum(len(call.get("function", {}).get("arguments") or "") for call in self.calls.values())
         others = sum(len(piece) for pieces in self.pieces.values() for piece in pieces)
         return arguments + others + sum(map(len, self.content))
+
+
+def joined_logprobs(kept: dict[str, Any] | None, more: dict[str, Any]) -> dict[str, Any]:
+    """Log probabilities of the tokens so far and of those that came."""
+    joined = dict(kept or {})
+    for key, value in more.items():
+        joined[key] = (joined.get(key) or []) + value if isinstance(value, list) else joined.get(key, value)
+    return joined
 
 
 class StreamAssembler(EventReader):

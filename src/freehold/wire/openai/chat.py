@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
 from freehold.errors import FreeholdError
 from freehold.vocabulary import Usage
+from freehold.wire import bodies
 from freehold.wire.dialects import Asked, Read
 
 from ._author import completion, stream_of
@@ -15,9 +12,6 @@ from ._errors import error_envelope, error_event
 from ._request import decode_request
 from ._response import answer_text, decode_response, finish_reason
 from ._stream import StreamAssembler
-
-_decoder = msgspec.json.Decoder(dict[str, Any])
-_encoder = msgspec.json.Encoder()
 
 
 class Chat:
@@ -68,10 +62,7 @@ class Chat:
 
     def unstreamed(self, body: bytes) -> bytes:
         """The same request asking for the answer whole."""
-        fields = _decoder.decode(body)
-        fields.pop("stream", None)
-        fields.pop("stream_options", None)
-        return _encoder.encode(fields)
+        return bodies.without(body, "stream", "stream_options")
 
     def error_envelope(self, error: FreeholdError) -> bytes:
         """An error in OpenAI's envelope."""

@@ -6,8 +6,7 @@ from typing import Any, cast
 
 import msgspec
 
-from freehold.errors import BadRequest
-from freehold.wire import canonical
+from freehold.wire import bodies, canonical
 from freehold.wire.openai._request import ChatRequest, ContentPart, Message
 
 _CALLS = frozenset({"function_call", "custom_tool_call"})
@@ -115,12 +114,7 @@ def decode_request(body: bytes) -> ResponsesRequest:
         BadRequest: the body is no JSON, or a field that Freehold reads has a type no provider accepts. The message
             names the place, never the content.
     """
-    try:
-        return _decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise BadRequest(f"the request body is not a Responses request: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BadRequest("the request body is not valid JSON") from None
+    return bodies.request(_decoder, body, "Responses")
 
 
 def _add(messages: list[Message], item: Item) -> None:

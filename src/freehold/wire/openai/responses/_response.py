@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from freehold.vocabulary import Usage
-from freehold.wire import canonical
+from freehold.wire import bodies, canonical
 
 _OVER = frozenset({"completed", "incomplete"})
 
@@ -77,11 +77,10 @@ _decoder = msgspec.json.Decoder(ResponseBody)
 
 def decode_response(body: bytes) -> ResponseBody | None:
     """Read an answer, or None where the body is no response or a failed one."""
-    try:
-        response = _decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    response = bodies.answer(_decoder, body)
+    if response is None or response.object != "response":
         return None
-    return response if response.object == "response" and response.status not in ("failed", "cancelled") else None
+    return response if response.status not in ("failed", "cancelled") else None
 
 
 def answer_text(body: bytes) -> str | None:

@@ -1,0 +1,178 @@
+"""OpenAI's completions and embeddings: what of them can be owned, their counts, their streams, and its own SDK."""
+
+from __future__ import annotations
+
+import json
+
+import openai
+import pytest
+from tests.support.schemas import check_authored
+from tests.support.upstream import LAST_CHUNK, STREAM_HEAD, Upstream, chunk, http, send
+
+from freehold.errors import BadRequest
+from freehold.vocabulary import Usage
+from freehold.wire.known import COMPLETIONS, EMBEDDINGS
+
+USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18, "prompt_tokens_details": {"cached_tokens": 4}}
+
+
+def asked(**request):
+    return COMPLETIONS.decode(json.dumps({"model": "m"} | request).encode())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "texts", "obstacle"),
+    [
+        ("a", ["a"], ""),
+        (["a"], ["a"], ""),
+        (["a", "b"], ["a", "b"], "prompt"),
+        ([1, 2], [""], "prompt"),
+        ([[1, 2], [3]], ["", ""], "prompt"),
+        ([], [], "prompt"),
+        (None, [""], "prompt"),
+    ],
+)
+def test_one_prompt_of_text_can_be_owned(prompt, texts, obstacle):
+    request, found, _ = asked(prompt=prompt, max_tokens=9, temperature=0)
+    assert [message.text for message in request.messages] == texts
+    assert found == obstacle
+    assert (request.max_tokens, request.temperature) == (9, 0)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("n", 2),
+        ("best_of", 3),
+        ("logprobs", 0),
+        ("echo", True),
+        ("suffix", "s"),
+        ("stop", ["x"]),
+        ("logit_bias", {"1": 2}),
+    ],
+)
+def test_a_request_names_what_an_owned_model_cannot_give(field, value):
+    assert asked(prompt="a", **{field: value}).obstacle == field
+
+
+def whole(*texts, **extra):
+    choices = [{"text": t, "index": n, "logprobs": None, "finish_reason": "stop"} for n, t in enumerate(texts)]
+    body = {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": "m-1", "choices": choices}
+    return json.dumps(body | {"usage": USAGE} | extra).encode()
+
+
+def test_a_whole_answer_is_read():
+    assert COMPLETIONS.read(whole("a", "b")) == ("m-1", Usage(7, cache_read_tokens=4, output_tokens=7))
+    assert COMPLETIONS.answer_text(whole("a", "b")) == "a"
+    assert COMPLETIONS.finish_reason(whole("a")) == "stop"
+    assert COMPLETIONS.read(b'{"choices":[{"message":{"content":"chat"}}]}') is None
+    assert COMPLETIONS.read(b'{"choices":[]}') is None
+
+
+def stream(*documents):
+    return b"".join(b"data: " + json.dumps(one).encode() + b"\n\n" for one in documents)
+
+
+def part(index, text, reason=None, **extra):
+    return {"id": "cmpl-1", "choices": [{"index": index, "text": text, "finish_reason": reason, **extra}]}
+
+
+def come(data):
+    assembler = COMPLETIONS.assembler()
+    assembler.feed(data)
+    return assembler.finish()
+
+
+DONE = b"data: [DONE]\n\n"
+
+
+def test_several_choices_and_log_probabilities_are_put_together():
+    probable = [{"tokens": ["a"], "token_logprobs": [-0.5]}, {"tokens": ["b"], "token_logprobs": [-1.5]}]
+    data = stream(
+        part(1, "x"),
+        part(0, "a", logprobs=probable[0]),
+        part(0, "b", "stop", logprobs=probable[1]),
+        part(1, "y", "length"),
+    )
+    came = come(data + DONE)
+    assert came.fault == ""
+    first, second = json.loads(came.body)["choices"]
+    assert (first["text"], first["finish_reason"], second["text"], second["finish_reason"]) == (
+        "ab",
+        "stop",
+        "xy",
+        "length",
+    )
+    assert first["logprobs"] == {"tokens": ["a", "b"], "token_logprobs": [-0.5, -1.5]}
+    assert come(data).fault == "the stream ended without [DONE]"
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        (DONE, "before the first choice"),
+        (stream(part(0, "abc")) + DONE, "without a finish reason"),
+        (stream(part("0", "abc")) + DONE, "unexpected form"),
+        (stream({"error": {"message": "x"}}), "an error in the stream"),
+        (stream(part(0, "a", "stop") | {"usage": {"prompt_tokens": "x"}}) + DONE, "usage cannot be read"),
+    ],
+)
+def test_an_incomplete_stream_is_never_taken_for_a_whole_one(data, fault):
+    assert fault in come(data).fault
+
+
+def test_a_stream_of_ours_keeps_quiet_about_usage_where_nobody_asked():
+    ask = asked(prompt="a", stream=True)
+    body = COMPLETIONS.author(ask, call_id="c", created_s=1, answer="b", usage=Usage(1))
+    assert b"usage" not in b"".join(COMPLETIONS.stream_of(body, ask))
+
+
+@pytest.fixture(scope="module")
+def up():
+    with Upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def client(up):
+    with openai.OpenAI(base_url=up.url, api_key="k", max_retries=0) as one:
+        yield one
+
+
+def test_the_official_client_reads_our_answers_whole_and_streamed(client, up):
+    ask = {"model": "m", "prompt": "hi", "stream_options": {"include_usage": True}}
+    body = COMPLETIONS.author(
+        asked(**ask), call_id="c", created_s=1, answer="a long " * 9, usage=Usage(1, output_tokens=2)
+    )
+    check_authored(COMPLETIONS.name, body)
+    up.play(send(http(200, body)))
+    assert client.completions.create(model="m", prompt="hi").choices[0].text == "a long " * 9
+    events = COMPLETIONS.stream_of(body, asked(**ask))
+    up.play(send(STREAM_HEAD, *(chunk(event) for event in events), LAST_CHUNK))
+    chunks = list(client.completions.create(**ask, stream=True))
+    assert "".join(one.choices[0].text for one in chunks if one.choices) == "a long " * 9
+    assert chunks[-1].usage.total_tokens == 3
+
+
+def test_embeddings_are_counted_and_never_owned():
+    ask = EMBEDDINGS.decode(b'{"model":"e","input":["a","b"]}')
+    assert [message.text for message in ask.chat.messages] == ["a", "b"]
+    tokens = EMBEDDINGS.decode(b'{"model":"e","input":[[1,2]]}')
+    assert not tokens.chat.messages[0].text_only
+    assert ask.obstacle == tokens.obstacle == "input"
+    numbers = [{"object": "embedding", "index": 0, "embedding": [0.5]}]
+    usage = {"prompt_tokens": 5, "total_tokens": 5}
+    body = json.dumps({"object": "list", "data": numbers, "model": "e-1", "usage": usage}).encode()
+    check_authored(EMBEDDINGS.name, body)
+    assert EMBEDDINGS.read(body) == ("e-1", Usage(5))
+    assert EMBEDDINGS.answer_text(body) is None
+    assert EMBEDDINGS.read(b'{"data":{}}') is None
+    assert EMBEDDINGS.unstreamed(b'{"input":"a"}') == b'{"input":"a"}'
+    with pytest.raises(NotImplementedError):
+        EMBEDDINGS.author(ask, call_id="c", created_s=1, answer="a", usage=Usage())
+    with pytest.raises(NotImplementedError):
+        EMBEDDINGS.stream_of(body, ask)
+    stream = EMBEDDINGS.assembler()
+    assert stream.finish().fault == "embeddings are not streamed"
+    with pytest.raises(BadRequest):
+        EMBEDDINGS.decode(b"{}")
