@@ -11,6 +11,12 @@
     ├── LedgerUnavailable            503  exit 1   the ledger cannot be read or written
     ├── BadRequest                   400  exit 1   a request body or header that no provider could answer
     ├── RestrictedRefused            403  exit 3   restricted data, and no owned model may answer
+    ├── CallerRefused                             a virtual key does not carry the call
+    │   ├── InvalidKey       401  exit 1   a virtual key is unknown, expired or revoked, or one is needed and missing
+    │   ├── KeyScope         403  exit 3   the key is not for this model or task
+    │   ├── PriceUnknown     403  exit 3   the key has a budget, and nobody knows what the call would cost
+    │   ├── BudgetExhausted  429  exit 3   the key's budget does not carry the call
+    │   └── RateLimited      429  exit 1   the key's requests or tokens of this minute are used up
     ├── RecordingMissing             404  exit 1   the recorded provider holds no answer to this request
     └── UpstreamFailed               502  exit 1   a provider refused, broke off, stalled or sent something unreadable
         └── UpstreamTimeout          504  exit 1   a provider did not answer inside the deadline
@@ -120,6 +126,58 @@ class RestrictedRefused(FreeholdError):
     code = "restricted_refused"
     status = 403
     exit_code = 3
+
+
+class CallerRefused(FreeholdError):
+    """A virtual key does not carry the call: one of the errors below says why.
+
+    Args:
+        message: what is wrong; names the key by its name, never by itself.
+        hint: what to do about it.
+        lines: header lines of HTTP that belong to the answer, each ended by CRLF.
+    """
+
+    status = 403
+
+    def __init__(self, message: str, *, hint: str = "", lines: bytes = b"") -> None:
+        super().__init__(message, hint=hint)
+        self.lines = lines
+
+
+class InvalidKey(CallerRefused):
+    """A virtual key is unknown, expired or revoked, or one is needed and missing."""
+
+    code = "invalid_key"
+    status = 401
+
+
+class KeyScope(CallerRefused):
+    """The key is not for this model or task."""
+
+    code = "key_scope"
+    exit_code = 3
+
+
+class PriceUnknown(CallerRefused):
+    """The key has a budget, and nobody knows what the call would cost."""
+
+    code = "price_unknown"
+    exit_code = 3
+
+
+class BudgetExhausted(CallerRefused):
+    """The key's budget does not carry the call."""
+
+    code = "budget_exhausted"
+    status = 429
+    exit_code = 3
+
+
+class RateLimited(CallerRefused):
+    """The key's requests or tokens of this minute are used up."""
+
+    code = "rate_limited"
+    status = 429
 
 
 class RecordingMissing(FreeholdError):

@@ -99,6 +99,16 @@ MIGRATIONS: Final = (
         2, "when a certificate was voided", "ALTER TABLE certificates ADD COLUMN voided_at TEXT NOT NULL DEFAULT ''"
     ),
     Migration(3, "owned answers can be paused", _PAUSES),
+    Migration(
+        4,
+        "virtual keys",
+        """
+        CREATE TABLE virtual_keys (
+            seq INTEGER NOT NULL PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE, data TEXT NOT NULL,
+            made_by TEXT NOT NULL
+        );
+        """,
+    ),
 )
 
 

@@ -1,4 +1,4 @@
-"""What every part of the registry stands on: the open database, the audit log, and publishing the route table."""
+"""What every part of the registry stands on: the open database, the audit log, and publishing routes and keys."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from sqlalchemy import Connection
 from freehold import settings as settings_module
 from freehold.errors import ConfigurationError, MissingPrerequisite, NotFound
 from freehold.settings import Loaded, Settings, TaskSettings
-from freehold.vocabulary import RouteTable, Stage, Task
+from freehold.vocabulary import KeyTable, RouteTable, Stage, Task
 
-from . import _audit, _migrations, _remembered, _routing, _rows, _spool, routes
+from . import _audit, _migrations, _remembered, _routing, _rows, _spool, keys, routes
 from ._audit import AuditCheck, AuditEntry, AuditHead
 from ._database import Database
 from ._decisions import Effective
@@ -74,7 +74,7 @@ class Opened:
         return self._settings
 
     def publish(self, settings: Settings | None = None) -> RouteTable:
-        """Write the route table, if it differs from the one that lies there, with a higher version.
+        """Write the route table and the keys, each if it differs from what lies there, with a higher version.
 
         With `settings`, what persons declare is taken from there from now on. Also carries out demotions that wait in
         files because the database was locked when they were decided.
@@ -93,6 +93,7 @@ class Opened:
                     for _, demotion in waiting:
                         self._demote(connection, demotion.task_id, demotion.certificate_id, demotion.reason, "audit")
                     table = self._write_table(connection, file)
+                    self._write_keys(connection)
                 for spooled, _ in waiting:
                     spooled.unlink(missing_ok=True)
         except OSError as error:
@@ -126,7 +127,7 @@ class Opened:
 
     @contextmanager
     def _change(self) -> Generator[Connection]:
-        """A write after which the route table is published."""
+        """A write after which routes and keys are published."""
         with self._db.write() as connection:
             yield connection
             _rows.set_number(connection, _rows.REVISION, _rows.number(connection, _rows.REVISION) + 1)
@@ -155,6 +156,17 @@ class Opened:
         _rows.set_number(connection, _rows.VERSION, table.version)
         _rows.set_number(connection, _rows.PUBLISHED, _rows.number(connection, _rows.REVISION))
         return table
+
+    def _write_keys(self, connection: Connection) -> None:
+        file, made = keys.path(self.home), _rows.virtual_keys(connection)
+        try:
+            before = keys.load(file)
+        except MissingPrerequisite:
+            before = KeyTable(0)
+        if made != before.keys:
+            version = max(before.version, _rows.number(connection, _rows.KEYS_VERSION)) + 1
+            keys.write(file, KeyTable(version, made))
+            _rows.set_number(connection, _rows.KEYS_VERSION, version)
 
     def _load(self) -> Loaded:
         return settings_module.load({**os.environ, settings_module.HOME_VARIABLE: str(self.home)})

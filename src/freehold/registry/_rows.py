@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Connection, Table, delete, select, update
 
-from freehold.vocabulary import Certificate, Contract, Manifest, Stage, Task, Verdict
+from freehold.vocabulary import Certificate, Contract, Manifest, Stage, Task, Verdict, VirtualKey
 
 from . import _tables as t
 from ._database import next_number, now
@@ -20,6 +20,7 @@ from ._stages import Held, StageRecord
 T = TypeVar("T")
 
 REVISION, PUBLISHED, VERSION = "revision", "published_revision", "routes_version"
+KEYS_VERSION = "keys_version"
 RESTRICTED = "restricted"
 
 
@@ -313,6 +314,22 @@ def add_verdict(connection: Connection, verdict: Verdict) -> None:
         data=_encode(verdict),
         made_at=verdict.made_at,
     )
+
+
+def virtual_keys(connection: Connection) -> tuple[VirtualKey, ...]:
+    """Every virtual key, oldest first, revoked ones included."""
+    rows = connection.execute(select(t.virtual_keys.c.data).order_by(t.virtual_keys.c.seq)).scalars()
+    return tuple(_decode(row, VirtualKey) for row in rows)
+
+
+def add_virtual_key(connection: Connection, key: VirtualKey, by: str) -> None:
+    """Append a virtual key."""
+    insert(connection, t.virtual_keys, id=key.id, name=key.name, data=_encode(key), made_by=by)
+
+
+def replace_virtual_key(connection: Connection, key: VirtualKey) -> None:
+    """Put a virtual key in the place of the one with its id."""
+    connection.execute(update(t.virtual_keys).where(t.virtual_keys.c.id == key.id).values(data=_encode(key)))
 
 
 def _encode(value: msgspec.Struct) -> str:

@@ -85,6 +85,15 @@ pauses = Table(
 verdicts = Table(
     "verdicts", metadata, _number("seq", key=True), _text("task_id"), _text("word"), _text("data"), _text("made_at")
 )
+virtual_keys = Table(
+    "virtual_keys",
+    metadata,
+    _number("seq", key=True),
+    _text("id"),
+    _text("name"),
+    _text("data"),
+    _text("made_by"),
+)
 audit_log = Table(
     "audit_log",
     metadata,

@@ -6,10 +6,6 @@ every table they leave has a higher version than the one before.
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +13,10 @@ import msgspec
 
 from freehold.errors import MissingPrerequisite
 from freehold.vocabulary import RouteTable
+
+from ._published import locked, replace
+
+__all__ = ["FILE_NAME", "load", "locked", "path", "write"]
 
 FILE_NAME: Final = "routes.json"
 
@@ -52,29 +52,4 @@ def write(file: Path, table: RouteTable) -> None:
     Raises:
         OSError: the disk refuses; the earlier table stays.
     """
-    content = msgspec.json.format(msgspec.json.encode(table))
-    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def locked(file: Path) -> Generator[None]:
-    """Hold the writers' lock of a route table. Waits for other processes; a dead one's lock is free."""
-    import fcntl
-
-    lock = file.with_name(f".{file.name}.lock")
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+    replace(file, table, mode=0o644)

@@ -6,6 +6,7 @@ from ._audit import AuditCheck, AuditEntry, AuditHead
 from ._database import FILE_NAME
 from ._decisions import Decision
 from ._evidence_book import EvidenceBook
+from ._key_book import KeyBook
 from ._pause_book import PauseBook
 from ._rows import DecisionRecord, Pause, StudentRecord
 from ._stage_book import StageBook
@@ -28,12 +29,12 @@ __all__ = [
 ]
 
 
-class Registry(TaskBook, EvidenceBook, StageBook, PauseBook):
+class Registry(TaskBook, EvidenceBook, StageBook, PauseBook, KeyBook):
     """Who exists and who allowed it, in one home.
 
     Safe for several processes and threads at once. Whatever changes a route publishes the route table before the method
     returns; what a crash left unpublished is published when the registry is next opened. Every change is in the audit
-    log. A task is named by its id or its name wherever a method takes `task`. Its methods are in four parts, by what
+    log. A task is named by its id or its name wherever a method takes `task`. Its methods are in five parts, by what
     they are about; opening, publishing and the audit log are in `_opened`.
 
     Args:

@@ -4,6 +4,7 @@ from .call import Call, Leg, Outcome, Owner, Purpose, Usage
 from .certificate import Against, Certificate, Interval
 from .contract import Contract
 from .feedback import Feedback, FeedbackKind
+from .key import NANO_USD, Budget, KeyTable, Period, VirtualKey
 from .money import ZERO, Assumption, Range, Source
 from .route import Route, RouteTable, Stage
 from .student import Answer, Example, LearningPoint, Manifest, Tried
@@ -11,11 +12,13 @@ from .task import NARROW_KINDS, DataClass, Match, MessagePattern, Profile, Slot,
 from .verdict import Flip, Option, Verdict, VerdictWord
 
 __all__ = [
+    "NANO_USD",
     "NARROW_KINDS",
     "ZERO",
     "Against",
     "Answer",
     "Assumption",
+    "Budget",
     "Call",
     "Certificate",
     "Contract",
@@ -25,6 +28,7 @@ __all__ = [
     "FeedbackKind",
     "Flip",
     "Interval",
+    "KeyTable",
     "LearningPoint",
     "Leg",
     "Manifest",
@@ -33,6 +37,7 @@ __all__ = [
     "Option",
     "Outcome",
     "Owner",
+    "Period",
     "Profile",
     "Purpose",
     "Range",
@@ -48,4 +53,5 @@ __all__ = [
     "Usage",
     "Verdict",
     "VerdictWord",
+    "VirtualKey",
 ]
