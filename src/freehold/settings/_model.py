@@ -76,6 +76,8 @@ class GatewaySettings(_Table, frozen=True):
     retries: Retries = 1
     drain_s: Patience = 10.0
     trust_replay_times: bool = False
+    require_key: bool = False
+    reserve_output_tokens: Count = 4096
 
 
 class LedgerSettings(_Table, frozen=True):

@@ -1,0 +1,13 @@
+"""Who calls, and what that may cost: virtual keys, budgets in money, limits per minute.
+
+`Callers` is what the gateway holds, one per process; `freehold.gateway.callers.spending` reads what it keeps, for those
+who only look. No database is opened: keys come from a published file, and what was spent lies in a file that every
+process of the home maps. Knows nothing of HTTP beyond header lines, and of no provider.
+"""
+
+from ._admission import Admission
+from ._caller import Caller
+from ._desk import Callers, Claim
+from ._presented import Headers, without_keys
+
+__all__ = ["Admission", "Caller", "Callers", "Claim", "Headers", "without_keys"]

@@ -1,0 +1,253 @@
+"""Who may call now, and for how much: the keys as published, the book, the prices."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from freehold.errors import FreeholdError, InvalidKey, MissingPrerequisite
+from freehold.registry import keys
+from freehold.settings import Settings
+from freehold.vocabulary import KeyTable
+
+from . import _limits, _refusals
+from ._admission import Admission
+from ._book import REQUESTS, TOKENS, Book, unavailable
+from ._caller import Caller
+from ._presented import Headers, presented
+from ._tariffs import Tariffs
+
+_CHALLENGE: Final = b'www-authenticate: Bearer realm="freehold"\r\n'
+_SWEEP_NS: Final = 1_000_000_000
+_HOW: Final = "send one as Authorization: Bearer fh-..., x-api-key or api-key; freehold keys create NAME makes it"
+
+
+class Claim(NamedTuple):
+    """What a call asks for.
+
+    Args:
+        dialect: the client's, for the words of the header lines.
+        provider: who is to be paid, as the settings name it.
+        model: the model that is to be paid.
+        task: the task's name, "" where it is not known.
+        prompt_tokens: an estimate from above; where the prompt turns out longer, the call may cost more than was
+            reserved, which is counted exactly and shown.
+        output_limit: what the request allows for one answer; None: `gateway.reserve_output_tokens`.
+        choices: how many answers it asks for.
+    """
+
+    dialect: str
+    provider: str
+    model: str
+    task: str = ""
+    prompt_tokens: int = 0
+    output_limit: int | None = None
+    choices: int = 1
+
+
+class Callers:
+    """The keys of one home, for one gateway process and one thread. `prepare` before the first call, then `refresh`.
+
+    Keys that were read once stay in force when their file vanishes or cannot be read. A call under a budget or a limit
+    that cannot be kept (a damaged book, prices not loaded yet) is refused with 503 and never let through uncounted.
+
+    Args:
+        home: whose keys.
+        settings: `gateway.require_key`, `gateway.reserve_output_tokens`, the providers' addresses and `prices`.
+        clock: nanoseconds since the epoch.
+    """
+
+    def __init__(self, home: Path, settings: Settings, clock: Callable[[], int] = time.time_ns) -> None:
+        self._clock = clock
+        self._home = home
+        self._required = settings.gateway.require_key
+        self._output_tokens = settings.gateway.reserve_output_tokens
+        self._tariffs = Tariffs(settings.prices, {name: one.base_url for name, one in settings.providers.items()})
+        self._file = keys.path(home)
+        self._seen: tuple[int, int, int] | None = None
+        self._pepper = b""
+        self._callers: dict[bytes, Caller] = {}
+        self._budgets = self._limits = False
+        self._book: Book | None = None
+        self._loader: threading.Thread | None = None
+        self._swept_ns = 0
+        self.version = 0
+        self.fault: FreeholdError | None = None
+        """What is wrong with the keys' file, for people; None while all is well."""
+        self.book_fault: FreeholdError | None = None
+        """What is wrong with the book of budgets; None while all is well."""
+
+    def prepare(self) -> None:
+        """Read the keys and, where one has a budget, load the list prices. Takes a while: not on the event loop."""
+        self.refresh(background=False)
+
+    def refresh(self, *, background: bool = True) -> None:
+        """Read the keys again where they have changed, and look after the book. Some system calls; never raises.
+
+        With `background`, what takes long is done in a thread, and until then calls under a budget get a 503.
+        """
+        seen = _signature(self._file)
+        if seen != self._seen:
+            self._seen = seen
+            self._read(vanished=seen is None)
+        if self._limits:
+            self._look_after_book()
+        if self._budgets and not self._tariffs.ready:
+            if not background:
+                self._tariffs.load()
+            elif self._loader is None or not self._loader.is_alive():
+                self._loader = threading.Thread(target=self._tariffs.load, name="freehold-prices", daemon=True)
+                self._loader.start()
+
+    def close(self) -> None:
+        """Leave the book. Calls that are not settled by then count as spent at what was reserved for them."""
+        if self._book is not None:
+            self._book.close()
+            self._book = None
+
+    def identify(self, headers: Headers) -> Caller | None:
+        """Who calls; None where no virtual key came and none is required.
+
+        Raises:
+            InvalidKey: the key is unknown, expired or revoked, or one is required and there is none.
+            MissingPrerequisite: the keys have never been readable.
+        """
+        key = presented(headers)
+        if key is None:
+            if self._required:
+                raise InvalidKey("this gateway answers calls with a virtual key alone", hint=_HOW, lines=_CHALLENGE)
+            return None
+        if not self._callers and self.fault is not None:
+            raise self.fault.with_traceback(None)
+        digest = keys.digest(self._pepper, key)
+        caller = self._callers.get(digest)
+        # The look-up is by a digest that nobody outside can aim at; the comparison takes the same time for any two.
+        if caller is None or not hmac.compare_digest(caller.digest, digest):
+            raise InvalidKey("this virtual key is not known here", hint="freehold keys list", lines=_CHALLENGE)
+        caller.check_valid(self._clock())
+        return caller
+
+    def admit(self, caller: Caller, claim: Claim) -> Admission:
+        """Let a call in, and reserve what it may cost: all of its prompt, and for each choice the longest answer.
+
+        Raises:
+            KeyScope, PriceUnknown, RateLimited, BudgetExhausted: the call is refused, and nothing is reserved.
+            MissingPrerequisite: budgets or prices cannot be had at present.
+        """
+        now_ns = self._clock()
+        caller.check_scope(claim.model, claim.task)
+        if not caller.limited:
+            return Admission(caller, None, self._tariffs, self._clock)
+        book = self._book
+        if book is None:
+            fault = self.book_fault or unavailable("the budgets are being opened", hint="try again in a second")
+            raise fault.with_traceback(None)
+        output_tokens = claim.choices * (self._output_tokens if claim.output_limit is None else claim.output_limit)
+        amount = self._worst(caller, claim, output_tokens, now_ns)
+        tokens = min(claim.prompt_tokens + output_tokens, caller.key.tpm)
+        return self._take(
+            Admission(caller, book, self._tariffs, self._clock), caller, book, claim.dialect, amount, tokens, now_ns
+        )
+
+    def _worst(self, caller: Caller, claim: Claim, output_tokens: int, now_ns: int) -> int:
+        """The most that a call may cost, in nanodollars; 0 for a key without a budget."""
+        if caller.key.budget is None:
+            return 0
+        if not self._tariffs.ready:
+            raise unavailable("the prices are being loaded", hint="try again in a second")
+        tariff = self._tariffs.of(claim.provider, claim.model, claim.prompt_tokens, now_ns)
+        if tariff is None:
+            raise _refusals.unpriced(caller, claim.provider)
+        return tariff.worst_nano_usd(claim.prompt_tokens, output_tokens)
+
+    def _take(
+        self, admission: Admission, caller: Caller, book: Book, dialect: str, amount: int, tokens: int, now_ns: int
+    ) -> Admission:
+        """Compare with every limit and take from each, or from none."""
+        rpm, tpm, budget = caller.key.rpm, caller.key.tpm, caller.key.budget
+        rates_row = caller.rates_row(book, now_ns) if rpm or tpm else 0
+        spend_row = caller.spend_row(book, now_ns) if budget is not None else 0
+        requests = tokens_full = committed = reserved = 0
+        wait_requests = wait_tokens = 0
+        over = False
+        book.lock()
+        try:
+            view = book.view
+            if rpm:
+                requests = _limits.current(view[rates_row + REQUESTS], now_ns)
+                wait_requests = _limits.wait_ns(_limits.after(requests, 1, rpm), now_ns)
+            if tpm:
+                tokens_full = _limits.current(view[rates_row + TOKENS], now_ns)
+                wait_tokens = _limits.wait_ns(_limits.after(tokens_full, tokens, tpm), now_ns)
+            wait = max(wait_requests, wait_tokens)
+            if budget is not None and not wait:
+                committed = book.committed(spend_row)
+                over = committed + amount > budget.limit_nano_usd
+                reserved = book.reserved(spend_row) if over else 0
+            if not wait and not over:
+                if rpm:
+                    view[rates_row + REQUESTS] = requests = _limits.after(requests, 1, rpm)
+                if tpm:
+                    view[rates_row + TOKENS] = tokens_full = _limits.after(tokens_full, tokens, tpm)
+                if budget is not None:
+                    book.reserve(spend_row, amount)
+        finally:
+            book.unlock()
+        if over:
+            raise _refusals.exhausted(caller, committed - reserved, reserved, amount)
+        lines = _limits.lines(dialect, now_ns, rpm, requests, tpm, tokens_full)
+        if wait:
+            raise _refusals.limited(caller, wait_requests, wait_tokens, lines)
+        admission.hold(rates_row=rates_row, spend_row=spend_row, amount=amount, tokens=tokens, lines=lines)
+        return admission
+
+    def _read(self, *, vanished: bool) -> None:
+        if vanished:
+            if self.version:
+                self.fault = MissingPrerequisite(
+                    f"{self._file} has vanished", hint="freehold doctor", code="keys_unreadable"
+                )
+            return
+        try:
+            table = keys.load(self._file)
+            pepper = keys.pepper(self._home) if table.keys else b""
+        except FreeholdError as error:
+            self.fault = error
+            return
+        self._adopt(table, pepper)
+
+    def _adopt(self, table: KeyTable, pepper: bytes) -> None:
+        self.version, self.fault, self._pepper = table.version, None, pepper
+        made = [Caller(key) for key in table.keys]
+        self._callers = {caller.digest: caller for caller in made}
+        valid = [caller for caller in made if not caller.key.revoked_at]
+        self._limits = any(caller.limited for caller in valid)
+        self._budgets = any(caller.key.budget is not None for caller in valid)
+
+    def _look_after_book(self) -> None:
+        now_ns = time.monotonic_ns()
+        try:
+            if self._book is not None and not self._book.intact():
+                self._book.restore()
+                self.close()
+            if self._book is None:
+                self._book = Book(self._home)
+                self.book_fault = None
+            elif now_ns - self._swept_ns > _SWEEP_NS:
+                self._swept_ns = now_ns
+                self._book.sweep()
+        except FreeholdError as error:
+            self.book_fault = error
+
+
+def _signature(file: Path) -> tuple[int, int, int] | None:
+    try:
+        there = os.stat(file)  # noqa: PTH116 -- a few times a second
+    except OSError:
+        return None
+    return there.st_ino, there.st_mtime_ns, there.st_size

@@ -1,0 +1,133 @@
+"""What tokens cost, in whole numbers: picodollars a token, so that a call is priced without a decimal on its path.
+
+Method: `freehold.market.tokens.PriceBook`, asked once per provider, model and ten minutes. A list price with more than
+six decimals per million tokens is rounded up. The catalogue of list prices takes about 80 ms and 15 MB, so that it is
+loaded only where a key has a budget, and off the event loop.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import ROUND_CEILING, Decimal
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from freehold.settings import PriceSettings
+from freehold.vocabulary import Usage
+
+if TYPE_CHECKING:
+    from freehold.market.tokens import PriceBook, Rates
+
+_AGE_NS: Final = 600_000_000_000
+_MOST_MODELS: Final = 4096
+"""Names of models come from clients: what they can make us remember is bounded."""
+
+
+class Tariff(NamedTuple):
+    """One model's prices for prompts of one size, in picodollars a token; `output` None: nobody states one."""
+
+    input: int
+    cache_read: int
+    cache_write: int
+    output: int | None
+    reasoning: int | None
+    request: int
+
+    def nano_usd(self, usage: Usage) -> int | None:
+        """What an answer cost, in nanodollars, rounded up; None where it has output that nobody prices."""
+        if self.output is None and usage.output_tokens:
+            return None
+        output = self.output or 0
+        reasoning = output if self.reasoning is None else self.reasoning
+        pico = (
+            usage.input_tokens * self.input
+            + usage.cache_read_tokens * self.cache_read
+            + usage.cache_write_tokens * self.cache_write
+            + (usage.output_tokens - usage.reasoning_tokens) * output
+            + usage.reasoning_tokens * reasoning
+            + self.request
+        )
+        return -(-pico // 1000)
+
+    def worst_nano_usd(self, prompt_tokens: int, output_tokens: int) -> int:
+        """The most that so many tokens can cost, whichever kind they turn out to be."""
+        prompt = max(self.input, self.cache_read, self.cache_write)
+        output = max(self.output or 0, self.reasoning or 0)
+        return -(-(prompt_tokens * prompt + output_tokens * output + self.request) // 1000)
+
+
+class Tariffs:
+    """Prices as this user pays them, kept for ten minutes.
+
+    Args:
+        contracts: `[prices."provider/model"]` of the settings.
+        base_urls: address by provider name.
+    """
+
+    def __init__(self, contracts: Mapping[str, PriceSettings], base_urls: Mapping[str, str]) -> None:
+        self._contracts, self._base_urls = contracts, base_urls
+        self._book: PriceBook | None = None
+        self._since_ns = 0
+        self._known: dict[tuple[str, str], tuple[tuple[int, ...], tuple[Tariff, ...]] | None] = {}
+
+    @property
+    def ready(self) -> bool:
+        """Whether prices can be asked for without loading anything heavy."""
+        return self._book is not None
+
+    def load(self) -> None:
+        """Load the catalogue. Takes a while: not on the event loop."""
+        from freehold.market.tokens import PriceBook
+
+        book = PriceBook(self._contracts, self._base_urls)
+        book.rates("openai", "gpt-4.1", datetime.now(UTC))  # any question loads the catalogue
+        self._book = book
+
+    def of(self, provider: str, model: str, prompt_tokens: int, now_ns: int) -> Tariff | None:
+        """The tariff of a model for a prompt of that size; None where its price is unknown."""
+        if not 0 <= now_ns - self._since_ns < _AGE_NS or len(self._known) > _MOST_MODELS:
+            self._renew(now_ns)
+        key = (provider, model)
+        try:
+            known = self._known[key]
+        except KeyError:
+            known = self._known[key] = self._look_up(provider, model, now_ns)
+        if known is None:
+            return None
+        bands, tariffs = known
+        return tariffs[bisect_left(bands, prompt_tokens)] if bands else tariffs[0]
+
+    def _renew(self, now_ns: int) -> None:
+        from freehold.market.tokens import PriceBook
+
+        self._book = PriceBook(self._contracts, self._base_urls)  # it remembers what it was asked: begin anew
+        self._since_ns = now_ns
+        self._known.clear()
+
+    def _look_up(self, provider: str, model: str, now_ns: int) -> tuple[tuple[int, ...], tuple[Tariff, ...]] | None:
+        assert self._book is not None
+        at = datetime.fromtimestamp(now_ns / 1e9, UTC)
+        bands = self._book.bands(provider, model, at)
+        found: list[Tariff] = []
+        for size in (0, *(start + 1 for start in bands)):
+            rates = self._book.rates(provider, model, at, size)
+            if rates is None:
+                return None
+            found.append(_tariff(rates))
+        return bands, tuple(found)
+
+
+def _tariff(rates: Rates) -> Tariff:
+    return Tariff(
+        _pico(rates.input_usd_per_mtok),
+        _pico(rates.cache_read_usd_per_mtok),
+        _pico(rates.cache_write_usd_per_mtok),
+        None if rates.output_usd_per_mtok is None else _pico(rates.output_usd_per_mtok),
+        None if rates.reasoning_usd_per_mtok is None else _pico(rates.reasoning_usd_per_mtok),
+        int((rates.request_usd * 10**12).to_integral_value(ROUND_CEILING)),
+    )
+
+
+def _pico(usd_per_mtok: Decimal) -> int:
+    return int((usd_per_mtok * 10**6).to_integral_value(ROUND_CEILING))
