@@ -1,0 +1,111 @@
+"""Virtual keys: who may call, until when, for how much."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ._arguments import By, Json
+from ._output import bad, dim, emit, emit_struct, good, say, suggest, table, talk, usd
+
+keys_app = typer.Typer(help="Virtual keys with budgets and limits, for those who call through the gateway.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands."""
+    app.add_typer(keys_app, name="keys")
+
+
+@keys_app.command()
+def create(
+    name: str,
+    *,
+    budget: Annotated[str, typer.Option(help="Money per day, week, month or total: 50usd/month.")] = "",
+    rpm: Annotated[int, typer.Option(help="Requests a minute; 0 for no limit.")] = 0,
+    tpm: Annotated[int, typer.Option(help="Tokens a minute; 0 for no limit.")] = 0,
+    expires: Annotated[str, typer.Option(help="When it ends: 90d, 12h, or a date (end of that day, UTC).")] = "",
+    models: Annotated[list[str] | None, typer.Option(help="Models it is for, as patterns; may be repeated.")] = None,
+    tasks: Annotated[list[str] | None, typer.Option(help="Tasks it is for, as patterns; may be repeated.")] = None,
+    team: Annotated[str, typer.Option(help="Whose it is; a label.")] = "",
+    by: By = "",
+    json: Json = False,
+) -> None:
+    """Make a virtual key. It is shown once, now, and kept as a digest alone.
+
+    Example: freehold keys create search-team --budget 50usd/month --rpm 600
+    """
+    from freehold.services import keys
+    from freehold.services.home import Home
+
+    limits = keys.Limits(budget, rpm, tpm, expires, _several(models), _several(tasks), team)
+    with Home.open() as home:
+        row, secret = keys.create(home, name, limits, by=by)
+    if json:
+        emit("freehold.key/1", key=secret, **{field: getattr(row, field) for field in row.__struct_fields__})
+        return
+    talk(f"The key of {row.name}; it cannot be shown again:")
+    say(secret)
+    suggest("send it as Authorization: Bearer, x-api-key or api-key; freehold keys list shows what it spends")
+
+
+def _several(given: list[str] | None) -> tuple[str, ...]:
+    """Patterns from an option that may be repeated, and from lists with commas in it."""
+    return tuple(one.strip() for text in given or () for one in text.split(",") if one.strip())
+
+
+@keys_app.command("list")
+def list_keys(json: Json = False) -> None:
+    """Every key, with its limits and what it has spent in the present period.
+
+    Example: freehold keys list
+    """
+    from freehold.services import keys
+    from freehold.services.home import Home
+
+    with Home.open() as home:
+        rows = keys.listed(home)
+    if json:
+        emit("freehold.keys/1", keys=rows)
+        return
+    marks = {"active": good, "expired": dim, "revoked": bad}
+    cells = [
+        [
+            row.name,
+            marks[row.status](row.status),
+            row.team,
+            "-" if row.budget_usd is None else f"{usd(row.budget_usd)} / {row.period}",
+            "-" if row.spent_usd is None else usd(row.spent_usd),
+            "-" if row.reserved_usd is None else usd(row.reserved_usd),
+            str(row.rpm or "-"),
+            str(row.tpm or "-"),
+            row.expires_at[:10] or "-",
+            ", ".join((*row.models, *row.tasks)) or "everything",
+        ]
+        for row in rows
+    ]
+    table("Key|Status|Team|>Budget|>Spent|>Reserved|>Rpm|>Tpm|Expires|For", cells)
+    if not rows:
+        suggest("freehold keys create NAME --budget 50usd/month --rpm 600")
+
+
+@keys_app.command()
+def revoke(
+    name: str,
+    by: By = "",
+    reason: Annotated[str, typer.Option(help="Why; goes into the audit log.")] = "",
+    json: Json = False,
+) -> None:
+    """Take a key back: running gateways refuse it within a second.
+
+    Example: freehold keys revoke search-team
+    """
+    from freehold.services import keys
+    from freehold.services.home import Home
+
+    with Home.open() as home:
+        row = keys.revoke(home, name, by=by, reason=reason)
+    if json:
+        emit_struct("freehold.key/1", row)
+        return
+    say(f"the key {row.name} is revoked")
