@@ -18,8 +18,10 @@
     │   ├── BudgetExhausted  429  exit 3   the key's budget does not carry the call
     │   └── RateLimited      429  exit 1   the key's requests or tokens of this minute are used up
     ├── RecordingMissing             404  exit 1   the recorded provider holds no answer to this request
+    ├── Overloaded                   503  exit 1   too much to do: a call was shed, and may come back later
     └── UpstreamFailed               502  exit 1   a provider refused, broke off, stalled or sent something unreadable
         └── UpstreamTimeout          504  exit 1   a provider did not answer inside the deadline
+            └── DeadlineExceeded     504  exit 1   the call's own time is over
 
 `code` is stable and machine-readable, `hint` is the next command or setting to type, `status` is the HTTP status where
 the error crosses the wire, `exit_code` is what the command line ends with. Messages never carry keys, prompts or
@@ -187,6 +189,17 @@ class RecordingMissing(FreeholdError):
     status = 404
 
 
+class Overloaded(FreeholdError):
+    """Too much to do: a call was shed. `retry_after_s`: whole seconds after which it is worth coming back."""
+
+    code = "overloaded"
+    status = 503
+
+    def __init__(self, message: str, *, retry_after_s: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
 class UpstreamFailed(FreeholdError):
     """A provider refused, broke off, stalled or sent something unreadable."""
 
@@ -199,3 +212,9 @@ class UpstreamTimeout(UpstreamFailed):
 
     code = "upstream_timeout"
     status = 504
+
+
+class DeadlineExceeded(UpstreamTimeout):
+    """The time that the call may take in all is over."""
+
+    code = "deadline_exceeded"

@@ -3,16 +3,20 @@
 import os
 import signal
 from collections import Counter as Tally
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.support.clock import Clock
 from tests.support.prometheus import parse
 
 from freehold.gateway._cells import Board
 from freehold.gateway._counters import MOST_SERIES
 from freehold.gateway.metrics import HELP, Metrics
+from freehold.gateway.resilience.policy import LIVE, Policy, Target
+from freehold.gateway.resilience.targets import Targets
 from freehold.vocabulary import Call, Leg, Usage
 
 ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=40)
@@ -55,7 +59,10 @@ def test_every_metric_is_valid_and_has_a_type():
     metrics.audits.add(("t", "agrees"))
     metrics.refused.add("bad_request")
     metrics.demotions.add("t")
-    samples = parse(metrics.text([("freehold_ledger_pending", (), 3), ("freehold_routes_version", (), 7)]))
+    targets = Targets(Policy(), Clock(), Random(1))
+    targets.begin((Target("p", "m-1"),), LIVE)
+    ledger_and_routes = [("freehold_ledger_pending", (), 3), ("freehold_routes_version", (), 7)]
+    samples = parse(metrics.text([*ledger_and_routes, *targets.samples()]))
     tokens = {dict(labels)["kind"]: n for (name, labels), n in samples.items() if name == "freehold_tokens_total"}
     assert tokens == {"input": 20, "cache_read": 40, "cache_write": 60, "output": 80}
     assert total(samples, "freehold_reasoning_tokens_total") == 10

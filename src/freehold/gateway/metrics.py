@@ -23,6 +23,15 @@ HELP: dict[str, tuple[str, str]] = {
     "freehold_calls_in_flight": ("gauge", "Calls being answered now."),
     "freehold_refused_requests_total": ("counter", "Requests refused before they were calls, by error code."),
     "freehold_upstream_attempts_total": ("counter", "Requests sent to providers, by provider, purpose and outcome."),
+    "freehold_upstream_in_flight": ("gauge", "Requests under way to providers."),
+    "freehold_queued": ("gauge", "Calls that wait for room."),
+    "freehold_shed_total": ("counter", "Calls shed for want of room, by priority and reason."),
+    "freehold_retries_total": ("counter", "Retries that calls asked for, by provider and what the budget said."),
+    "freehold_hedges_total": ("counter", "Second requests made because the first was slow, by provider and result."),
+    "freehold_target_state": ("gauge", "0: well, 1: on trial, 2: out. The worst, where processes differ."),
+    "freehold_target_in_flight": ("gauge", "Requests under way to a model of a provider."),
+    "freehold_target_limit": ("gauge", "How many of them may be under way at once, as far as is known."),
+    "freehold_ejections_total": ("counter", "Times a model of a provider was taken out, by reason."),
     "freehold_owned_attempts_total": ("counter", "Questions to owned models, by task and what became of the answer."),
     "freehold_audits_total": ("counter", "Owned answers compared with the rented model's, by task and result."),
     "freehold_demotions_total": ("counter", "Routes taken off by their audit, by task."),
@@ -38,7 +47,11 @@ HELP: dict[str, tuple[str, str]] = {
 }
 """Name, type and meaning of every metric."""
 
-_ACROSS: dict[str, Callable[[float, float], float]] = {"freehold_routes_version": min, "freehold_ledger_healthy": min}
+_ACROSS: dict[str, Callable[[float, float], float]] = {
+    "freehold_routes_version": min,
+    "freehold_ledger_healthy": min,
+    "freehold_target_state": max,
+}
 """Gauges that are not the sum of what the processes say."""
 
 Labels = tuple[tuple[str, str], ...]

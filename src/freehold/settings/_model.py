@@ -26,6 +26,8 @@ Rate = Annotated[float, msgspec.Meta(gt=-1, le=10)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=2**40)]
 Retries = Annotated[int, msgspec.Meta(ge=0, le=100)]
+Places = Annotated[int, msgspec.Meta(ge=0, le=10**6)]
+Limit = Annotated[int, msgspec.Meta(ge=1, le=10**6)]
 
 
 ProviderDialect = Literal[
@@ -54,6 +56,11 @@ class ProviderSettings(_Table, frozen=True):
     dialects: tuple[ProviderDialect, ...] = ()
     region: str = ""
     api_version: str = ""
+    connect_timeout_s: Seconds | None = None
+    first_byte_timeout_s: Seconds | None = None
+    idle_timeout_s: Seconds | None = None
+    total_timeout_s: Seconds | None = None
+    max_in_flight: Limit | None = None
 
 
 class ModelSettings(_Table, frozen=True):
@@ -73,7 +80,15 @@ class GatewaySettings(_Table, frozen=True):
     total_timeout_s: Seconds = 600.0
     owned_timeout_s: Seconds = 1.0
     max_body_bytes: Count = 32 * 1024 * 1024
-    retries: Retries = 1
+    retries: Retries = 2
+    retry_share: Share = 0.2
+    retry_wait_s: Patience = 20.0
+    eject_after: Retries = 5
+    eject_s: Seconds = 5.0
+    hedge: bool = False
+    max_in_flight: Limit = 2000
+    max_queued: Places = 1000
+    queue_timeout_s: Patience = 10.0
     drain_s: Patience = 10.0
     trust_replay_times: bool = False
     require_key: bool = False
@@ -106,6 +121,11 @@ class TaskSettings(_Table, frozen=True):
     model: str = ""
     cache_s: Patience = 0.0
     owned_fallback: bool = False
+    connect_timeout_s: Seconds | None = None
+    first_byte_timeout_s: Seconds | None = None
+    idle_timeout_s: Seconds | None = None
+    total_timeout_s: Seconds | None = None
+    hedge: bool | None = None
 
 
 class WorkloadSettings(_Table, frozen=True):
