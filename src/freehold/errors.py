@@ -45,6 +45,8 @@ class FreeholdError(Exception):
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
     exit_code: ClassVar[int] = 1
+    lines: bytes = b""
+    """Header lines of HTTP that belong to an answer with this error, each ended by CRLF."""
 
     def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
         super().__init__(message)
@@ -136,7 +138,7 @@ class CallerRefused(FreeholdError):
     Args:
         message: what is wrong; names the key by its name, never by itself.
         hint: what to do about it.
-        lines: header lines of HTTP that belong to the answer, each ended by CRLF.
+        lines: header lines of HTTP that belong to the answer.
     """
 
     status = 403
@@ -198,6 +200,7 @@ class Overloaded(FreeholdError):
     def __init__(self, message: str, *, retry_after_s: int, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.retry_after_s = retry_after_s
+        self.lines = b"retry-after: %d\r\n" % retry_after_s
 
 
 class UpstreamFailed(FreeholdError):

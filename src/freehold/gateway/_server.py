@@ -117,7 +117,7 @@ class Exchange:
 
     def fail(self, error: FreeholdError, headers: bytes = b"") -> None:
         """Send an error in the envelope of the dialect that was asked in."""
-        self.respond(error.status, _JSON + headers, self.envelope(error))
+        self.respond(error.status, _JSON + headers + error.lines, self.envelope(error))
 
     def start(self, status: int, headers: bytes, data: bytes) -> None:
         """Begin a streamed answer with its first bytes, in one write."""
