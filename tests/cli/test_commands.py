@@ -337,3 +337,16 @@ def test_a_call_is_explained_without_its_content(shell: Shell) -> None:
     assert "nothing is said" in shell.run("feedback", "colour-7", code=2).stderr
     shell.run("gold", "colour-7", "red")
     assert shell.json("explain", "colour-7")["has_gold"] is True
+
+
+def test_models_in_use_are_listed_with_what_is_known_of_their_end(shell: Shell) -> None:
+    shell.run("import", str(homes.colours_log(shell.folder / "calls.jsonl", 20, essays=0)))
+    name = shell.json("tasks")["tasks"][0]["name"]
+    (row,) = shell.json("models")["models"]
+    assert (row["model"], row["provider"], row["calls"], row["tasks"]) == ("gpt-4.1", "openai", 20, [name])
+    assert row["risk"]["shutdown"] == "2027-01-14"
+    assert "2027-01-14" not in shell.run("models").stdout
+    said = shell.run("models", "--risk").stdout
+    assert "2027-01-14" in said
+    assert "freehold models --risk --refresh" in said
+    assert shell.json("models", "--refresh")["lists"] == []

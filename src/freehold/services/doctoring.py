@@ -9,10 +9,10 @@ from typing import Literal
 import msgspec
 
 from freehold import settings as settings_module
-from freehold.errors import FreeholdError
+from freehold.errors import FreeholdError, LedgerUnavailable
 from freehold.settings import Settings
 
-from . import pausing
+from . import pausing, radar
 from .home import Home
 
 _USER_OF_URL = re.compile(r"://[^/]*@")
@@ -43,7 +43,7 @@ def examine() -> list[Ailment]:
         return [Ailment(error.error_code, "error", error.message, error.hint)]
     with home:
         found = [*_providers(home.settings)]
-        for look in (_ledger, _registry):
+        for look in (_ledger, _registry, _retirements):
             try:
                 found += look(home)
             except FreeholdError as error:
@@ -142,6 +142,20 @@ def _registry(home: Home) -> list[Ailment]:
                 what = f"the owned model of {task.name} cannot be used: {error.message}"
                 found.append(Ailment(error.error_code, "error", what, f"freehold train {task.name}"))
     return found
+
+
+def _retirements(home: Home) -> list[Ailment]:
+    """The nearest shutdown of a model in use; how many others there are is said with it."""
+    try:
+        risks = radar.at_risk(home)
+    except LedgerUnavailable:  # said already, by what looked at the ledger itself
+        return []
+    if not risks:
+        return []
+    provider, model, risk = risks[0]
+    more = f" ({len(risks) - 1} more of the models in use are at risk)" if len(risks) > 1 else ""
+    what = f"{model} of {provider or 'an unknown provider'} {radar.in_words(risk)}{more}"
+    return [Ailment("model_retirement", "warning", what, "freehold models --risk")]
 
 
 def settings_rows() -> list[SettingRow]:
