@@ -5,7 +5,7 @@ import json
 
 import openai
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 from tests.wire.translation.bodies import (
@@ -239,6 +239,7 @@ def test_instructions_between_turns_stay_where_the_model_takes_them_and_are_repo
     assert [turn["role"] for turn in body["messages"]] == ["user", "assistant", "user"]
     assert body["system"] == [{"type": "text", "text": "now in French"}]
     assert done.lost == ("messages.order",)
+    assert "messages.order" in asked(*turns, model="claude-mythos-preview", max_tokens=1)[1].lost
     body, done = asked("a", {"role": "assistant", "content": "b"}, later, "c", model="claude-opus-5", max_tokens=1)
     assert "messages.order" in done.lost  # Anthropic takes them after a user's turn only
 
@@ -450,6 +451,7 @@ def test_usage_is_in_the_stream_only_where_it_was_asked_for():
     assert out.endswith(b"data: [DONE]\n\n")
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10_000), max_size=12))
 def test_however_the_stream_is_split_the_client_gets_the_same(cuts):
     _, _, known = streamed(FULL)

@@ -3,7 +3,7 @@
 import builtins
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.wire.translation.bodies import split
 
@@ -13,6 +13,7 @@ from freehold.wire.bedrock import Frame, FrameReader, encode_frame
 NAMES = st.text("abc:-", min_size=1, max_size=12)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.dictionaries(NAMES, st.text(max_size=8), max_size=3), st.binary(max_size=40)), max_size=4),
     st.lists(st.integers(0, 1000), max_size=8),
@@ -24,6 +25,7 @@ def test_every_split_gives_the_written_frames(written, cuts):
     assert read == [Frame(headers, payload) for headers, payload in written]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_damage_is_found_after_the_frames_before_it(at):
     good, bad = encode_frame({"a": "b"}, b"one"), bytearray(encode_frame({"a": "b"}, b"two"))

@@ -6,7 +6,7 @@ import json
 import anthropic
 import pytest
 from anthropic.types import Message
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.wire.translation.bodies import (
     anthropic_client,
@@ -335,8 +335,13 @@ def streamed(data, **fields):
     return translate_stream(translator, [data]), translator, done.remembered
 
 
-def test_a_streamed_request_asks_for_usage():
+def test_a_streamed_request_asks_for_usage_but_for_mistral_which_states_it_unasked():
     assert asked("x", stream=True)[0]["stream_options"] == {"include_usage": True}
+    for model in ("mistral-large-latest", "open-mixtral-8x22b", "labs-devstral-small-2512"):
+        body, done = asked("x", stream=True, model=model, metadata={"user_id": "u"})
+        assert set(body) == {"model", "messages", "max_tokens", "stream"}
+        assert done.lost == ("metadata.user_id",)
+    assert "stream_options" in asked("x", stream=True, model="mistralai/Mistral-Small-3.2-24B-Instruct-2506")[0]
 
 
 def test_a_stream_becomes_events_that_the_sdk_reads():
@@ -365,6 +370,7 @@ def test_blocks_are_numbered_without_gaps_where_thinking_is_not_shown():
     assert b"thinking" not in out.replace(b"thinking_tokens", b"")
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10_000), max_size=12))
 def test_however_the_stream_is_split_the_client_gets_the_same(cuts):
     _, _, known = streamed(FULL)

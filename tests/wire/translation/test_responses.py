@@ -4,7 +4,7 @@ import base64
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
@@ -281,6 +281,7 @@ def test_refusals_and_cut_answers_in_a_stream():
     assert events_of(out)[-1]["type"] == "response.incomplete"
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10_000), max_size=12))
 def test_however_the_stream_is_split_the_client_gets_the_same(cuts):
     remembered = CHAT.request(request("x", stream=True)).remembered

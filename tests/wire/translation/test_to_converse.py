@@ -7,7 +7,7 @@ import anthropic
 import openai
 import pytest
 from anthropic.types import Message
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 from tests.wire.translation.bodies import (
@@ -367,6 +367,7 @@ def test_a_stream_for_a_messages_client():
     assert (done.stop_reason, done.usage.input_tokens, done.usage.output_tokens) == ("tool_use", 10, 9)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10_000), max_size=12))
 def test_however_the_stream_is_split_the_client_gets_the_same(cuts):
     _, _, known = streamed(FULL)

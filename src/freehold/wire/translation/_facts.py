@@ -11,10 +11,12 @@ import re
 DEFAULT_MAX_TOKENS = 16_384
 """Tokens of output where the client set no limit and the provider's format requires one (Anthropic's).
 
-Every Claude model that is still served gives more; a larger number would make Anthropic's own SDK insist on streaming.
+Every Claude model that is still served gives as much, and it is what Anthropic's own SDK waits for without streaming.
 """
 
 _CLAUDE = re.compile(r"claude[-.](?:(?P<before>\d)|(?P<family>[a-z]+)-(?P<major>\d+)(?:-(?P<minor>\d)(?!\d))?)")
+_UNKNOWN = (99, 0)
+_MISTRAL = re.compile(r"(?:labs-|open-)?(?:mistral|ministral|mixtral|codestral|devstral|magistral|pixtral)-[a-z0-9.-]+")
 _OLD_OPENAI = re.compile(r"(?:^|[/.])(?:gpt-[34]|chatgpt-4)")
 _NEW_OPENAI = re.compile(r"(?:^|[/.])(?:o\d|gpt-(?:[5-9]|\d\d)|chatgpt-[5-9])")
 
@@ -38,8 +40,8 @@ def takes_effort(model: str) -> bool:
 
 
 def takes_system_turns(model: str) -> bool:
-    """Whether instructions may stand between the turns: by Claude from Opus 4.8 and the fifth generation on."""
-    return is_claude(model) and _version(model) >= (4, 8)
+    """Whether instructions may stand between the turns: in Claude from Opus 4.8 and the fifth generation on."""
+    return is_claude(model) and (4, 8) <= _version(model) < _UNKNOWN
 
 
 def wants_max_completion_tokens(model: str) -> bool:
@@ -56,16 +58,24 @@ def takes_reasoning_effort(model: str) -> bool:
     return _OLD_OPENAI.search(model) is None
 
 
+def is_mistral(model: str) -> bool:
+    """Whether the name is one of Mistral's own service, which refuses every field that it does not know.
+
+    It states usage in streams unasked. The same models on other servers carry other names (`mistralai/Mistral-…`).
+    """
+    return _MISTRAL.fullmatch(model) is not None
+
+
 def _family(model: str) -> str:
     found = _CLAUDE.search(model)
     return (found["family"] or "") if found else ""
 
 
 def _version(model: str) -> tuple[int, int]:
-    """`claude-opus-4-7-…` is (4, 7), `claude-3-5-sonnet` is (3, 0); (99, 0) where the name tells none."""
+    """`claude-opus-4-7-…` is (4, 7), `claude-3-5-sonnet` is (3, 0); `_UNKNOWN` where the name tells none."""
     found = _CLAUDE.search(model)
     if found is None:
-        return (99, 0)
+        return _UNKNOWN
     if found["before"]:
         return (int(found["before"]), 0)
     return (int(found["major"]), int(found["minor"] or 0))

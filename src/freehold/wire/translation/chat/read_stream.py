@@ -75,12 +75,14 @@ class StreamReader:
         if chunk.error is not None:
             yield Failed(streamed_error(chunk.error))
             return
+        if chunk.usage is not None:
+            self.usage = chunk.usage.counts()
+        if chunk.choices is None:  # no chunk, but something else that says nothing
+            return
         if not self._started:
             self._started = True
             yield Started(chunk.id, chunk.model, chunk.created)
-        if chunk.usage is not None:
-            self.usage = chunk.usage.counts()
-        for choice in chunk.choices or ():
+        for choice in chunk.choices:
             yield from self._choice(choice)
 
     def _choice(self, choice: Choice) -> Iterator[Event]:

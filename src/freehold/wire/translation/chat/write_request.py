@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from freehold.wire.translation._facts import takes_reasoning_effort, wants_max_completion_tokens
+from freehold.wire.translation._facts import is_mistral, takes_reasoning_effort, wants_max_completion_tokens
 from freehold.wire.translation._hub import (
     Call,
     Media,
@@ -42,8 +42,6 @@ def write_request(request: Request) -> dict[str, Any]:
         "frequency_penalty": request.frequency_penalty,
         "presence_penalty": request.presence_penalty,
         "logit_bias": request.logit_bias,
-        "verbosity": request.verbosity,
-        "user": request.user,
     }
     body |= {name: value for name, value in values.items() if value is not None}
     if request.effort is not None and takes_reasoning_effort(request.model):
@@ -51,11 +49,25 @@ def write_request(request: Request) -> dict[str, Any]:
     else:
         request.lose("effort")
     if request.stream:
-        body |= {"stream": True, "stream_options": {"include_usage": True}}
+        body["stream"] = True
+    if is_mistral(request.model):
+        request.lose("user", "verbosity")
+    else:
+        _more(request, body)
     _tools(request, body)
     _format(request, body)
     request.lose("top_k", "thinking")
     return body
+
+
+def _more(request: Request, body: dict[str, Any]) -> None:
+    """What servers take or overlook, all but Mistral's."""
+    if request.stream:
+        body["stream_options"] = {"include_usage": True}
+    if request.user is not None:
+        body["user"] = request.user
+    if request.verbosity is not None:
+        body["verbosity"] = request.verbosity
 
 
 def _check(request: Request) -> None:
