@@ -1,9 +1,10 @@
 """A recording that answers like a provider, and a small server around it.
 
 Reads logs in the import format "calls" (one JSON object a line with `request` and `response`). A request is found by
-its canonical JSON, without `stream`, `stream_options` and the task's name in `metadata`; equal requests are answered in
-recorded order, then with the last again; a request without a recording gets a 404 `recording_missing`. Only offsets are
-kept in memory. It promises nothing about time: answers come at once unless latency is asked for.
+its canonical JSON, without `stream`, `stream_options` and the task's name in `metadata`, and is answered in the dialect
+it came in. Equal requests are answered in recorded order, then with the last again; a request without a recording gets
+a 404 `recording_missing`. Only offsets are kept in memory. It promises nothing about time: answers come at once unless
+latency is asked for.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from freehold.errors import FreeholdError, RecordingMissing
+from freehold.errors import BadRequest, FreeholdError, RecordingMissing
 from freehold.vocabulary import Usage
-from freehold.wire.openai import error_envelope, stream_of
+from freehold.wire.dialects import Dialect
+from freehold.wire.known import CHAT
 
 from ._client import Sink
+from ._endpoints import endpoint_of
 from ._replay import RECORDED_MS
 from ._server import Exchange, Headers, Server
 
@@ -39,13 +42,7 @@ class _Line(msgspec.Struct):
     latency_ms: float = 0.0
 
 
-class _Streamed(msgspec.Struct):
-    stream: bool | None = None
-    stream_options: dict[str, Any] | None = None
-
-
 _line_decoder = msgspec.json.Decoder(_Line)
-_streamed_decoder = msgspec.json.Decoder(_Streamed)
 
 
 class Recorded(NamedTuple):
@@ -127,9 +124,11 @@ def _digest(request: dict[str, Any]) -> bytes:
 class Playback:
     """One request to a recording, under way. Speaks to its sink like a provider across a network would."""
 
-    def __init__(self, recording: Recording, path: bytes, body: bytes, sink: Sink, latency: float = 0.0) -> None:
+    def __init__(
+        self, recording: Recording, path: bytes, body: bytes, sink: Sink, spoken: Dialect = CHAT, latency: float = 0.0
+    ) -> None:
         loop = asyncio.get_running_loop()
-        status, self._headers, self._data, latency_ms = _play(recording, path, body)
+        status, self._headers, self._data, latency_ms = _play(recording, path, body, spoken)
         self._status = status
         self._sink = sink
         self._waiting = False
@@ -158,18 +157,20 @@ class Playback:
         self._sink.on_data(self._data, done=True)
 
 
-def _play(recording: Recording, path: bytes, body: bytes) -> tuple[int, Headers, bytes, float]:
+def _play(recording: Recording, path: bytes, body: bytes, spoken: Dialect) -> tuple[int, Headers, bytes, float]:
     if path == b"/models":
         return 200, [(b"content-type", _JSON)], _models(recording), 0.0
     found = recording.answer(body)
     if found is None:
-        return _failed(RecordingMissing("the recording holds no answer to this request"))
-    asked = _streamed_decoder.decode(body)
+        return _failed(RecordingMissing("the recording holds no answer to this request"), spoken)
     recorded_ms = (RECORDED_MS, b"%.1f" % found.latency_ms)
-    if not asked.stream:
+    try:
+        asked = spoken.decode(body)
+    except BadRequest as error:
+        return _failed(error, spoken)
+    if not asked.chat.stream:
         return 200, [(b"content-type", _JSON), recorded_ms], found.response, found.latency_ms
-    include_usage = bool((asked.stream_options or {}).get("include_usage"))
-    events = b"".join(stream_of(found.response, include_usage=include_usage))
+    events = b"".join(spoken.stream_of(found.response, asked))
     return 200, [(b"content-type", _EVENT_STREAM), recorded_ms], events, found.latency_ms
 
 
@@ -178,8 +179,8 @@ def _models(recording: Recording) -> bytes:
     return _encoder.encode({"object": "list", "data": data})
 
 
-def _failed(error: FreeholdError) -> tuple[int, Headers, bytes, float]:
-    return error.status, [(b"content-type", _JSON)], error_envelope(error), 0.0
+def _failed(error: FreeholdError, spoken: Dialect) -> tuple[int, Headers, bytes, float]:
+    return error.status, [(b"content-type", _JSON)], spoken.error_envelope(error), 0.0
 
 
 class _ToExchange:
@@ -220,9 +221,10 @@ async def serve_recording(path: Path, *, host: str = "127.0.0.1", port: int = 0,
     recording = Recording(path)
 
     def handle(exchange: Exchange) -> None:
-        playback = Playback(
-            recording, exchange.path.removeprefix(b"/v1"), exchange.body, _ToExchange(exchange), latency
-        )
+        endpoint = endpoint_of(exchange)
+        spoken = endpoint.dialect if endpoint is not None else CHAT
+        path = exchange.path.removeprefix(b"/v1")
+        playback = Playback(recording, path, exchange.body, _ToExchange(exchange), spoken, latency)
         exchange.on_gone = playback.cancel
 
     server = Server(handle, max_body_bytes=64 * 1024 * 1024, stall_s=60.0)

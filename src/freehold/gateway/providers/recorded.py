@@ -10,6 +10,7 @@ from freehold.gateway._client import Handle, Sink
 from freehold.gateway._egress import Outgoing
 from freehold.gateway.recorded import Playback, Recording
 from freehold.settings import GatewaySettings, ProviderSettings
+from freehold.wire.known import dialect
 
 
 class RecordedProvider:
@@ -48,7 +49,7 @@ class RecordedProvider:
         """Look the request up and play its answer."""
         if self._recording is None:
             raise MissingPrerequisite(f"missing is {self.missing()}", hint=f"set providers.{self.name}.file")
-        return Playback(self._recording, outgoing.path, outgoing.body, sink)
+        return Playback(self._recording, outgoing.path, outgoing.body, sink, dialect(outgoing.dialect))
 
     def close(self) -> None:
         """Close the file."""
