@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 
 _NOBODY = Resolution("", "", "", (), None, None)
 _TRACE = b"traceparent"
+_REFUSALS = {
+    "untranslatable": reasons.UNTRANSLATABLE,
+    "bad_request": reasons.BAD_REQUEST,
+    "missing_prerequisite": reasons.NOBODY_TO_ASK,
+}
+"""Reasons of calls that no provider was sent, by the code of the error."""
 
 
 class ModelCall:
@@ -141,6 +147,7 @@ class ModelCall:
         call.response = result.body
         if result.error is not None:
             call.error = result.error.message
+            call.reason = _REFUSALS.get(result.error.error_code, call.reason)
         elif result.outcome == "error":
             call.error = f"status {result.status}"
         self._gateway.mark()

@@ -52,7 +52,7 @@ class Translating:
         kind = next((value for name, value in headers if name == b"content-type"), b"").lower()
         told = [(n, v) for n, v in headers if n in _KEPT or n.startswith(_KEPT_FAMILIES)]
         if status == 200 and kind.startswith(_STREAM):
-            self._stream = self._into.stream(self._request.asked)
+            self._stream = self._into.stream(self._request.remembered)
             told.append((b"content-type", b"text/event-stream; charset=utf-8"))
         else:
             told.append((b"content-type", b"application/json"))
@@ -97,4 +97,4 @@ class Translating:
             return self._into.error(self._status, body)
         if not body:
             raise UpstreamFailed("the provider sent an empty answer")
-        return self._into.response(body, self._request.asked)
+        return self._into.response(body, self._request.remembered)

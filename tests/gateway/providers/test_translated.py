@@ -1,0 +1,202 @@
+"""The official clients of one format, served by models of another: whole, streamed, with tools, with errors."""
+
+import json
+
+import anthropic
+import openai
+import pytest
+from tests.support import anthropic_upstream as claude
+from tests.support.gateway import running, settings
+from tests.support.upstream import CLOSE, Upstream, chat, chunk, http, send, stream
+
+from freehold.wire.bedrock import encode_frame
+
+ASKED = [{"role": "user", "content": "hi"}]
+TOOL = {
+    "name": "look",
+    "description": "Looks.",
+    "parameters": {"type": "object", "properties": {"q": {"type": "string"}}},
+}
+AWS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret-of-aws"}
+
+
+@pytest.fixture(scope="module")
+def up():
+    with Upstream() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def gateway(up, tmp_path_factory):
+    base = up.url.removesuffix("/v1")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in AWS.items():
+            patch.setenv(name, value)
+        made = settings(
+            default_provider="claude",
+            providers={
+                "claude": {"kind": "anthropic", "base_url": base, "api_key_env": "KEY"},
+                "gpt": {"kind": "openai", "base_url": up.url, "api_key_env": "KEY"},
+                "aws": {"kind": "bedrock", "base_url": base, "region": "eu-central-1"},
+            },
+            gateway={"drain_s": 1.0},
+        )
+        with running(made, tmp_path_factory.mktemp("home"), environ={"KEY": "sk-own"}) as one:
+            yield one
+
+
+@pytest.fixture
+def gpt_client(gateway):
+    with openai.OpenAI(base_url=gateway.url, api_key="sk-client", max_retries=0) as one:
+        yield one
+
+
+@pytest.fixture
+def claude_client(gateway):
+    with anthropic.Anthropic(base_url=gateway.url.removesuffix("/v1"), api_key="sk-client", max_retries=0) as one:
+        yield one
+
+
+def last(gateway, before):
+    return gateway.ledger.wait(before + 1)[-1]
+
+
+def test_chat_by_claude_whole(gpt_client, gateway, up):
+    before = len(gateway.ledger.calls)
+    up.play(send(http(200, claude.message("Grüße"), {"request-id": "req_1"})))
+    raw = gpt_client.chat.completions.with_raw_response.create(model="claude/claude-x", messages=ASKED, seed=7)
+    answer = raw.parse()
+    assert (answer.choices[0].message.content, answer.choices[0].finish_reason) == ("Grüße", "stop")
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (11, 7)
+    assert raw.headers["x-freehold-not-carried"].split(", ").count("seed") == 1
+    assert raw.headers["request-id"] == "req_1"
+    sent = up.requests[-1]
+    assert json.loads(sent.body)["model"] == "claude-x"
+    assert (sent.headers["x-api-key"], "authorization" in sent.headers) == ("sk-own", False)
+    call = last(gateway, before)
+    assert (call.dialect, call.provider, call.outcome) == ("openai.chat", "claude", "ok")
+    assert (call.usage.input_tokens, call.usage.cache_read_tokens, call.usage.output_tokens) == (9, 2, 7)
+
+
+def test_chat_by_claude_streamed_is_counted_although_the_client_did_not_ask(gpt_client, gateway, up):
+    before = len(gateway.ledger.calls)
+    up.play(send(claude.stream("Grü", "ße")))
+    chunks = list(gpt_client.chat.completions.create(model="claude/x", messages=ASKED, stream=True))
+    assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == "Grüße"
+    assert all(c.usage is None for c in chunks)
+    call = last(gateway, before)
+    assert (call.outcome, call.usage.output_tokens, call.usage.estimated) == ("ok", 7, False)
+
+
+def test_chat_by_claude_calls_tools(gpt_client, up):
+    use = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {"q": "x"}}
+    up.play(send(http(200, claude.message("", use, stop="tool_use"))))
+    answer = gpt_client.chat.completions.create(
+        model="claude/x", messages=ASKED, tools=[{"type": "function", "function": TOOL}]
+    )
+    called = answer.choices[0].message.tool_calls[0]
+    assert (called.id, called.function.name, json.loads(called.function.arguments)) == ("toolu_1", "look", {"q": "x"})
+    assert json.loads(up.requests[-1].body)["tools"][0]["input_schema"] == SCHEMA
+
+
+def test_responses_by_claude(gpt_client, up):
+    up.play(send(http(200, claude.message("fine"))))
+    assert gpt_client.responses.create(model="claude/x", input="hi").output_text == "fine"
+    up.play(send(claude.stream("fi", "ne")))
+    with gpt_client.responses.stream(model="claude/x", input="hi") as events:
+        assert events.get_final_response().output_text == "fine"
+
+
+def test_messages_by_gpt(claude_client, gateway, up):
+    before = len(gateway.ledger.calls)
+    up.play(send(http(200, chat("fine"))))
+    answer = claude_client.messages.create(model="gpt/gpt-x", max_tokens=50, messages=ASKED)
+    assert (answer.content[0].text, answer.stop_reason, answer.usage.output_tokens) == ("fine", "end_turn", 7)
+    assert up.requests[-1].headers["authorization"] == "Bearer sk-own"
+    assert last(gateway, before).dialect == "anthropic.messages"
+    up.play(send(stream("fi", "ne")))
+    with claude_client.messages.stream(model="gpt/gpt-x", max_tokens=50, messages=ASKED) as events:
+        assert events.get_final_text() == "fine"
+
+
+def frames(*pairs):
+    return b"".join(encode_frame({":message-type": "event", ":event-type": kind}, json.dumps(body).encode())
+                    for kind, body in pairs)  # fmt: skip
+
+
+def test_chat_by_bedrock(gpt_client, gateway, up):
+    whole = {
+        "output": {"message": {"role": "assistant", "content": [{"text": "fine"}]}},
+        "stopReason": "end_turn",
+        "usage": {"inputTokens": 3, "outputTokens": 2, "totalTokens": 5},
+        "metrics": {"latencyMs": 1},
+    }
+    up.play(send(http(200, json.dumps(whole).encode())))
+    answer = gpt_client.chat.completions.create(model="aws/anthropic.claude-v1:0", messages=ASKED)
+    assert answer.choices[0].message.content == "fine"
+    sent = up.requests[-1]
+    assert sent.head.startswith(b"POST /model/anthropic.claude-v1%3A0/converse HTTP/1.1\r\n")
+    assert "/eu-central-1/bedrock/aws4_request" in sent.headers["authorization"]
+    assert b"secret-of-aws" not in sent.head
+    assert b"sk-client" not in sent.head
+    before = len(gateway.ledger.calls)
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/vnd.amazon.eventstream\r\ntransfer-encoding: chunked\r\n\r\n"
+    body = frames(
+        ("messageStart", {"role": "assistant"}),
+        ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "fine"}}),
+        ("contentBlockStop", {"contentBlockIndex": 0}),
+        ("messageStop", {"stopReason": "end_turn"}),
+        ("metadata", {"usage": whole["usage"], "metrics": {"latencyMs": 1}}),
+    )
+    up.play(send(head, *(chunk(body[at : at + 7]) for at in range(0, len(body), 7)), b"0\r\n\r\n"))
+    chunks = list(gpt_client.chat.completions.create(model="aws/m", messages=ASKED, stream=True))
+    assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == "fine"
+    assert up.requests[-1].head.startswith(b"POST /model/m/converse-stream ")
+    assert last(gateway, before).usage.output_tokens == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "error"),
+    [
+        (401, "authentication_error", openai.AuthenticationError),
+        (429, "rate_limit_error", openai.RateLimitError),
+        (404, "not_found_error", openai.NotFoundError),
+        (529, "overloaded_error", openai.InternalServerError),
+    ],
+)
+def test_a_providers_error_arrives_typed_with_its_message(gpt_client, up, status, kind, error):
+    body = {"type": "error", "error": {"type": kind, "message": "what Claude said"}}
+    up.play(send(http(status, json.dumps(body).encode(), {"retry-after": "7"})))
+    with pytest.raises(error, match="what Claude said") as caught:
+        gpt_client.chat.completions.create(model="claude/x", messages=ASKED)
+    assert caught.value.response.headers["retry-after"] == "7"
+
+
+def test_what_cannot_be_said_is_refused_and_never_sent(gpt_client, gateway, up):
+    before, calls = len(up.requests), len(gateway.ledger.calls)
+    with pytest.raises(openai.BadRequestError, match="n") as caught:
+        gpt_client.chat.completions.create(model="claude/x", messages=ASKED, n=2)
+    assert caught.value.code == "untranslatable"
+    assert len(up.requests) == before
+    assert last(gateway, calls).reason == "untranslatable"
+
+
+def test_a_stream_that_is_cut_is_no_success_in_either_format(gpt_client, claude_client, gateway, up):
+    before = len(gateway.ledger.calls)
+    parts = claude.events("half ", "an answer")[:5]
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    up.play(send(head, *map(chunk, parts)), CLOSE)
+    with pytest.raises(openai.APIError):
+        list(gpt_client.chat.completions.create(model="claude/x", messages=ASKED, stream=True))
+    assert last(gateway, before).outcome == "incomplete"
+    up.play(send(head, *map(chunk, parts)), CLOSE)
+    with pytest.raises(anthropic.APIError), claude_client.messages.stream(model="x", max_tokens=9, messages=ASKED) as s:
+        s.get_final_text()
+    assert last(gateway, before + 1).outcome == "incomplete"
+
+
+def test_a_provider_that_speaks_the_format_is_asked_before_the_default(claude_client, gpt_client, up):
+    up.play(send(http(200, claude.message("native"))))
+    assert claude_client.messages.create(model="c", max_tokens=9, messages=ASKED).content[0].text == "native"
+    up.play(send(http(200, chat("native"))))
+    assert gpt_client.chat.completions.create(model="g", messages=ASKED).choices[0].message.content == "native"
