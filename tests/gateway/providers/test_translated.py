@@ -12,11 +12,8 @@ from tests.support.upstream import CLOSE, Upstream, chat, chunk, http, send, str
 from freehold.wire.bedrock import encode_frame
 
 ASKED = [{"role": "user", "content": "hi"}]
-TOOL = {
-    "name": "look",
-    "description": "Looks.",
-    "parameters": {"type": "object", "properties": {"q": {"type": "string"}}},
-}
+SCHEMA = {"type": "object", "properties": {"q": {"type": "string"}}}
+TOOL = {"name": "look", "description": "Looks.", "parameters": SCHEMA}
 AWS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret-of-aws"}
 
 
