@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tests.support.gateway import Running, connect, read_response, renting_from, request_bytes, running
+from tests.support.gateway import Running, connect, read_response, request_bytes, running, settings
 from tests.support.upstream import Upstream
-from tests.support.wires import CHAT, Wire
+from tests.support.wires import CHAT, WIRES, Wire
 
 from freehold.vocabulary import Call
 
@@ -60,7 +60,9 @@ def ask_streamed(gateway: Running, wire: Wire = CHAT) -> Seen:
 def renting(up: Upstream | str, home: Path, *, retries: int = 0, **waits: Any) -> Iterator[Running]:
     """A gateway of its own for one case; when the case is over it has to answer one more call."""
     url = up if isinstance(up, str) else up.url
-    with running(renting_from(url, **(PATIENT | {"retries": retries} | waits)), home) as gateway:
+    provider = {"kind": "compatible", "base_url": url, "dialects": [wire.dialect for wire in WIRES]}
+    made = settings(providers={"up": provider}, gateway=PATIENT | {"retries": retries, "drain_s": 1.0} | waits)
+    with running(made, home) as gateway:
         yield gateway
         if isinstance(up, Upstream):
             lives_on(gateway, up)

@@ -188,7 +188,7 @@ class UpstreamConnection(asyncio.Protocol):
     """One connection to a provider, used by one attempt at a time."""
 
     __slots__ = ("_complete", "_delimited", "_head_bytes", "_headers", "_origin", "_parser", "_parts", "_reusable",
-                 "_status", "attempt", "idle_since", "open", "transport")  # fmt: skip
+                 "_status", "_surplus", "attempt", "idle_since", "open", "transport")  # fmt: skip
 
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
@@ -203,7 +203,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._head_bytes = 0
         self._complete = False
         self._delimited = False
-        self._reusable = False
+        self._reusable = self._surplus = False
 
     def begin(self, attempt: Attempt) -> None:
         """Send a request; its answer goes to the attempt's sink."""
@@ -225,6 +225,10 @@ class UpstreamConnection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
+            if self._complete:
+                self._reusable = False
+                self._deliver(attempt)
+                return
             self.transport.abort()
             attempt.fail(UpstreamFailed(f"{self._origin.name} sent what is not HTTP/1.1"))
             return
@@ -250,11 +254,15 @@ class UpstreamConnection(asyncio.Protocol):
             attempt.broke(type(exc).__name__ if exc else "connection closed")
 
     def on_message_begin(self) -> None:
+        if self._complete:
+            self._surplus = True  # bytes behind the answer are nobody's, and taint the next request's
+            return
         self._headers = []
         self._parts = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.lower(), value))
+        if not self._complete:
+            self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
@@ -266,9 +274,12 @@ class UpstreamConnection(asyncio.Protocol):
         self.attempt.sink.on_head(status, self._headers)
 
     def on_body(self, body: bytes) -> None:
-        self._parts.append(body)
+        if not self._complete:
+            self._parts.append(body)
 
     def on_message_complete(self) -> None:
+        if self._complete:
+            return
         self._complete = self._status != 0
         self._reusable = self._parser.should_keep_alive()  # the parser forgets it with the next message
 
@@ -280,7 +291,7 @@ class UpstreamConnection(asyncio.Protocol):
                 attempt.sink.on_data(data, done=False)
             return
         self.attempt = None
-        if self._reusable:
+        if self._reusable and not self._surplus:
             self._origin.release(self)
         else:
             self.transport.close()

@@ -9,9 +9,12 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from freehold.errors import FreeholdError, UpstreamFailed
 from freehold.vocabulary import Leg, Outcome, Purpose, Usage
 from freehold.wire.dialects import Assembler, Dialect
+from freehold.wire.streams import BLANKS, before_end
 
 from ._client import ConnectFailed, Handle
 from ._egress import Outgoing, send
@@ -19,6 +22,14 @@ from ._server import Headers
 from ._targets import Target
 
 _MAX_UNPACKED = 64 * 1024 * 1024
+_EDGE = 64  # longer than any dialect's mark of a complete stream
+
+
+class _Named(msgspec.Struct):
+    model: str = ""
+
+
+_named_decoder = msgspec.json.Decoder(_Named)
 
 
 class Rented(NamedTuple):
@@ -70,7 +81,7 @@ class Rental:
     """Rents one answer. Create it, `start` it with who may be asked; `cancel` gives it up at once."""
 
     __slots__ = ("_assembler", "_at", "_audience", "_began", "_body", "_body_bytes", "_dialect", "_handle", "_headers",
-                 "_model", "_outgoing", "_purpose", "_retries", "_started", "_stated", "_status", "_stream",
+                 "_model", "_outgoing", "_passed", "_purpose", "_retries", "_started", "_stated", "_status", "_stream",
                  "_streaming_began", "_targets", "_terms", "_ttft_ms", "legs")  # fmt: skip
 
     def __init__(
@@ -92,6 +103,7 @@ class Rental:
         self._headers: Headers = []
         self._stream = self._streaming_began = False
         self._assembler: Assembler | None = None
+        self._passed = b""
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._ttft_ms: float | None = None
@@ -151,11 +163,12 @@ class Rental:
         if self._assembler is not None:
             if data:
                 self._assembler.feed(data)
-            if done or (self._dialect.end_mark in data and self._assembler.broken):
+            if done or (self._ends(data) and self._assembler.broken):
                 self._stream_over(data, ended=done)
             elif data:
                 self._audience.streaming(self._headers, data, first=not self._streaming_began)
                 self._streaming_began = True
+                self._passed = (self._passed + data[-_EDGE:])[-_EDGE:]
             return
         self._body.append(data)
         self._body_bytes += len(data)
@@ -173,8 +186,7 @@ class Rental:
     def on_failed(self, error: FreeholdError) -> None:
         """No (further) answer will come."""
         if self._assembler is not None and self._streaming_began:
-            # An event that was cut must end, or the error after it would be read as its last line.
-            self._broken(error, b"\n\n" if self._assembler.in_event else b"")
+            self._broken(error, self._passable(b""))
             return
         self._over(error)
 
@@ -186,7 +198,7 @@ class Rental:
         target = self._targets[self._at]
         self._started = self._terms.clock()
         self._status, self._headers, self._ttft_ms, self._stated = 0, [], None, None
-        self._assembler, self._body, self._body_bytes = None, [], 0
+        self._assembler, self._passed, self._body, self._body_bytes = None, b"", [], 0
         # The client's own key belongs to the provider it addressed, and goes to no other.
         trusted = self._outgoing.trusted and target.provider is self._targets[0].provider
         outgoing = self._outgoing._replace(model=target.model, trusted=trusted)
@@ -223,27 +235,41 @@ class Rental:
         assert self._assembler is not None
         if not ended and self._handle is not None:
             self._handle.cancel()
-        in_event = self._assembler.in_event
         came = self._assembler.finish()
         if came.fault:
             if not self._streaming_began and (self._has_next or not tail):
                 self._over(UpstreamFailed(f"{self._name}: {came.fault}"))
             else:
-                if not came.error_sent:
-                    tail = _without_end(tail, self._dialect.end_mark) + (b"\n\n" if in_event else b"")
+                tail = tail if came.error_sent else self._passable(tail)
                 self._broken(UpstreamFailed(f"{self._name}: {came.fault}"), tail)
             return
         usage = came.usage or self._stated
-        self._leg("ok", usage=usage)
+        self._leg("ok", usage=usage, model=_model_of(came.body))
         result = Rented("ok", self._name, 200, self._headers, came.body, usage, self._ttft_ms, streamed=True)
         self._tell(result, tail)
+
+    def _ends(self, data: bytes) -> bool:
+        """Whether the mark of a complete stream is in the bytes, or began in those before and ends in them."""
+        mark = self._dialect.end_mark
+        return mark in data or mark in self._passed + data[: len(mark)]
+
+    def _passable(self, tail: bytes) -> bytes:
+        """What of a broken stream's last bytes may go to its reader, so that an error event can follow.
+
+        Nothing of the event that would say that the stream is complete, and the end of one that was cut, or the error
+        would be read as its last line.
+        """
+        sent = len(self._passed)
+        kept = before_end(self._passed + tail, self._dialect.end_mark)[sent:]
+        written = self._passed + kept
+        return kept if not written or written.endswith(BLANKS) else kept + b"\n\n"
 
     def _broken(self, error: FreeholdError, tail: bytes) -> None:
         """A stream that cannot be taken back: its reader has begun to get it."""
         assert self._assembler is not None
         came = self._assembler.finish()
         usage = came.usage or self._stated or Usage(output_tokens=(came.text_chars + 3) // 4, estimated=True)
-        self._leg("incomplete", usage=usage, error=error.message)
+        self._leg("incomplete", usage=usage, model=_model_of(came.body), error=error.message)
         result = Rented(
             "incomplete", self._name, 200, self._headers, came.body, usage, self._ttft_ms, streamed=True, error=error,
             told=came.error_sent,
@@ -302,20 +328,21 @@ class Rental:
         )
 
 
-def _without_end(tail: bytes, mark: bytes) -> bytes:
-    """The bytes up to the event that would say that the stream is complete."""
-    at = tail.rfind(mark)
-    if at < 0:
-        return tail
-    blanks = ((tail.rfind(line, 0, at), len(line)) for line in (b"\n\n", b"\r\n\r\n"))
-    return tail[: max((found + size for found, size in blanks if found >= 0), default=0)]
+def _model_of(body: bytes) -> str:
+    """The model that an assembled answer names, "" where it names none."""
+    try:
+        return _named_decoder.decode(body).model
+    except msgspec.MsgspecError:
+        return ""
 
 
 def _unpacked(body: bytes, headers: Headers) -> bytes:
     """The body as text, for the record, where a provider compressed it although it was asked not to."""
     if not any(name == b"content-encoding" and value.lower() in {b"gzip", b"deflate"} for name, value in headers):
         return body
+    unpacker = zlib.decompressobj(47)
     try:
-        return zlib.decompressobj(47).decompress(body, _MAX_UNPACKED)
+        text = unpacker.decompress(body, _MAX_UNPACKED)
     except zlib.error:
         return b""
+    return text if unpacker.eof else b""  # cut, or a bomb

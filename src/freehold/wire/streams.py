@@ -16,10 +16,12 @@ import msgspec
 from .bodies import UNREADABLE
 from .sse import Event, SseParser
 
+BLANKS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+"""The ends of an event."""
+
 _BATCH_BYTES = 65_536
 _ODD_FORM = (ValueError, TypeError, AttributeError, LookupError)
 _BETWEEN = re.compile(rb"\n\n(?:event: [^\n]*\n)?data: ")
-_BLANKS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _DONE = b"[DONE]"
 _LAST = b"\n\ndata: [DONE]"
 _decoder = msgspec.json.Decoder(dict[str, Any])
@@ -31,7 +33,7 @@ def before_end(data: bytes, end_mark: bytes) -> bytes:
     mark = data.rfind(end_mark)
     if mark < 0:
         return data
-    return data[: max(data.rfind(blank, 0, mark) + len(blank) if blank in data[:mark] else 0 for blank in _BLANKS)]
+    return data[: max(data.rfind(blank, 0, mark) + len(blank) if blank in data[:mark] else 0 for blank in BLANKS)]
 
 
 class EventReader(ABC):

@@ -38,7 +38,7 @@ def test_a_client_that_leaves_cancels_the_provider(up, tmp_path, wire, streamed,
         "nothing": [SILENCE],
         "half": [send(http(200, wire.answer)[:-20]), SILENCE],
         "headers": [send(STREAM_HEAD), SILENCE],
-        "event": [send(STREAM_HEAD + chunk(wire.first)), SILENCE],
+        "event": [send(STREAM_HEAD + chunk(wire.began)), SILENCE],
     }
     with renting(up, tmp_path) as gateway:
         up.play(*steps[phase])
@@ -46,7 +46,7 @@ def test_a_client_that_leaves_cancels_the_provider(up, tmp_path, wire, streamed,
         sock.sendall(request_bytes(wire.streamed if streamed else wire.whole, path=wire.path))
         received = up.wait_for_request()
         if phase == "event":
-            while wire.first[-20:] not in sock.recv(65536):
+            while wire.began[-20:] not in sock.recv(65536):
                 pass
         if reset:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESETS)
