@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 
 import openai
 import pytest
@@ -108,6 +109,16 @@ def test_ids_of_calls_fit_anthropics_characters_on_both_sides():
     assert ":" not in body["messages"][1]["content"][0]["id"]
 
 
+def test_long_or_odd_ids_of_calls_stay_apart():
+    ids = ["x" * 70 + "a", "x" * 70 + "b", "a:b", "a.b", "a_b", ""]
+    calls = {"role": "assistant", "tool_calls": [call(one) for one in ids]}
+    body, _ = asked("x", calls, *(result(one, "r") for one in ids), tools=[TOOL])
+    written = [block["id"] for block in body["messages"][1]["content"]]
+    assert len(set(written)) == len(ids)
+    assert all(re.fullmatch("[a-zA-Z0-9_-]{1,64}", one) for one in written)
+    assert written == [block["tool_use_id"] for block in body["messages"][2]["content"]]
+
+
 def test_images_and_documents_arrive():
     body, done = asked(
         {
@@ -137,6 +148,10 @@ def test_images_and_documents_arrive():
         ({"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}, "messages.0.content.0.type"),
         ({"type": "file", "file": {"file_id": "f"}}, "messages.0.content.0.file.file_id"),
         ({"type": "file", "file": {"filename": "a", "file_data": PNG}}, "messages.0.content.0.file.file_data"),
+        (
+            {"type": "file", "file": {"filename": "a.txt", "file_data": "data:,x"}},
+            "messages.0.content.0.file.file_data",
+        ),
         ({"type": "file", "file": {"filename": "a.docx", "file_data": PNG}}, "messages.0.content"),
         ({"type": "image_url", "image_url": {"url": "data:image/png,x"}}, "messages.0.content.0.image_url"),
         ({"type": "text", "text": "a", "mood": "blue"}, "messages.0.content.0.mood"),
@@ -267,6 +282,10 @@ def test_what_is_no_chat_request_is_a_bad_request(body):
     with pytest.raises(BadRequest) as caught:
         PAIR.request(body)
     assert caught.value.error_code == "bad_request"
+
+
+def test_messages_of_errors_are_short():
+    assert len(refused("x", **{"long" * 1000: 1}).message) < 400
 
 
 def test_messages_of_errors_hold_nothing_of_the_call():

@@ -49,7 +49,7 @@ def test_the_other_dialects():
 @pytest.mark.parametrize(
     "fields",
     [{"n": 2}, {"best_of": 2}, {"logprobs": 0}, {"echo": True}, {"suffix": "x"}, {"prompt": ["a", "b"]},
-     {"prompt": [1, 2]}, {"prompt": [[1]]}, {"mood": 1}],
+     {"prompt": [1, 2]}, {"prompt": [[1]]}, {"mood": 1}, {"prompt": ""}],
 )  # fmt: skip
 def test_what_a_chat_cannot_give_is_refused(fields):
     with pytest.raises(BadRequest) as caught:

@@ -1,6 +1,8 @@
 """Frames of Amazon's event streams: what is written is read, however it is split, and damage is found."""
 
 import builtins
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -34,6 +36,11 @@ def test_damage_is_found_after_the_frames_before_it(at):
     assert next(frames).payload == b"one"
     with pytest.raises(UpstreamFailed):
         next(frames)
+
+
+def test_botocore_is_loaded_with_the_first_stream_and_not_before():
+    code = "import sys, freehold.wire.translation; sys.exit('botocore' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_missing_extra_is_named(monkeypatch):

@@ -137,15 +137,18 @@ def test_images_and_documents_arrive():
                 },
                 {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "plain"}},
                 {"type": "document", "title": "t", "source": {"type": "content", "content": [text("inner")]}},
+                {"type": "document", "context": "c", "source": {"type": "content", "content": "bare"}},
             ],
         }
     )
-    image, linked, pdf, plain, inner = body["messages"][0]["content"]
+    image, linked, pdf, plain, inner, bare = body["messages"][0]["content"]
     assert image["image_url"]["url"] == f"data:image/png;base64,{PNG}"
     assert linked["image_url"]["url"] == "https://example.com/a.png"
     assert pdf["file"] == {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PNG}"}
-    assert (plain, inner) == (text("plain"), text("inner"))
-    assert done.lost == ("messages.content.title",)
+    assert (plain, inner, bare) == (text("plain"), text("inner"), text("bare"))
+    assert done.lost == ("messages.content.title", "messages.content.context")
+    titled = {"type": "document", "title": "t", "source": {"type": "text", "media_type": "text/plain", "data": "a"}}
+    assert asked({"role": "user", "content": [titled]})[1].lost == ("messages.content.title",)
 
 
 @pytest.mark.parametrize(
@@ -402,6 +405,22 @@ def test_calls_without_index_and_with_the_arguments_as_an_object():
     assert error is None
     with anthropic_client(out).messages.stream(model="m", max_tokens=1, messages=[]) as stream:
         assert stream.get_final_message().content[0].input == {"a": 1}
+
+
+def test_content_in_chunks_as_mistrals_reasoning_models_give_it():
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+    pieces = [thought, {"type": "text", "text": "a"}]
+    known = PAIR.request(messages_request("x", thinking={"type": "adaptive"})).remembered
+    done = check_answer(Message, PAIR.response(completion({"content": pieces}), known))
+    assert [block.type for block in done.content] == ["thinking", "text"]
+    stream = chunks(
+        chunk({"content": [thought]}), chunk({"content": pieces}), chunk({"content": "b"}), chunk({}, "stop")
+    )
+    (out, error), _, _ = streamed(stream, thinking={"type": "adaptive"})
+    assert error is None
+    with anthropic_client(out).messages.stream(model="m", max_tokens=1, messages=[]) as helper:
+        done = helper.get_final_message()
+    assert [getattr(block, "text", None) or block.thinking for block in done.content] == ["hmhm", "ab"]
 
 
 def test_a_refusal_in_a_stream():

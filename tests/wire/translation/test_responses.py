@@ -174,6 +174,12 @@ def test_items_that_cannot_be_carried_are_refused_by_their_place(item, place):
     assert refused(item).startswith(place + " ")
 
 
+def test_an_input_that_asks_nothing_is_refused_by_its_name():
+    assert refused().startswith("input ")
+    assert refused({"role": "system", "content": "a"}).startswith("input ")
+    assert refused("a", {"role": "assistant", "content": "b"}).startswith("input.1 ")
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", raw({"model": "m"}), raw({"model": "m", "input": 5}), raw({"model": "m", "input": [5]}),

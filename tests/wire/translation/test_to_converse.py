@@ -229,6 +229,15 @@ def test_images_in_results_of_tools_arrive():
     assert base64.b64decode(text["document"]["source"]["bytes"]) == b"plain"
 
 
+def test_a_mark_of_caching_inside_the_result_of_a_tool_is_reported():
+    use = {"type": "tool_use", "id": "t", "name": "weather", "input": {}}
+    text = {"type": "text", "text": "r", "cache_control": {"type": "ephemeral"}}
+    found = {"type": "tool_result", "tool_use_id": "t", "content": [text]}
+    body, done = messages("a", {"role": "assistant", "content": [use]}, {"role": "user", "content": [found]})
+    assert body["messages"][2]["content"] == [{"toolResult": {"toolUseId": "t", "content": [{"text": "r"}]}}]
+    assert done.lost == ("cache_control",)
+
+
 def answer(*blocks, stop="end_turn", **fields):
     usage = {"inputTokens": 10, "outputTokens": 7, "totalTokens": 52, "cacheReadInputTokens": 30}
     body = {

@@ -28,7 +28,7 @@ def sampling(request: Request) -> dict[str, Any]:
     if takes_sampling(request.model):
         return given
     for name in given:
-        request.report(request.names.get(name, name))
+        request.report(request.named(name))
     return {}
 
 

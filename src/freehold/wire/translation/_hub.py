@@ -14,6 +14,8 @@ import msgspec
 from freehold.errors import BadRequest
 from freehold.vocabulary import Usage
 
+_NAME_CHARS = 200
+
 Role = Literal["system", "user", "assistant"]
 Stop = Literal["end", "sequence", "length", "context", "tools", "refusal", "pause"]
 """Why an answer ended: by itself, at a stop sequence, at the limit of output, at that of the context, to have tools
@@ -143,7 +145,7 @@ class Request(msgspec.Struct):
         for field in fields:
             value = getattr(self, field)
             if value is not None and value is not False and value not in ("", [], {}):
-                self.report(self.names.get(field, field))
+                self.report(self.named(field))
 
     def report(self, name: str) -> None:
         """Report a field by the client's own name for it, dotted."""
@@ -151,13 +153,17 @@ class Request(msgspec.Struct):
 
     def refuse(self, field: str, why: str) -> NoReturn:
         """Say that the request cannot be translated because of this field."""
-        raise untranslatable(self.names.get(field, field), why)
+        raise untranslatable(self.named(field), why)
+
+    def named(self, field: str) -> str:
+        """What the client calls a field. `part.…` are fields of what its messages hold, `turns` are these."""
+        return self.names.get(field, field)
 
 
 def untranslatable(name: str, why: str) -> BadRequest:
     """The error for a field that the other dialect cannot carry. `why` holds nothing of the call's content."""
     return BadRequest(
-        f"{name} cannot be translated for the model that was asked: {why}",
+        f"{name[:_NAME_CHARS]} cannot be translated for the model that was asked: {why}",
         hint="leave it out, or ask a model of the dialect that you speak",
         code="untranslatable",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Any
 
@@ -12,6 +13,7 @@ from ._hub import Call, Part, Refusal, Request, Result, Text, Turn, untranslatab
 _decoder = msgspec.json.Decoder()
 _OTHER = re.compile(r"[^a-zA-Z0-9_-]")
 _ID_CHARS = 64
+_KEPT_CHARS = 40
 
 
 def arrange(request: Request, *, system_turns: bool) -> tuple[list[Part], list[Turn]]:
@@ -41,11 +43,10 @@ def arrange(request: Request, *, system_turns: bool) -> tuple[list[Part], list[T
             _add(turns, turn)
         else:
             system += turn.parts
-            request.report(f"{turn.place.partition('.')[0]}.order")
+            request.report(f"{request.named('turns')}.order")
     spoken = [turn for turn in turns if turn.role != "system"]
     if not spoken:
-        where = request.turns[0].place.partition(".")[0] if request.turns else "messages"
-        raise untranslatable(where, "it holds no user's turn to answer")
+        request.refuse("turns", "nothing is asked in it")
     if spoken[-1].role == "assistant":
         raise untranslatable(spoken[-1].place, "the conversation ends with the model's own turn")
     for turn in turns:
@@ -71,8 +72,14 @@ def arguments_of(call: Call, place: str) -> dict[str, Any]:
 
 
 def tool_id(given: str) -> str:
-    """The id of a call in the characters and the length that these providers accept: it only ties a result to it."""
-    return _OTHER.sub("_", given)[:_ID_CHARS] or "_"
+    """The id of a call in the characters and the length that these providers accept: it only ties a result to it.
+
+    One that has to be changed ends with a hash of what it was, so that two stay two.
+    """
+    fitting = _OTHER.sub("_", given)
+    if fitting == given and len(given) <= _ID_CHARS:
+        return given or "_"
+    return f"{fitting[:_KEPT_CHARS]}_{hashlib.blake2b(given.encode(), digest_size=8).hexdigest()}"
 
 
 def input_schema(schema: dict[str, Any]) -> dict[str, Any]:

@@ -78,8 +78,9 @@ def file_of(file: Fields, cache: str = "") -> Media:
     title, data, url = file.text("filename"), file.text("file_data"), file.text("file_url")
     if url:
         return Media("document", url=url, title=title, cache=cache)
-    media_type, content = split_data_url(data) or (type_of_name(title), data)
-    if not content or not media_type or data.startswith("data:,"):
+    bare = "" if data.startswith("data:") else data
+    media_type, content = split_data_url(data) or (type_of_name(title), bare)
+    if not content or not media_type:
         file.refuse("file_data", "it must be a data URL in base64, or base64 with a filename that tells its type")
     return Media("document", media_type, content, title=title, cache=cache)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -41,14 +42,37 @@ class ToolCall(msgspec.Struct):
     function: Function | None = None
 
 
+class Chunk(msgspec.Struct):
+    """A piece of a content that is a list, as Mistral's reasoning models give it."""
+
+    type: str = ""
+    text: str = ""
+    thinking: list[Chunk] | str = ""
+
+
 class Message(msgspec.Struct):
     """A message, or in a stream a piece of one. What was thought has two names among the servers."""
 
-    content: str | None = None
+    content: str | list[Chunk] | None = None
     refusal: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     tool_calls: list[ToolCall] | None = None
+
+    def said(self) -> Iterator[Text | Thinking | Refusal]:
+        """What was thought and said, in order; nothing that is empty."""
+        thought = self.reasoning_content or self.reasoning
+        if thought:
+            yield Thinking(thought)
+        if isinstance(self.content, str):
+            yield from [Text(self.content)] if self.content else []
+        for chunk in self.content if isinstance(self.content, list) else ():
+            inner = chunk.thinking
+            thought = inner if isinstance(inner, str) else "".join(part.text for part in inner)
+            if thought or chunk.text:
+                yield Thinking(thought) if thought else Text(chunk.text)
+        if self.refusal:
+            yield Refusal(self.refusal)
 
 
 class Choice(msgspec.Struct):
@@ -118,14 +142,7 @@ def stop_of(reason: str | None) -> Stop:
 
 
 def _parts(message: Message) -> list[Text | Refusal | Call | Thinking]:
-    parts: list[Text | Refusal | Call | Thinking] = []
-    thought = message.reasoning_content or message.reasoning
-    if thought:
-        parts.append(Thinking(thought))
-    if message.content:
-        parts.append(Text(message.content))
-    if message.refusal:
-        parts.append(Refusal(message.refusal))
+    parts: list[Text | Refusal | Call | Thinking] = list(message.said())
     for number, call in enumerate(message.tool_calls or ()):
         function = call.function or Function()
         parts.append(Call(call.id or f"call_{number}", function.name or "", function.text or "{}"))

@@ -11,11 +11,13 @@ from freehold.wire.translation._reading import Fields, decode
 from ._parts import read_content, read_part
 
 _NAMES = {
+    "turns": "messages",
     "effort": "reasoning_effort",
     "schema": "response_format",
     "json_object": "response_format",
     "choice": "tool_choice",
     "parallel": "parallel_tool_calls",
+    "part.cache": "messages.content.prompt_cache_breakpoint",
 }
 _ROLES: dict[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 

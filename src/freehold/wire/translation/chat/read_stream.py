@@ -90,21 +90,18 @@ class StreamReader:
             raise UpstreamFailed("the stream holds more answers than one")
         delta = choice.delta
         if delta is not None:
-            yield from self._grow(Thinking(), delta.reasoning_content or delta.reasoning)
-            yield from self._grow(Text(), delta.content)
-            yield from self._grow(Refusal(), delta.refusal)
+            for part in delta.said():
+                yield from self._grow(part)
             for call in delta.tool_calls or ():
                 yield from self._call(call)
         if choice.finish_reason is not None:
             self._sequence = choice.sequence
             self._stop = "sequence" if self._sequence else stop_of(choice.finish_reason)
 
-    def _grow(self, part: Text | Refusal | Thinking, text: str | None) -> Iterator[Event]:
-        if not text:
-            return
-        if self._open != part:
-            yield from self._begin(part)
-        yield Grew(self._index, text)
+    def _grow(self, part: Text | Refusal | Thinking) -> Iterator[Event]:
+        if type(self._open) is not type(part):
+            yield from self._begin(type(part)())
+        yield Grew(self._index, part.text)
 
     def _call(self, piece: ToolCall) -> Iterator[Event]:
         function = piece.function or Function()

@@ -74,19 +74,21 @@ def _check(request: Request) -> None:
     """Refuse what would be answered differently, and report what is left out of the parts."""
     if request.max_tokens == 0:
         request.refuse("max_tokens", "only Anthropic fills a cache without answering")
-    spoken = [turn for turn in request.turns if turn.role != "system" and turn.parts]
+    spoken = [turn for turn in request.turns if turn.role != "system" and turn.parts not in ([], [Text()])]
     if not spoken:
-        raise untranslatable("messages", "it holds no user's turn to answer")
+        request.refuse("turns", "nothing is asked in it")
     if spoken[-1].role == "assistant":
         raise untranslatable(spoken[-1].place, "the conversation ends with the model's own turn")
     parts = [part for turn in request.turns for part in turn.parts]
     parts += [inner for part in parts if isinstance(part, Result) for inner in part.parts]
     if any(getattr(part, "cache", "") for part in (*parts, *request.tools)):
-        request.report(request.names.get("part.cache", "cache"))
+        request.report(request.named("part.cache"))
     if any(isinstance(part, Thinking) for part in parts):
-        request.report(request.names.get("part.thinking", "thinking"))
+        request.report(request.named("part.thinking"))
     if any(isinstance(part, Result) and part.failed for part in parts):
-        request.report(request.names.get("part.failed", "failed"))
+        request.report(request.named("part.failed"))
+    if any(isinstance(part, Media) and part.text and part.title for part in parts):
+        request.report(request.named("part.title"))
 
 
 def _turn(turn: Turn) -> list[dict[str, Any]]:

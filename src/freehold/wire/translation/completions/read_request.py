@@ -22,6 +22,7 @@ def read_request(body: bytes) -> Request:
     request = Request(
         model=fields.text("model"),
         turns=[Turn("user", [Text(_prompt(fields))], "prompt")],
+        names={"turns": "prompt"},
         lost=fields.lost,
         max_tokens=_DEFAULT_MAX_TOKENS if limit is None else limit,
         temperature=fields.number("temperature"),

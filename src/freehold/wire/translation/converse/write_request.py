@@ -49,6 +49,8 @@ def write_request(request: Request) -> dict[str, Any]:
     }
     if system:
         body["system"] = [block for part in system for block in _blocks(part, request.turns[0], names)]
+    if any(_marked_inside(part) for turn in turns for part in turn.parts):
+        request.report(request.named("part.cache"))
     extra: dict[str, Any] = {}
     _inference(request, body, extra)
     _tools(request, turns, body, extra)
@@ -91,6 +93,11 @@ def _block(part: Part, turn: Turn, names: DocumentNames) -> dict[str, Any]:
         case Thinking():
             thought = {"text": part.text} | ({"signature": part.signature} if part.signature else {})
             return {"reasoningContent": {"reasoningText": thought}}
+
+
+def _marked_inside(part: Part) -> bool:
+    """Whether a mark of prompt caching stands where Bedrock has no place for one: inside the result of a tool."""
+    return isinstance(part, Result) and any(inner.cache for inner in part.parts)
 
 
 def _mark(cache: str) -> list[dict[str, Any]]:

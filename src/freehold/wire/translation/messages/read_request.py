@@ -9,6 +9,7 @@ from freehold.wire.translation._reading import Fields, decode
 from ._blocks import cache_of, read_blocks
 
 _NAMES = {
+    "turns": "messages",
     "effort": "output_config.effort",
     "schema": "output_config.format",
     "choice": "tool_choice",
@@ -16,6 +17,7 @@ _NAMES = {
     "stop": "stop_sequences",
     "user": "metadata.user_id",
     "part.cache": "cache_control",
+    "part.title": "messages.content.title",
     "part.thinking": "messages.content.thinking",
     "part.failed": "messages.content.is_error",
 }

@@ -56,7 +56,7 @@ def _max_tokens(request: Request) -> int:
     """Anthropic requires a limit. The made-up one is reported together with its value."""
     if request.max_tokens is not None:
         return request.max_tokens
-    request.report(f"{request.names.get('max_tokens', 'max_tokens')}={DEFAULT_MAX_TOKENS}")
+    request.report(f"{request.named('max_tokens')}={DEFAULT_MAX_TOKENS}")
     return DEFAULT_MAX_TOKENS
 
 
@@ -133,7 +133,7 @@ def _output(request: Request, body: dict[str, Any]) -> None:
     if request.schema is not None:
         config["format"] = {"type": "json_schema", "schema": request.schema.schema}
         if request.schema.description:
-            request.report(f"{request.names.get('schema', 'schema')}.description")
+            request.report(f"{request.named('schema')}.description")
     if request.json_object:
         request.refuse("json_object", "JSON can only be promised with a json_schema")
     if takes_effort(request.model):

@@ -11,6 +11,7 @@ from freehold.wire.translation.chat.read_request import allow, read_user
 from ._items import read_input
 
 _NAMES = {
+    "turns": "input",
     "max_tokens": "max_output_tokens",
     "effort": "reasoning.effort",
     "schema": "text.format",
