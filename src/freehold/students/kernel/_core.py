@@ -14,14 +14,14 @@ from ._belonging import Centres, Features, centres, left_out_distance, left_out_
 from ._model import Vocabulary, Weights
 from ._nets import MIN_ROWS, Nets, cross_fit
 from ._ridge import Ridge, choose_ridge, targets
-from ._rows import LATENT_WEIGHT, NEAR_WEIGHT, Rows
+from ._rows import COMPANY_SHARE, LATENT_WEIGHT, NEAR_WEIGHT, Rows
 from ._signals import NAMES, describe, nearest_in_class, standardise
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
 BOTH = NEAR_WEIGHT + LATENT_WEIGHT
-NETS_SHARE = 0.25
+NETS_SHARE = 0.1
 """What the networks' probabilities count beside the ridge's scores."""
 NEVER = -9.0
 """A similarity that no two rows have: marks a row that must not be looked at."""
@@ -90,7 +90,8 @@ def learn(labelled: Labelled, seed: int, strength: float | None = None) -> Core:
 def vocabulary(core: Core) -> Vocabulary:
     """What the student reads and says."""
     rows, labelled = core.rows, core.labelled
-    return Vocabulary(rows.words, rows.pairs, rows.chars, labelled.answers, labelled.other, len(labelled.inputs[0]))
+    grams = rows.words, rows.pairs, rows.chars, rows.company
+    return Vocabulary(*grams, labelled.answers, labelled.other, len(labelled.inputs[0]))
 
 
 def weights(core: Core, heads: F32) -> Weights:
@@ -116,7 +117,7 @@ def weights(core: Core, heads: F32) -> Weights:
         class_stats=core.class_stats,
         heads=heads,
         scaling=core.scaling,
-        kernel=np.array([NEAR_WEIGHT, LATENT_WEIGHT, rows.unseen_idf, NETS_SHARE], np.float32),
+        kernel=np.array([NEAR_WEIGHT, LATENT_WEIGHT, rows.unseen_idf, NETS_SHARE, COMPANY_SHARE], np.float32),
     )
 
 

@@ -18,7 +18,10 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
+from freehold.evidence.intervals import upper_bounds
+
 from ._core import Core, Labelled, learn, vocabulary, weights
+from ._nets import MIN_ROWS
 from ._signals import NAMES, expand, probabilities
 from .runtime import KernelStudent
 
@@ -29,8 +32,11 @@ REHEARSALS = 4
 REHEARSAL_ROWS = 4_000
 REHEARSAL_ASKED = 800
 LOST_COVERAGE = 0.05
-"""Share of in-scope calls that the gate may cost, the confidence threshold with the gate and the one without it each at
-the target risk. The product's bound is 0.05; the rest is left for traffic that differs from training."""
+"""Share of in-scope calls that the gate may cost, the confidence threshold with the gate and the one without it each as
+strict as a certificate is likely to make it."""
+CERTIFIED_ON, CERTIFIED_ON_LEAST = 1 / 7, 250
+"""Calls that a certificate is likely to have: so many for each row learned from, and at least so many."""
+CERTIFIED_DELTA = 0.05
 STRICTEST = 0.25
 FEW_OUTCOMES = 5
 ENOUGH_CLASSES = 8
@@ -101,7 +107,10 @@ def _groups(core: Core, seed: int) -> I64:
 
 def confidence_head(standard: F32, right: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Logistic weights from signals to "the teacher would agree", on leave-one-out rows."""
-    return _logistic(expand(standard), right, np.ones(len(right)), 0.1)
+    expanded = expand(standard)
+    if len(right) < MIN_ROWS:  # So few rows bend the squares to what they happen to be, and queries reach beyond them.
+        expanded[:, standard.shape[1] : -1] = 0.0
+    return _logistic(expanded, right, np.ones(len(right)), 0.1)
 
 
 def scope_head(rehearsed: Rehearsed, confidence: NDArray[np.float64], threshold: float) -> NDArray[np.float64]:
@@ -120,7 +129,8 @@ def scope_threshold(
     """The strictest scope threshold that costs at most `LOST_COVERAGE`, judged on leave-one-out rows.
 
     What the gate refuses is wrong more often than the rest, so a certificate with the gate on finds a looser confidence
-    threshold; the cost is what remains after that.
+    threshold; the cost is what remains after that. Both thresholds are those of a certificate: at the looser ones that
+    the rows themselves would bear, the gate costs more than it does in use, and would be set too mild.
     """
     most = _kept_at(confidence, right, target_risk)
     if most == 0:  # Not certifiable as it stands: count what the gate refuses of the surer half.
@@ -128,18 +138,23 @@ def scope_threshold(
         return float(surer[min(int(LOST_COVERAGE * len(scope)), len(surer) - 1)])
     chosen = 0.0
     for candidate in np.quantile(scope, np.arange(0.005, STRICTEST, 0.005)):
-        inside = scope >= candidate
-        if most - _kept_at(confidence[inside], right[inside], target_risk) > LOST_COVERAGE * len(scope):
+        behind = np.where(scope >= candidate, confidence, -1.0)
+        if most - _kept_at(behind, right, target_risk) > LOST_COVERAGE * len(scope):
             break
         chosen = float(candidate)
     return chosen
 
 
 def _kept_at(confidence: NDArray[np.float64], right: NDArray[np.bool_], target_risk: float) -> int:
-    """How many rows one confidence threshold keeps at the target risk, as observed."""
-    order = np.argsort(-confidence, kind="stable")
-    risk = np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
-    good = np.flatnonzero(risk <= target_risk)
+    """How many rows one confidence threshold keeps, if a certificate saw what these rows show on as many as it has.
+
+    Rows with a confidence below zero are never kept.
+    """
+    n = len(confidence)
+    share = max(CERTIFIED_ON, CERTIFIED_ON_LEAST / n)
+    order = np.argsort(-confidence, kind="stable")[: int((confidence >= 0).sum())]
+    kept, errors = np.arange(1, len(order) + 1), np.cumsum(~right[order])
+    good = np.flatnonzero(upper_bounds(errors * share, kept * share, CERTIFIED_DELTA) <= target_risk)
     return int(good[-1]) + 1 if len(good) else 0
 
 
@@ -149,7 +164,7 @@ def head_output(expanded: F32, head: NDArray[np.float64]) -> NDArray[np.float64]
 
 
 def operating_threshold(confidence: NDArray[np.float64], right: NDArray[np.bool_], target_risk: float) -> float:
-    """The confidence at which the student is likely to be run: most coverage at the target risk, half where none."""
+    """The confidence at which the student is likely to be run: most coverage under a certificate, half where none."""
     order = np.argsort(-confidence, kind="stable")
     last = max(_kept_at(confidence, right, target_risk) - 1, len(order) // 2)
     return float(confidence[order[last]])

@@ -22,7 +22,7 @@ I32 = NDArray[np.int32]
 
 
 class Vocabulary(msgspec.Struct, frozen=True):
-    """The words, pairs and character n-grams that are features, in column order, and the answers, in class order.
+    """The words, pairs, character n-grams and company that are features, in column order; the answers, in class order.
 
     `other`: the last class stands for "some answer that is not listed"; it is never given as an answer.
     """
@@ -30,6 +30,7 @@ class Vocabulary(msgspec.Struct, frozen=True):
     words: list[str]
     pairs: list[str]
     chars: list[str]
+    company: list[str]
     answers: list[str]
     other: bool
     n_slots: int
@@ -38,12 +39,13 @@ class Vocabulary(msgspec.Struct, frozen=True):
 class Weights(msgspec.Struct, frozen=True):
     """The numbers of a kernel student, for n remembered rows, V features, D latent dimensions and C classes.
 
-    `idf` [V]; `latent` [V, D] projects features; `rows_latent` [n, up to D] unit vectors in the first dimensions;
-    `postings_*`: for each feature that is rare enough to tell rows apart, the rows that have it (`postings_start` [V+1]
-    into `_row` and `_value`); `dual` [n, C]; `nets_*`: see `_nets.Nets`; `whiten` and `centres`: see
-    `_belonging.Centres`; `row_class` [n]; `class_stats` [5, C]: reliability, and typical score, nearness, support and
-    distance; `heads` [2, F+1] and `scaling` [2, F]: the logistic heads for confidence and scope over standardised
-    signals; `kernel` [4]: weights of the two similarities, the idf of a gram never seen, the weight of the networks.
+    `idf` [V]; `latent` [V less company, D] projects features; `rows_latent` [n, up to D] unit vectors in the first
+    dimensions; `postings_*`: for each feature that is rare enough to tell rows apart, the rows that have it
+    (`postings_start` [V+1] into `_row` and `_value`); `dual` [n, C]; `nets_*`: see `_nets.Nets`; `whiten` and
+    `centres`: see `_belonging.Centres`; `row_class` [n]; `class_stats` [5, C]: reliability, and typical score,
+    nearness, support and distance; `heads` [2, F+1] and `scaling` [2, F]: the logistic heads for confidence and scope
+    over standardised signals; `kernel` [5]: weights of the two similarities, the idf of a gram never seen, the weight
+    of the networks, how much of nearness company makes up.
     """
 
     idf: F32
@@ -86,9 +88,10 @@ def parse(files: Mapping[str, bytes]) -> tuple[Vocabulary, Weights]:
         weights = Weights(**{name: _wide(tensors[name]) for name in Weights.__struct_fields__})  # pyright: ignore[reportArgumentType]
     except (msgspec.DecodeError, SafetensorError) as error:
         raise BundleRefused(f"the student's files cannot be read: {error}") from None
-    n_features = len(vocabulary.words) + len(vocabulary.pairs) + len(vocabulary.chars)
+    n_latent = len(vocabulary.words) + len(vocabulary.pairs) + len(vocabulary.chars)
+    n_features = n_latent + len(vocabulary.company)
     n_rows, n_classes = weights.dual.shape
-    if len(weights.idf) != n_features or len(weights.row_class) != n_rows:
+    if (len(weights.idf), len(weights.latent), len(weights.row_class)) != (n_features, n_latent, n_rows):
         raise BundleRefused("the student's vocabulary and weights do not fit each other")
     if n_classes != len(vocabulary.answers) + vocabulary.other:
         raise BundleRefused("the student's answers and weights do not fit each other")

@@ -12,7 +12,7 @@ from scipy.linalg.lapack import spotrf, spotri  # pyright: ignore[reportAttribut
 
 F32 = NDArray[np.float32]
 
-RIDGES = (0.05, 0.2, 0.8, 3.0)
+RIDGES = (0.05, 0.1, 0.2, 0.8, 3.0)
 PROBE_ROWS = 2_000
 
 

@@ -24,11 +24,14 @@ F32 = NDArray[np.float32]
 class Query(msgspec.Struct, frozen=True):
     """One input as numbers: features, direction in the latent space, and what is unseen.
 
+    `company`, `company_value`: those features that the latent space does not know.
     `latent`, `latent_kept`: direction and length in the first dimensions alone, where nearness is measured.
     """
 
     index: NDArray[np.int64]
     value: F32
+    company: NDArray[np.int64]
+    company_value: F32
     direction: F32
     latent: F32
     latent_kept: float
@@ -56,10 +59,12 @@ class KernelStudent:
         self._words = {gram: i for i, gram in enumerate(vocabulary.words)}
         self._pairs = {gram: i + n_words for i, gram in enumerate(vocabulary.pairs)}
         self._chars = {gram: i + n_words + n_pairs for i, gram in enumerate(vocabulary.chars)}
+        self._company = {gram: i + len(weights.latent) for i, gram in enumerate(vocabulary.company)}
         self._row_class = weights.row_class.astype(np.int64)
         self._nets = Nets(weights.nets_inner, weights.nets_inner_bias, weights.nets_outer, weights.nets_outer_bias)
         self._centres = Centres(weights.whiten, weights.centres)
-        self._near_weight, self._latent_weight, self._unseen_idf, self._nets_share = (float(x) for x in weights.kernel)
+        self._near_weight, self._latent_weight, self._unseen_idf, self._nets_share, company = map(float, weights.kernel)
+        self._shares = np.sqrt([1 - company, company]).astype(np.float32)
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> KernelStudent:
@@ -127,7 +132,7 @@ class KernelStudent:
         return (*inputs[: n - 1], "\n".join(inputs[n - 1 :]))
 
     def _read(self, inputs: tuple[str, ...]) -> Query:
-        words, pairs, chars = grams(inputs)
+        words, pairs, chars, company = grams(inputs)
         seen_words = Counter(map(self._words.get, words))
         seen_chars = Counter(map(self._chars.get, chars))
         unseen_words, unseen_chars = seen_words.pop(None, 0), seen_chars.pop(None, 0)
@@ -141,23 +146,26 @@ class KernelStudent:
             count = np.fromiter(counts.values(), np.float32, len(counts))
             known = float((count * idf[index]).sum())
             unseen[block] = missing * self._unseen_idf / max(known + missing * self._unseen_idf, 1e-9)
-            more = seen_pairs if block == 0 else Counter[int | None]()
-            index = np.concatenate([index, np.fromiter(more.keys(), np.int64, len(more))])
-            count = np.concatenate([count, np.fromiter(more.values(), np.float32, len(more))])
-            blocks.append((index, _unit((1 + np.log(count)) * idf[index])))
+            blocks.append(_weighted(counts | seen_pairs if block == 0 else counts, idf))
         index = np.concatenate([index for index, _ in blocks])
         value = np.concatenate([value for _, value in blocks])
         projected: F32 = value @ self._weights.latent[index]
         near = projected[: self._weights.rows_latent.shape[1]]
-        return Query(index, value, _unit(projected), _unit(near), float(np.linalg.norm(near)), unseen)
+        together = Counter(map(self._company.get, company))
+        together.pop(None, 0)
+        own, own_value = _weighted(together, idf)
+        return Query(index, value, own, own_value, _unit(projected), _unit(near), float(np.linalg.norm(near)), unseen)
 
     def _look_up(self, query: Query) -> Found:
         """The remembered rows that share features with the query, of those features that tell rows apart."""
         weights = self._weights
-        start, end = weights.postings_start[query.index], weights.postings_start[query.index + 1]
-        listed = end > start
-        start, end, value = start[listed], end[listed], _unit(query.value[listed])
-        length = end - start
+        index = np.concatenate([query.index, query.company])
+        start = weights.postings_start[index].astype(np.int64)
+        length = weights.postings_start[index + 1] - start
+        listed, n = length > 0, len(query.index)
+        near = _unit(query.value * listed[:n]) * self._shares[0]
+        value = _unit(np.concatenate([near, _unit(query.company_value * listed[n:]) * self._shares[1]])[listed])
+        start, length = start[listed], length[listed]
         # One flat list of positions: each posting list's start, repeated, plus 0, 1, 2, ... within the list.
         offset = np.repeat(start - (np.cumsum(length) - length), length) + np.arange(length.sum())
         products = weights.postings_value[offset] * np.repeat(value, length)
@@ -173,6 +181,13 @@ class KernelStudent:
         have = np.bincount(feature, self._row_class[found.row] == said[0], len(weight))
         support = (weight * (have > 0)).sum(), (weight * have / found.length).sum()
         return np.array([[*support, self._centres.distance(query.direction[None, :], said)[0]]], np.float32)
+
+
+def _weighted(counts: Counter[int | None], idf: F32) -> tuple[NDArray[np.int64], F32]:
+    """Columns and unit weights of the grams of one block."""
+    index = np.fromiter(counts.keys(), np.int64, len(counts))
+    count = np.fromiter(counts.values(), np.float32, len(counts))
+    return index, _unit(((1 + np.log(count)) * idf[index]).astype(np.float32))
 
 
 def _unit(vector: F32) -> F32:
