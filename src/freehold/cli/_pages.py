@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from freehold.services import explaining
-from freehold.services.explaining import Explanation, LegRow
-from freehold.services.wording import crossover, flip_text, payback
-from freehold.verdict import words
+from typing import TYPE_CHECKING
+
 from freehold.vocabulary import Option, Verdict
 
 from ._output import count, dim, say, strong, table, usd, warn
 
+if TYPE_CHECKING:
+    from freehold.services.explaining import Explanation, LegRow
+
 
 def verdict_page(verdict: Verdict) -> None:
     """Print a verdict: the answer and why, every option, what would flip it, and what it assumes."""
+    from freehold.services.wording import flip_text
+    from freehold.verdict import words
+
     say(strong(f"{verdict.task_name}: {words.verdict_sentence(verdict)}"))
     say(verdict.reason)
     for warning in verdict.warnings:
@@ -35,6 +39,8 @@ def verdict_page(verdict: Verdict) -> None:
 
 
 def _option(option: Option) -> list[str]:
+    from freehold.services.wording import crossover, payback
+
     price = option.monthly_usd
     return [
         option.name,
@@ -72,6 +78,8 @@ def explained_legs(told: Explanation) -> None:
 
 
 def _leg(leg: LegRow) -> list[str]:
+    from freehold.services import explaining
+
     usage = leg.usage
     where = f"{leg.model} ({leg.provider})" if leg.provider and leg.provider != leg.owner else leg.model
     ended = leg.outcome if leg.outcome == "ok" else f"{leg.outcome}: {leg.error or leg.status}"

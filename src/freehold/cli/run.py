@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import errno
-import socket
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from freehold.errors import FreeholdError
 
 from ._arguments import By, Json, factor, page
 from ._output import bad, dim, emit, emit_struct, say, table, talk, warn
@@ -25,8 +21,10 @@ def register(app: typer.Typer) -> None:
 
 
 def up(
+    context: typer.Context,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free one.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=256, help="Gateway processes that share the port.")] = None,
 ) -> None:
     """Start the gateway. Point any OpenAI client at it.
 
@@ -34,24 +32,8 @@ def up(
     """
     from freehold.services import running
 
-    try:
-        running.up(host=host, port=port, announce=talk)
-    except OSError as error:
-        raise _cannot_listen(error, host, port) from error
-
-
-def _cannot_listen(error: OSError, host: str | None, port: int | None) -> Exception:
-    """The error in words where it is the address that cannot be had; any other error as it is."""
-    from freehold import settings
-
-    of_address = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
-    if error.filename is not None or not (error.errno in of_address or isinstance(error, socket.gaierror)):
-        return error
-    default = settings.load().settings.gateway
-    host, port = host or default.host, default.port if port is None else port
-    why = "is taken: something listens there already" if error.errno == errno.EADDRINUSE else "cannot be listened on"
-    hint = "freehold up --port 0 takes any free one; --port P and --host ADDRESS choose"
-    return FreeholdError(f"{host}, port {port}, {why}", hint=hint, code="address_unavailable")
+    debug = bool(context.find_root().params.get("debug"))
+    running.become(host=host, port=port, workers=workers, debug=debug)
 
 
 def pause(

@@ -437,11 +437,15 @@ class Server:
         address: Any = self._server.sockets[0].getsockname()
         return int(address[1])
 
-    async def start(self, host: str, port: int) -> None:
-        """Listen on `host`:`port` (0: any free port)."""
+    async def start(self, host: str, port: int, *, reuse_port: bool = False) -> None:
+        """Listen on `host`:`port` (0: any free port); with `reuse_port` beside other processes that do the same."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: ServerConnection(self._handler, self.connections, self._max_body), host, port, backlog=2048
+            lambda: ServerConnection(self._handler, self.connections, self._max_body),
+            host,
+            port,
+            backlog=2048,
+            reuse_port=reuse_port or None,
         )
         self._tick()
 

@@ -60,7 +60,7 @@ class Doors(NamedTuple):
 
     `ledger` None: nothing is recorded. `host` None: everything is rented; the gateway closes it. `demoted` is called in
     a thread when an audit took a route off, to make it last. `keep_feedback`, called in a thread too, keeps a person's
-    answer; None: feedback is refused.
+    answer; None: feedback is refused. `metrics`: the counters to use, where several processes share them.
     """
 
     ledger: Ledger | None = None
@@ -68,6 +68,7 @@ class Doors(NamedTuple):
     demoted: Callable[[Route, str], None] | None = None
     keep_feedback: Callable[[Feedback], None] | None = None
     make_matcher: MakeMatcher = TaskMatcher
+    metrics: Metrics | None = None
 
 
 class Gateway:
@@ -86,7 +87,7 @@ class Gateway:
         self._loaded = loaded
         self._doors = doors or Doors()
         self.settings = loaded.settings.gateway
-        self.metrics = Metrics()
+        self.metrics = self._doors.metrics or Metrics()
         self.clock = asyncio.get_running_loop().time
         self.random = random.Random(os.urandom(16))
         self.owned = OwnedModels(self._doors.host, self.settings.owned_timeout_s)
@@ -126,7 +127,8 @@ class Gateway:
             self.router.demote(certificate_id)
         self._refresh()
         await self.owned.settled(_LOAD_S)
-        await self._server.start(self.settings.host, self.settings.port if port is None else port)
+        port = self.settings.port if port is None else port
+        await self._server.start(self.settings.host, port, reuse_port=self.settings.workers > 1)
 
     async def stop(self) -> None:
         """Stop listening, finish what runs within `gateway.drain_s`, record everything, close."""
@@ -292,6 +294,8 @@ class Gateway:
 
     def _refresh(self) -> None:
         self.refresh()
+        if self._doors.metrics is not None:
+            self.metrics.read(self._readings())  # for the others to show
         self._refresher = asyncio.get_running_loop().call_later(_REFRESH_S, self._refresh)
 
 

@@ -6,7 +6,7 @@ A count is one addition to a number in memory (`_cells`), also where several pro
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from freehold.vocabulary import Call
@@ -57,6 +57,27 @@ _ACROSS: dict[str, Callable[[float, float], float]] = {
 Labels = tuple[tuple[str, str], ...]
 Reading = tuple[str, Labels, float]
 """A metric, its labels and its value, from whoever knows it: the ledger, the routes."""
+
+
+class SharedMetrics:
+    """The counters of several gateway processes, as their parent holds them. Made before they are forked."""
+
+    def __init__(self, count: int) -> None:
+        self._board = Board(count + 1)  # the last one is the parent's own
+        self._restarts = Counter(self._board.slots[count], "freehold_gateway_restarts_total")
+        self._restarts[()] = 0
+
+    def of(self, number: int) -> Metrics:
+        """The counters of one process, to be asked for in it."""
+        return Metrics(self._board, number)
+
+    def note(self, living: Sequence[bool], n_restarts: int) -> None:
+        """Take note of which processes live: gauges of the others no longer count."""
+        for slot, lives in zip(self._board.slots, living, strict=False):
+            if not lives:  # that it lives is for the process to say
+                slot.living = False
+        self._restarts[()] = n_restarts
+
 
 _Shown = dict[str, dict[Labels, list[float]]]
 

@@ -14,6 +14,7 @@ from freehold.settings import Settings
 
 from . import pausing, radar
 from .home import Home
+from .standing import standings
 
 _USER_OF_URL = re.compile(r"://[^/]*@")
 
@@ -43,7 +44,7 @@ def examine() -> list[Ailment]:
         return [Ailment(error.error_code, "error", error.message, error.hint)]
     with home:
         found = [*_providers(home.settings)]
-        for look in (_ledger, _registry, _retirements):
+        for look in (_ledger, _registry, _retirements, _gateways):
             try:
                 found += look(home)
             except FreeholdError as error:
@@ -82,6 +83,22 @@ def _unusable(home: Home, error: FreeholdError) -> Ailment:
 
 def _ledger(home: Home) -> list[Ailment]:
     return [Ailment(f.code, f.severity, f.message, f.remedy) for f in home.ledger.doctor()]
+
+
+def _gateways(home: Home) -> list[Ailment]:
+    """Processes of running gateways that are down now; one that was started again and lasts is none."""
+    return [
+        Ailment(
+            "gateway_process_down",
+            "error",
+            f"process {one.number + 1} of the gateway {found.pid} is down after {one.n_restarts + 1} starts: "
+            f"the last {one.last_end}",
+            "read what the gateway says on stderr; SIGKILL that nobody sent means that memory ran out",
+        )
+        for found in standings(home.path)
+        for one in found.processes
+        if not one.pid
+    ]
 
 
 def _providers(settings: Settings) -> list[Ailment]:

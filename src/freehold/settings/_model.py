@@ -25,6 +25,7 @@ Rate = Annotated[float, msgspec.Meta(gt=-1, le=10)]
 """Growth or decline within a month or a year: 0.05 for 5 %."""
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=2**40)]
+Processes = Annotated[int, msgspec.Meta(ge=1, le=256)]
 Retries = Annotated[int, msgspec.Meta(ge=0, le=100)]
 Places = Annotated[int, msgspec.Meta(ge=0, le=10**6)]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=10**6)]
@@ -74,6 +75,7 @@ class GatewaySettings(_Table, frozen=True):
 
     host: str = "127.0.0.1"
     port: Port = 8080
+    workers: Processes = 1
     connect_timeout_s: Seconds = 5.0
     first_byte_timeout_s: Seconds = 120.0
     idle_timeout_s: Seconds = 60.0

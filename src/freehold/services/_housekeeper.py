@@ -1,0 +1,76 @@
+"""The housekeeper as the gateway sees it: a process that is started first, waited for once, and ends with us."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from . import housekeeping
+
+PUBLISH_S = 30.0
+"""How long the start waits for the routes to be published."""
+_AGAIN_S = 10.0
+_END_S = 10.0
+_MODULE = "freehold.services.housekeeping"
+
+
+class Housekeeper:
+    """A process that publishes routes and seals closed hot files while the gateway runs, and ends with it.
+
+    It runs from the beginning of the block, beside whatever the gateway loads meanwhile; nothing is answered before
+    `wait`, so that no call is routed by what was declared before.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._process = self._start()
+        self._started_at = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.let_go()
+        try:
+            self._process.wait(timeout=_END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def wait(self, wait_s: float = PUBLISH_S) -> None:
+        """Return once it has published for the first time.
+
+        Where that does not happen in time, it is said; the gateway then answers nothing that might be restricted.
+        """
+        stream = self._process.stdout
+        assert stream is not None
+        readable = select.select([stream], [], [], wait_s)[0]
+        if not readable or stream.readline() != housekeeping.PUBLISHED:
+            sys.stderr.write("freehold: the routes were not published before the start; freehold doctor says why\n")
+
+    def look(self) -> None:
+        """Start it again where it died, though not every moment. Called now and then."""
+        if self._process.poll() is not None and time.monotonic() >= self._started_at + _AGAIN_S:
+            self.let_go()
+            sys.stderr.write("freehold: the housekeeper died and is started again\n")
+            self._process = self._start()
+            self._started_at = time.monotonic()
+
+    def let_go(self) -> None:
+        """Close our ends of its streams: where nobody else holds them, the end of its input is its sign to go."""
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-P", "-m", _MODULE, str(self._home)]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - our own module
