@@ -1,5 +1,6 @@
 """What is counted stays counted: valid to a scraper, exact to the last call, summed over processes that come and go."""
 
+import json
 import os
 import signal
 from collections import Counter as Tally
@@ -10,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from tests.support.clock import Clock
+from tests.support.gateway import connect, read_response, renting_from, request_bytes, running
 from tests.support.prometheus import parse
+from tests.support.upstream import Upstream, chat, http, send, stream
 
 from freehold.gateway._cells import Board
 from freehold.gateway._counters import MOST_SERIES
@@ -35,7 +38,7 @@ def total(samples, name):
 def test_whatever_the_labels_hold_a_scraper_reads_the_same(calls):
     metrics = Metrics()
     for task, outcome, status, seconds in calls:
-        metrics.call(task, "rented", outcome, status, seconds)
+        metrics.ended(call(owner="rented", outcome=outcome, status=status, latency_ms=seconds * 1000), task)
     samples = parse(metrics.text())
     counted = Tally((task, outcome, str(status)) for task, outcome, status, _ in calls)
     found = {
@@ -52,7 +55,7 @@ def test_every_metric_is_valid_and_has_a_type():
     metrics = Metrics()
     usage = Usage(10, 20, 30, 40, 5)
     leg = Leg("serve", "rented", "p", "m-1", "ok", usage=usage)
-    metrics.ended(call(legs=(leg, leg), ttft_ms=12.0, owner="rented"), "triage")
+    metrics.ended(call(legs=(leg, leg), ttft_ms=12.0, streamed=True, owner="rented"), "triage")
     for counter in (metrics.attempts,):
         counter.add(("p", "serve", "ok"))
     metrics.owned.add(("t", "sure"))
@@ -119,7 +122,7 @@ def test_what_a_killed_process_counted_stays_and_is_counted_on_by_the_next():
         mine = Metrics(board, 1)
         mine.attempts.add(("p", "serve", "ok"))
         mine.in_flight += 1
-        mine.call("t", "owned", "ok", 200, 0.2)
+        mine.ended(call(owner="owned", latency_ms=200.0), "t")
         mine.read([("freehold_ledger_written_total", (), 5)])
 
     for lives in (1, 2, 3):
@@ -134,6 +137,29 @@ def test_what_a_killed_process_counted_stays_and_is_counted_on_by_the_next():
         samples = parse(here.text())
         assert samples["freehold_calls_in_flight", ()] == 0
         assert samples["freehold_gateway_workers", ()] == 1
+
+
+def test_a_gateway_counts_the_tokens_of_what_it_rents(tmp_path):
+    with Upstream() as up, running(renting_from(up.url), tmp_path) as gateway:
+        body = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+        for extra, answer in (({}, http(200, chat())), ({"stream": True}, stream("a", "b"))):
+            up.play(send(answer))
+            with connect(gateway.port) as sock:
+                sock.sendall(request_bytes(json.dumps(body | extra).encode()))
+                assert read_response(sock)[0] == 200
+        gateway.ledger.wait(2)
+        with connect(gateway.port) as sock:
+            sock.sendall(request_bytes(b"", path="/metrics", method="GET"))
+            samples = parse(read_response(sock)[2])
+    tokens = Tally()
+    for (name, labels), n in samples.items():
+        if name == "freehold_tokens_total":
+            tokens[dict(labels)["kind"]] += n
+    assert tokens == {"input": 22, "output": 14}
+    assert samples["freehold_time_to_first_token_seconds_count", (("owner", "rented"),)] == 1, "of the stream alone"
+    assert (
+        samples["freehold_upstream_attempts_total", (("provider", "up"), ("purpose", "serve"), ("outcome", "ok"))] == 2
+    )
 
 
 class Fleet(RuleBasedStateMachine):
@@ -151,7 +177,7 @@ class Fleet(RuleBasedStateMachine):
     def count(self, slot, n, task):
         if slot in self.alive:
             for _ in range(n):
-                self.alive[slot].call(task, "rented", "ok", 200, 0.01)
+                self.alive[slot].ended(call(owner="rented"), task)
             self.counted += n
             self.written[slot] += n
 

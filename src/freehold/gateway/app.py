@@ -166,7 +166,7 @@ class Gateway:
         """Keep a call that is over."""
         self.calls.discard(finished)
         call = finished.call
-        self.metrics.call(finished.task_name, call.owner, call.outcome, call.status, call.latency_ms / 1000.0)
+        self.metrics.ended(call, finished.task_name)
         if self._doors.ledger is not None:
             self._doors.ledger.offer(call)
 
@@ -280,7 +280,7 @@ class Gateway:
     # behind the scenes
 
     def _count_attempt(self, provider: str, purpose: str, outcome: str) -> None:
-        self.metrics.attempts[provider, purpose, outcome] += 1
+        self.metrics.attempts.add((provider, purpose, outcome))
 
     def _background(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -135,15 +135,11 @@ class Metrics:
     def internal_errors(self, value: float) -> None:
         self._internal_errors[()] = value
 
-    def call(self, task: str, owner: str, outcome: str, status: int, seconds: float) -> None:
-        """Count a call that ended."""
-        self.calls.add((task, owner, outcome, status))
-        self._durations.observe(owner, seconds)
-
     def ended(self, call: Call, task: str) -> None:
         """Count a call that ended, under the name of its task: what became of it, how long it took, what it used."""
-        self.call(task, call.owner, call.outcome, call.status, call.latency_ms / 1000.0)
-        if call.ttft_ms is not None:
+        self.calls.add((task, call.owner, call.outcome, call.status))
+        self._durations.observe(call.owner, call.latency_ms / 1000.0)
+        if call.streamed and call.ttft_ms is not None:
             self._first_tokens.observe(call.owner, call.ttft_ms / 1000.0)
         for leg in call.legs:
             usage = leg.usage
