@@ -51,6 +51,8 @@ class Opened:
                 _migrations.migrate(connection)
         with self._db.read() as connection:
             stale = _rows.number(connection, _rows.REVISION) != _rows.number(connection, _rows.PUBLISHED)
+            published = self._published_keys()
+            stale |= published is None or published.version != _rows.number(connection, _rows.KEYS_VERSION)
         if stale or _spool.pending(self.home):
             self.publish()
 
@@ -158,15 +160,18 @@ class Opened:
         return table
 
     def _write_keys(self, connection: Connection) -> None:
-        file, made = keys.path(self.home), _rows.virtual_keys(connection)
-        try:
-            before = keys.load(file)
-        except MissingPrerequisite:
-            before = KeyTable(0)
-        if made != before.keys:
-            version = max(before.version, _rows.number(connection, _rows.KEYS_VERSION)) + 1
-            keys.write(file, KeyTable(version, made))
+        made, before = _rows.virtual_keys(connection), self._published_keys()
+        if before is None or made != before.keys:
+            version = max(before.version if before else 0, _rows.number(connection, _rows.KEYS_VERSION)) + 1
+            keys.write(keys.path(self.home), KeyTable(version, made))
             _rows.set_number(connection, _rows.KEYS_VERSION, version)
+
+    def _published_keys(self) -> KeyTable | None:
+        """The keys as they lie there; None where they cannot be read."""
+        try:
+            return keys.load(keys.path(self.home))
+        except MissingPrerequisite:
+            return None
 
     def _load(self) -> Loaded:
         return settings_module.load({**os.environ, settings_module.HOME_VARIABLE: str(self.home)})
