@@ -1,5 +1,7 @@
 """One gateway process's worth of callers on one key: `python -m tests.support.key_process HOME KEY SEED CALLERS`.
 
+The clock stands still, so that limits per minute do not fill again.
+
 Says "ready", waits for a line, then lets its callers in and out at random until the budget is used up, and says after
 each hundred calls how many there were. What each settled call cost is written, in nanodollars and after the fact, to a
 file of its own. The last line is a JSON object.
@@ -25,7 +27,7 @@ WORST_TOKENS = 200
 
 def main(home: Path, key: str, seed: int, at_once: int) -> None:
     rng = random.Random(seed)
-    callers = Callers(home, support.PRICED)
+    callers = Callers(home, support.PRICED, support.Clock())
     callers.prepare()
     caller = callers.identify(support.bearer(key))
     assert caller is not None

@@ -161,6 +161,16 @@ def test_the_book_grows_and_every_process_finds_every_row(tmp_path: Path) -> Non
     other.close()
 
 
+def test_the_books_blocks_are_there_before_anything_is_stored_in_them(tmp_path: Path) -> None:
+    """On a full disk, a store into a page without a block would kill the process."""
+    one = Book(tmp_path)
+    for number in range(1, 100):
+        one.row(number, 4 << 32, NOON)
+    there = (tmp_path / "budgets/book").stat()
+    assert there.st_blocks * 512 >= there.st_size > 64 * ROW_BYTES
+    one.close()
+
+
 def test_rows_of_periods_long_over_are_used_again_and_late_calls_do_not_reach_them(tmp_path: Path) -> None:
     key = support.make(tmp_path, budget=budget(1, "day"))
     clock = Clock()

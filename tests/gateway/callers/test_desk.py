@@ -200,6 +200,25 @@ def test_a_call_reserves_its_worst_case_and_is_settled_exactly(tmp_path: Path) -
     assert shown() == (0.03307, 0)
 
 
+@pytest.mark.parametrize("dear", ["input_usd_per_mtok", "cached_usd_per_mtok", "cache_write_usd_per_mtok"])
+def test_whatever_kind_of_tokens_a_prompt_turns_out_to_be_its_reservation_covers_them(
+    tmp_path: Path, dear: str
+) -> None:
+    price = {"input_usd_per_mtok": "1", "cached_usd_per_mtok": "1", "cache_write_usd_per_mtok": "1", dear: "5"}
+    settings = msgspec.convert(
+        {"prices": {"up/m": price | {"output_usd_per_mtok": "0"}}, "providers": {"up": {"kind": "openai"}}}, Settings
+    )
+    key = support.make(tmp_path, budget=budget(0.005))
+    callers = support.opened(tmp_path, settings)
+    caller = support.caller(callers, key)
+    with pytest.raises(BudgetExhausted):
+        callers.admit(caller, claim(1001))
+    usage = {"input_usd_per_mtok": Usage(1000), "cached_usd_per_mtok": Usage(0, 1000)}.get(dear, Usage(0, 0, 1000))
+    callers.admit(caller, claim(1000)).settle(usage, "up", "m")
+    (only,) = spending(tmp_path, support.kept(tmp_path), NOON).values()
+    assert float(only.spent) == 0.005
+
+
 def test_nothing_is_lost_to_rounding(tmp_path: Path) -> None:
     prices = {"up/m": {"input_usd_per_mtok": "0.02", "output_usd_per_mtok": "0.02"}}
     settings = msgspec.convert({"prices": prices, "providers": {"up": {"kind": "openai"}}}, Settings)
