@@ -74,7 +74,7 @@ class Ours:
         caller = self.callers.identify(self.headers)
         assert caller is not None
         try:
-            return self.callers.admit(caller, Claim("openai.chat", "up", "m", "", 0, tokens))
+            return self.callers.admit(caller, Claim("openai.chat", "m", (("up", "m"),), "", 0, tokens))
         except BudgetExhausted as error:
             raise Exhausted(b"x-should-retry" in error.lines) from None
 

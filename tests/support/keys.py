@@ -10,7 +10,7 @@ import msgspec
 
 from freehold.gateway.callers import Caller, Callers, Claim
 from freehold.registry.store import Registry
-from freehold.settings import PriceSettings, Settings
+from freehold.settings import Settings
 from freehold.vocabulary import NANO_USD, Budget, Period, Usage, VirtualKey
 
 NOON = int(datetime(2026, 3, 4, 12, tzinfo=UTC).timestamp()) * 1_000_000_000
@@ -78,15 +78,10 @@ def caller(callers: Callers, key: str) -> Caller:
     return found
 
 
-def claim(prompt: int = 0, output: int | None = 0, **other: Any) -> Claim:
-    return Claim(
-        **{"dialect": "openai.chat", "provider": "up", "model": "m"} | other, prompt_tokens=prompt, output_limit=output
-    )
+def claim(prompt: int = 0, output: int | None = 0, *, provider: str = "up", model: str = "m", **other: Any) -> Claim:
+    asked: dict[str, Any] = {"dialect": "openai.chat", "targets": ((provider, model),)}
+    return Claim(**asked | other, model=model, prompt_tokens=prompt, output_limit=output)
 
 
 def used(prompt: int = 0, output: int = 0) -> Usage:
     return Usage(input_tokens=prompt, output_tokens=output)
-
-
-def free(usd: str = "0") -> PriceSettings:
-    return msgspec.convert({"input_usd_per_mtok": usd, "output_usd_per_mtok": usd}, PriceSettings)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from tests.support import keys as support
 from tests.support.keys import DAY, NOON, PRICED, SECOND, Clock, bearer, budget, claim, used
 
@@ -25,7 +26,7 @@ from freehold.gateway.callers.spending import spending
 from freehold.market.tokens import PriceBook
 from freehold.registry import keys
 from freehold.settings import Settings
-from freehold.vocabulary import NANO_USD, KeyTable, Usage
+from freehold.vocabulary import NANO_USD, Call, KeyTable, Leg, Owner, Usage
 
 
 def field(lines: bytes, name: str) -> str | None:
@@ -198,6 +199,77 @@ def test_a_call_reserves_its_worst_case_and_is_settled_exactly(tmp_path: Path) -
     three.add(used(100, 0), "up", "m")
     three.settle(used(0, 100), "up", "m")
     assert shown() == (0.03307, 0)
+
+
+def two_providers(**prices: str) -> Settings:
+    """Output of model m costs so much at each of them, input a dollar a million tokens."""
+    made = {f"{name}/m": {"input_usd_per_mtok": "1", "output_usd_per_mtok": usd} for name, usd in prices.items()}
+    return msgspec.convert({"prices": made, "providers": {name: {"kind": "openai"} for name in prices}}, Settings)
+
+
+def test_the_dearest_of_those_who_may_answer_is_reserved_for_and_the_one_who_did_is_paid(tmp_path: Path) -> None:
+    key = support.make(tmp_path, budget=budget(1))
+    callers = support.opened(tmp_path, two_providers(cheap="1", dear="10"))
+    caller = support.caller(callers, key)
+    both = claim(0, 100, targets=(("cheap", "m"), ("dear", "m")))
+
+    def shown() -> tuple[float, float]:
+        (only,) = spending(tmp_path, support.kept(tmp_path), NOON).values()
+        return float(only.spent), float(only.reserved)
+
+    admission = callers.admit(caller, both)
+    assert shown() == (0, 0.001)
+    admission.settle(used(output=100), "cheap", "m-2026-01-31")  # as the answer calls it
+    assert shown() == (0.0001, 0)
+    callers.admit(caller, both).settle(used(output=100), "dear", "m")
+    assert shown() == (0.0011, 0)
+    with pytest.raises(PriceUnknown):
+        callers.admit(caller, claim(0, 100, targets=(("cheap", "m"), ("local", "m"))))
+
+
+def test_a_second_attempt_beside_the_first_is_reserved_for_or_not_made(tmp_path: Path) -> None:
+    key, free = support.make(tmp_path, budget=budget(0.025)), support.make(tmp_path, "free")
+    callers = support.opened(tmp_path)
+    caller = support.caller(callers, key)
+    admission = callers.admit(caller, claim(output=1000))
+    assert admission.extend()
+    assert not admission.extend()
+    with pytest.raises(BudgetExhausted):
+        callers.admit(caller, claim(output=501))
+    admission.add(used(output=100), "up", "m")
+    admission.settle(used(output=1000), "up", "m")
+    only = spending(tmp_path, support.kept(tmp_path), NOON)[caller.key.id]
+    assert (float(only.spent), float(only.reserved)) == (0.011, 0)
+    assert callers.admit(support.caller(callers, free), claim()).extend()
+
+
+LEG = Leg("serve", "rented", "up", "m-as-answered", "ok", usage=used(100, 10))
+
+
+@pytest.mark.parametrize(
+    ("owner", "legs", "micro_usd"),
+    [
+        ("rented", [LEG], 200),
+        ("rented", [], 0),
+        ("none", [replace(LEG, outcome="error", usage=None)], 0),
+        ("rented", [replace(LEG, outcome="error", usage=None), replace(LEG, purpose="fallback")], 200),
+        ("rented", [replace(LEG, usage=None)], 5500),  # nobody said how many tokens: as reserved
+        ("rented", [LEG, replace(LEG, purpose="fallback", usage=None)], 5700),
+        ("rented", [replace(LEG, outcome="cancelled", usage=Usage(output_tokens=7, estimated=True))], 570),
+        ("rented", [replace(LEG, purpose="hedge", outcome="cancelled", usage=used(100)), LEG], 300),
+        ("rented", [LEG, replace(LEG, purpose="shadow"), replace(LEG, purpose="audit")], 200),
+        ("owned", [replace(LEG, owner="owned", provider="owned"), replace(LEG, purpose="audit")], 0),
+        ("owned", [replace(LEG, outcome="incomplete")], 200),  # rescued by the owned model after a broken answer
+    ],
+)
+def test_a_call_is_settled_by_its_legs(tmp_path: Path, owner: Owner, legs: list[Leg], micro_usd: int) -> None:
+    key = support.make(tmp_path, budget=budget(1))
+    callers = support.opened(tmp_path)
+    admission = callers.admit(support.caller(callers, key), claim(500, 500))
+    call = Call("c", 0, 1.0, "up", "m", b"", b"", owner=owner, usage=used(100, 10))
+    admission.settle_call(call, legs)
+    (only,) = spending(tmp_path, support.kept(tmp_path), NOON).values()
+    assert (only.spent * 1_000_000, only.reserved) == (micro_usd, 0)
 
 
 @pytest.mark.parametrize("dear", ["input_usd_per_mtok", "cached_usd_per_mtok", "cache_write_usd_per_mtok"])

@@ -5,9 +5,9 @@ who only look. No database is opened: keys come from a published file, and what 
 process of the home maps. Knows nothing of HTTP beyond header lines, and of no provider.
 """
 
-from ._admission import Admission
+from ._admission import Admission, Claim
 from ._caller import Caller
-from ._desk import Callers, Claim
+from ._desk import Callers
 from ._presented import Headers, without_keys
 
 __all__ = ["Admission", "Caller", "Callers", "Claim", "Headers", "without_keys"]

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from freehold.errors import FreeholdError, InvalidKey, MissingPrerequisite
 from freehold.registry import keys
@@ -16,7 +16,7 @@ from freehold.settings import Settings
 from freehold.vocabulary import KeyTable
 
 from . import _limits, _refusals
-from ._admission import Admission
+from ._admission import Admission, Claim
 from ._book import REQUESTS, TOKENS, Book, unavailable
 from ._caller import Caller
 from ._presented import Headers, presented
@@ -25,29 +25,6 @@ from ._tariffs import Tariffs
 _CHALLENGE: Final = b'www-authenticate: Bearer realm="freehold"\r\n'
 _SWEEP_NS: Final = 1_000_000_000
 _HOW: Final = "send one as Authorization: Bearer fh-..., x-api-key or api-key; freehold keys create NAME makes it"
-
-
-class Claim(NamedTuple):
-    """What a call asks for.
-
-    Args:
-        dialect: the client's, for the words of the header lines.
-        provider: who is to be paid, as the settings name it.
-        model: the model that is to be paid.
-        task: the task's name, "" where it is not known.
-        prompt_tokens: an estimate from above; where the prompt turns out longer, the call may cost more than was
-            reserved, which is counted exactly and shown.
-        output_limit: what the request allows for one answer; None: `gateway.reserve_output_tokens`.
-        choices: how many answers it asks for.
-    """
-
-    dialect: str
-    provider: str
-    model: str
-    task: str = ""
-    prompt_tokens: int = 0
-    output_limit: int | None = None
-    choices: int = 1
 
 
 class Callers:
@@ -142,33 +119,35 @@ class Callers:
         now_ns = self._clock()
         caller.check_scope(claim.model, claim.task)
         if not caller.limited:
-            return Admission(caller, None, self._tariffs, self._clock)
+            return Admission(caller, claim, None, self._tariffs, self._clock)
         book = self._book
         if book is None:
             fault = self.book_fault or unavailable("the budgets are being opened", hint="try again in a second")
             raise fault.with_traceback(None)
+        admission = Admission(caller, claim, book, self._tariffs, self._clock)
         output_tokens = claim.choices * (self._output_tokens if claim.output_limit is None else claim.output_limit)
         amount = self._worst(caller, claim, output_tokens, now_ns)
         tokens = min(claim.prompt_tokens + output_tokens, caller.key.tpm)
-        return self._take(
-            Admission(caller, book, self._tariffs, self._clock), caller, book, claim.dialect, amount, tokens, now_ns
-        )
+        self._take(admission, book, amount, tokens, now_ns)
+        return admission
 
     def _worst(self, caller: Caller, claim: Claim, output_tokens: int, now_ns: int) -> int:
-        """The most that a call may cost, in nanodollars; 0 for a key without a budget."""
+        """The most that a call may cost at whoever answers it, in nanodollars; 0 for a key without a budget."""
         if caller.key.budget is None:
             return 0
         if not self._tariffs.ready:
             raise unavailable("the prices are being loaded", hint="try again in a second")
-        tariff = self._tariffs.of(claim.provider, claim.model, claim.prompt_tokens, now_ns)
-        if tariff is None:
-            raise _refusals.unpriced(caller, claim.provider)
-        return tariff.worst_nano_usd(claim.prompt_tokens, output_tokens)
+        most = 0
+        for provider, model in claim.targets:
+            tariff = self._tariffs.of(provider, model, claim.prompt_tokens, now_ns)
+            if tariff is None:
+                raise _refusals.unpriced(caller, provider)
+            most = max(most, tariff.worst_nano_usd(claim.prompt_tokens, output_tokens))
+        return most
 
-    def _take(
-        self, admission: Admission, caller: Caller, book: Book, dialect: str, amount: int, tokens: int, now_ns: int
-    ) -> Admission:
+    def _take(self, admission: Admission, book: Book, amount: int, tokens: int, now_ns: int) -> None:
         """Compare with every limit and take from each, or from none."""
+        caller = admission.caller
         rpm, tpm, budget = caller.key.rpm, caller.key.tpm, caller.key.budget
         rates_row = caller.rates_row(book, now_ns) if rpm or tpm else 0
         spend_row = caller.spend_row(book, now_ns) if budget is not None else 0
@@ -200,11 +179,10 @@ class Callers:
             book.unlock()
         if over:
             raise _refusals.exhausted(caller, committed - reserved, reserved, amount)
-        lines = _limits.lines(dialect, now_ns, rpm, requests, tpm, tokens_full)
+        lines = _limits.lines(admission.claim.dialect, now_ns, rpm, requests, tpm, tokens_full)
         if wait:
             raise _refusals.limited(caller, wait_requests, wait_tokens, lines)
         admission.hold(rates_row=rates_row, spend_row=spend_row, amount=amount, tokens=tokens, lines=lines)
-        return admission
 
     def _read(self, *, vanished: bool) -> None:
         if vanished:
