@@ -100,9 +100,10 @@ def renting_from(url: str, **gateway: Any) -> Settings:
 
 @contextmanager
 def running(made: Settings, home: Path, doors: Doors | None = None, environ: Any = None) -> Iterator[Running]:
-    """A gateway in a thread of its own, until the block ends."""
+    """A gateway in a thread of its own, until the block ends. Its ledger can be looked at, unless `doors` bring one."""
     ledger = MemoryLedger()
-    doors = (doors or Doors())._replace(ledger=ledger)
+    doors = doors or Doors()
+    doors = doors if doors.ledger is not None else doors._replace(ledger=ledger)
     home.mkdir(exist_ok=True)
     loop = uvloop.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)

@@ -1,17 +1,32 @@
 """Gateways in processes of their own, started cheaply: run as a script, it forks one per line of stdin.
 
-A line is the home; the answer is `PID PORT`. Each child serves with a real ledger writer until it is told to stop or is
-killed.
+A line says how, in JSON (`Birth`); the answer is `PID PORT`. Each child serves with a real ledger writer until it is
+told to stop or is killed.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Birth:
+    """How a gateway is to live: its home, its part of the environment, how many descriptors it may have open.
+
+    `said` is a file for its standard error, with logging at its most talkative; "" for the test's own, as it is.
+    """
+
+    home: str
+    environ: Mapping[str, str] = field(default_factory=dict)
+    n_files: int = 0
+    said: str = ""
 
 
 class Starter:
@@ -20,11 +35,11 @@ class Starter:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def start(self, home: Path) -> tuple[int, int]:
+    def start(self, home: Path, **how: object) -> tuple[int, int]:
         """Start one on a home; its process id and port."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"{home}\n")
+        self._process.stdin.write(json.dumps(asdict(Birth(str(home), **how))) + "\n")  # type: ignore[arg-type]
         self._process.stdin.flush()
         pid, port = self._process.stdout.readline().split()
         return int(pid), int(port)
@@ -46,13 +61,24 @@ def starter() -> Iterator[Starter]:
         process.stdin.close()
 
 
-def serve_until_killed(home: str) -> None:
+def serve_until_killed(birth: Birth) -> None:
     """Serve on a free port and print it."""
+    import faulthandler
+    import logging
+    import resource
+
     from freehold.gateway.app import Doors, Gateway, serve
     from freehold.ledger.writer import LedgerWriter
     from freehold.settings import load
 
-    loaded = load({"FREEHOLD_HOME": home})
+    os.environ.update(birth.environ)
+    if birth.said:
+        os.dup2(os.open(birth.said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 2)
+        logging.basicConfig(level=logging.DEBUG)
+        faulthandler.enable()
+    if birth.n_files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (birth.n_files, birth.n_files))
+    loaded = load({"FREEHOLD_HOME": birth.home})
 
     def ready(gateway: Gateway) -> None:
         print(os.getpid(), gateway.port, flush=True)
@@ -71,7 +97,7 @@ def main() -> None:
         if not child:
             status = 1
             try:
-                serve_until_killed(line.strip())
+                serve_until_killed(Birth(**json.loads(line)))
                 status = 0
             finally:
                 os._exit(status)

@@ -127,6 +127,19 @@ def look(path: Path) -> HotTotals:
         db.close()
 
 
+def sound(path: Path) -> bool:
+    """Whether the pages of a closed hot file hang together; reads the whole file.
+
+    Raises:
+        sqlite3.Error: it cannot be read.
+    """
+    db = open_readonly(path)
+    try:
+        return db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+    finally:
+        db.close()
+
+
 def count(db: sqlite3.Connection, path: Path) -> HotTotals:
     """Totals of an open hot file, as the connection sees it."""
     rows, first, last = db.execute(

@@ -12,7 +12,7 @@ import msgspec
 
 from freehold.errors import LedgerUnavailable
 
-from ._hot import look
+from ._hot import look, sound
 from ._layout import Layout, now_us
 from ._manifest import HotEntry, Listing, Manifest
 from ._marks import SUFFIX, peek
@@ -120,11 +120,12 @@ def _problem(layout: Layout, entry: HotEntry) -> str:
         return "missing"
     try:
         rows = look(path).rows
+        whole = not entry.closed or sound(path)
     except (sqlite3.Error, OSError) as error:
         return code_of(error)
     if entry.closed and rows != entry.rows:
         return f"{rows} calls where the manifest says {entry.rows}"
-    return ""
+    return "" if whole else "damaged"
 
 
 def _segments(layout: Layout, listing: Listing, engine: duckdb.DuckDBPyConnection) -> Iterator[Finding]:

@@ -139,7 +139,7 @@ class LedgerWriter:
             waiting = self._offered_bytes - self._taken_bytes
             if (
                 self._deadline is not None
-                or len(self._queue) >= self._settings.queue_calls
+                or len(self._queue) + len(self._batch) >= self._settings.queue_calls
                 or waiting + size > QUEUE_BYTES
             ):
                 self._mark.dropped += 1
@@ -312,14 +312,26 @@ class LedgerWriter:
             name, rows = self._unfinished[0]
             path = self._layout.hot / name
             if not path.exists():
-                # Somebody removed the file under us. The manifest goes on saying that it should exist: `doctor` tells.
-                self._unfinished.popleft()
-                with self._lock:
-                    self._written -= rows
-                    self._mark.dropped += rows
+                self._lose(rows)
                 raise Vanished(name)
-            self._manifest.close_hot(name, finish(path))
+            try:
+                totals = finish(path)
+            except sqlite3.Error as error:
+                if code_of(error) == "damaged":
+                    self._lose(rows)  # or no later file would ever be closed
+                raise
+            self._manifest.close_hot(name, totals)
             self._unfinished.popleft()
+
+    def _lose(self, rows: int) -> None:
+        """Give up the file that was to be closed next: somebody removed or damaged it under us.
+
+        The manifest goes on saying that it should exist: `doctor` tells.
+        """
+        self._unfinished.popleft()
+        with self._lock:
+            self._written -= rows
+            self._mark.dropped += rows
 
     def _failed(self, code: str) -> None:
         with self._lock:
