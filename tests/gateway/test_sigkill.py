@@ -63,6 +63,7 @@ async def answered_until_killed(port, pid, rng):
     return answered
 
 
+@pytest.mark.fault("host", "SIGKILL at every logging step")
 @pytest.mark.slow
 def test_every_answered_call_is_kept_or_counted_over_many_kills(home):
     rng = random.Random(20261121)

@@ -28,6 +28,7 @@ def acknowledged(path: Path) -> list[int]:
     return [int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8)]
 
 
+@pytest.mark.fault("host", "SIGKILL at every logging step")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_answered_call_is_kept_or_counted(children: Nursery, tmp_path: Path, name: str) -> None:
@@ -62,6 +63,7 @@ def test_every_answered_call_is_kept_or_counted(children: Nursery, tmp_path: Pat
     assert [str(losses.dropped) in finding.message for finding in dropped] == ([True] if losses.dropped else [])
 
 
+@pytest.mark.fault("host", "SIGKILL at every logging step")
 @pytest.mark.parametrize("step", ["write", "install", "publish", "half a sweep", "sweep"])
 def test_a_sealer_may_die_after_any_step(children: Nursery, tmp_path: Path, step: str) -> None:
     ledger = Ledger(tmp_path)

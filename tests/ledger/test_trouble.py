@@ -54,6 +54,7 @@ def test_an_unwritable_folder_at_start_is_survived(tmp_path: Path) -> None:
     assert [f.code for f in ledger.doctor()] == ["calls_dropped"]
 
 
+@pytest.mark.fault("host", "store locked for 60 s")
 def test_a_locked_hot_file_is_waited_for(tmp_path: Path) -> None:
     with LedgerWriter(tmp_path) as writer:
         offer(writer, 0, 10)
@@ -73,6 +74,7 @@ def test_a_locked_hot_file_is_waited_for(tmp_path: Path) -> None:
     assert Ledger(tmp_path).losses().dropped == 0
 
 
+@pytest.mark.fault("host", "store locked for 60 s")
 def test_a_locked_manifest_delays_and_loses_nothing(tmp_path: Path) -> None:
     with LedgerWriter(tmp_path, LedgerSettings(rotate_rows=10)) as writer:
         offer(writer, 0, 10)
@@ -88,6 +90,7 @@ def test_a_locked_manifest_delays_and_loses_nothing(tmp_path: Path) -> None:
     assert Ledger(tmp_path).doctor() == []
 
 
+@pytest.mark.fault("host", "queue full")
 def test_a_queue_that_overflows_counts_what_it_refuses(tmp_path: Path) -> None:
     (tmp_path / "ledger").write_text("in the way")
     writer = LedgerWriter(tmp_path, LedgerSettings(queue_calls=5))
@@ -134,6 +137,7 @@ def test_a_hot_file_removed_under_the_writer_is_counted_and_told(tmp_path: Path)
     assert {f.code for f in ledger.doctor()} == {"calls_written_off", "calls_dropped"}
 
 
+@pytest.mark.fault("host", "corrupted last page")
 @pytest.mark.parametrize("damage", ["removed", "cut", "emptied"])
 def test_a_damaged_segment_is_never_read_as_empty(tmp_path: Path, damage: str) -> None:
     ledger = Ledger(tmp_path)
@@ -223,6 +227,7 @@ def fill(ballast: Path) -> None:
             pass
 
 
+@pytest.mark.fault("host", "ENOSPC, EIO, EROFS at every write")
 def test_a_full_disk_is_survived_and_recovered_from(small_disk: Path) -> None:
     with LedgerWriter(small_disk, LedgerSettings(queue_calls=100)) as writer:
         offer(writer, 0, 5)
@@ -246,6 +251,7 @@ def test_a_full_disk_is_survived_and_recovered_from(small_disk: Path) -> None:
     assert Ledger(small_disk).losses().dropped == 305 - written
 
 
+@pytest.mark.fault("host", "ENOSPC, EIO, EROFS at every write")
 def test_a_file_size_limit_is_survived(children: Nursery, tmp_path: Path) -> None:
     """What a full disk does to whoever may not mount one."""
     assert children.run("write_under_a_file_size_limit", tmp_path, 400) == 0
@@ -263,6 +269,7 @@ def open_folder() -> Iterator[Path]:
             path.chmod(0o755)
 
 
+@pytest.mark.fault("host", "ENOSPC, EIO, EROFS at every write")
 def test_a_read_only_folder_is_survived_and_told(children: Nursery, open_folder: Path) -> None:
     """Permissions do not bind root: the child gives the right up first."""
     with LedgerWriter(open_folder) as writer:

@@ -74,6 +74,7 @@ def test_a_thousand_at_once_each_get_their_own_answer(home: Path, student: str) 
     run(test)
 
 
+@pytest.mark.fault("host", "owned model out of memory")
 def test_a_killed_worker_fails_what_it_owes_at_once_and_comes_back(home: Path, student: str) -> None:
     async def test() -> None:
         async with host_of(home) as host:
@@ -105,6 +106,7 @@ def test_a_question_that_kills_the_worker_is_not_asked_again(home: Path, student
     run(test)
 
 
+@pytest.mark.fault("host", "owned model hung")
 def test_a_hung_worker_is_ended_and_started_again(home: Path, student: str) -> None:
     async def test() -> None:
         async with host_of(home, hang_s=0.3) as host:
@@ -118,6 +120,7 @@ def test_a_hung_worker_is_ended_and_started_again(home: Path, student: str) -> N
     run(test)
 
 
+@pytest.mark.fault("host", "owned model returns garbage")
 @pytest.mark.parametrize("how", ["garbage", "stray"])
 def test_a_worker_that_sends_what_is_no_reply_is_ended(home: Path, student: str, how: str) -> None:
     async def test() -> None:
@@ -130,6 +133,7 @@ def test_a_worker_that_sends_what_is_no_reply_is_ended(home: Path, student: str,
     run(test)
 
 
+@pytest.mark.fault("host", "owned model slow")
 def test_a_late_answer_is_thrown_away_and_disturbs_nobody(home: Path, student: str) -> None:
     async def test() -> None:
         async with host_of(home) as host:
@@ -164,6 +168,7 @@ def test_one_failing_call_fails_alone_and_its_content_stays_inside(home: Path, s
     run(test)
 
 
+@pytest.mark.fault("host", "owned model returns garbage")
 def test_an_answer_outside_the_contract_has_no_confidence(home: Path, student: str) -> None:
     async def test() -> None:
         async with host_of(home) as host:
@@ -175,6 +180,7 @@ def test_an_answer_outside_the_contract_has_no_confidence(home: Path, student: s
     run(test)
 
 
+@pytest.mark.fault("host", "queue full")
 def test_too_many_questions_are_refused_at_once(home: Path, student: str) -> None:
     async def test() -> None:
         async with host_of(home, max_in_flight=3) as host:
@@ -190,6 +196,7 @@ def test_too_many_questions_are_refused_at_once(home: Path, student: str) -> Non
     run(test)
 
 
+@pytest.mark.fault("host", "half-copied weights")
 def test_a_changed_bundle_is_refused_and_the_others_still_answer(home: Path, student: str) -> None:
     other = write_bundle(home, home / "bundles/two", seed=8).student_id
     weights = home / "bundles/two/weights.safetensors"

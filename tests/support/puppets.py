@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import threading
@@ -32,6 +33,11 @@ class Puppet:
                 while not Path(inputs[1]).exists():
                     time.sleep(0.005)
                 return Answer("card", 0.1, 1.0)
+            case "nap":  # longer than anybody waits, and not so long that it counts as hung
+                time.sleep(0.6)
+            case "hog":
+                resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
+                bytearray(2**40)
             case "garbage":
                 os.write(_connection(), b"\xff" * 64)
             case "stray":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 
 import msgspec
 
@@ -56,11 +58,27 @@ def _run(home: Home, wanted: Sequence[Wanted]) -> Iterator[Owned]:
         for one in wanted:
             yield _own(loaded, home.until_us, one)
         return
-    spawn = multiprocessing.get_context("spawn")  # a forked copy of open databases is nobody's friend
-    with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
+    left = {one.task_id: one for one in wanted}
+    with _processes(workers) as pool, contextlib.suppress(BrokenProcessPool):
         futures = [pool.submit(_own, loaded, home.until_us, one) for one in wanted]
         for future in as_completed(futures):
-            yield future.result()
+            owned = future.result()
+            del left[owned.task_id]
+            yield owned
+    # A process that is ended from outside takes all others of its pool with it, and nobody can tell which one it was.
+    for one in left.values():
+        with _processes(1) as pool:
+            try:
+                yield pool.submit(_own, loaded, home.until_us, one).result()
+            except BrokenProcessPool:
+                yield Owned(
+                    one.task_id, why_not="its training was ended from outside: the machine was short of memory?"
+                )
+
+
+def _processes(workers: int) -> ProcessPoolExecutor:
+    """Processes of their own; a forked copy of open databases is nobody's friend."""
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
 
 
 def _own(loaded: Loaded, until_us: int | None, wanted: Wanted) -> Owned:
@@ -70,6 +88,8 @@ def _own(loaded: Loaded, until_us: int | None, wanted: Wanted) -> Owned:
             trained = train(home, task)
         except FreeholdError as error:
             return Owned(task.id, why_not=error.message)
+        except MemoryError:
+            return Owned(task.id, why_not="its training needs more memory than there is")
         promised = certify(home, task, alpha=wanted.alpha, delta=wanted.delta, against=wanted.against or "")
         return Owned(task.id, trained, promised)
 
