@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
+from tests.support import keys as support
 
-from freehold.errors import UsageError
+from freehold.errors import MissingPrerequisite, UsageError
+from freehold.gateway.callers import Callers
+from freehold.registry.keys import PEPPER_FILE
+from freehold.services import doctoring, keys
+from freehold.services.home import Home
 from freehold.services.keys import parse_budget, parse_expiry
-from freehold.vocabulary import Budget
+from freehold.settings import Loaded
+from freehold.vocabulary import Budget, Call, Leg, Purpose, Usage
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
@@ -56,3 +64,62 @@ def test_expiries(text: str, moment: datetime) -> None:
 def test_what_is_no_time_to_come(text: str) -> None:
     with pytest.raises(UsageError, match="no time to come"):
         parse_expiry(text, NOW)
+
+
+def call(n: int, key: str, usage: Usage | None, *, days_ago: int = 0, purpose: Purpose = "serve") -> Call:
+    made = Leg(purpose, "rented", "up", "m-as-answered", "ok", usage=usage)
+    at = support.NOON // 1000 - days_ago * 86_400_000_000
+    return Call(f"c{n}", at, 1.0, "up", "m", b"{}", b"{}", usage=usage, legs=(made,), key=key)
+
+
+def test_an_account_is_made_anew_from_the_ledger(tmp_path: Path) -> None:
+    support.make(tmp_path, "total", budget=support.budget(5, "total"))
+    daily = support.make(tmp_path, "daily", budget=support.budget(1, "day"))
+    support.make(tmp_path, "free")
+    (tmp_path / "budgets").mkdir()
+    (tmp_path / "budgets/book").write_bytes(b"torn")
+    with Home(Loaded(support.PRICED, tmp_path, {})) as home:
+        with pytest.raises(MissingPrerequisite, match="damaged"):
+            keys.listed(home)
+        home.ledger.append(
+            [
+                call(1, "total", Usage(output_tokens=1000)),
+                call(2, "total", Usage(output_tokens=1000), days_ago=400),
+                call(3, "total", Usage(output_tokens=1000), purpose="audit"),
+                call(4, "total", None),
+                call(5, "daily", Usage(1, output_tokens=2000)),
+                call(6, "daily", Usage(output_tokens=2000), days_ago=2),
+                call(7, "free", Usage(output_tokens=2000)),
+                call(8, "", Usage(output_tokens=2000)),
+            ]
+        )
+        rebuilt = keys.rebuild(home, support.NOON)
+        assert {row.name: row.spent_usd for row in rebuilt.keys} == {
+            "total": Decimal("0.02"),
+            "daily": Decimal("0.020001"),
+        }
+        assert (rebuilt.calls, rebuilt.unpriced) == (4, 1)
+        assert [file.read_bytes() for file in (tmp_path / "budgets").glob("book.before-*")] == [b"torn"]
+        callers = Callers(tmp_path, support.PRICED, support.Clock())
+        callers.prepare()
+        callers.admit(support.caller(callers, daily), support.claim(output=97_999)).release()
+        with pytest.raises(MissingPrerequisite, match="is running"):
+            keys.rebuild(home, support.NOON)
+        callers.close()
+        assert keys.rebuild(home, support.NOON).keys[0].spent_usd == Decimal("0.02")
+
+
+def test_the_doctor_names_lost_secrets_and_torn_accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FREEHOLD_HOME", str(tmp_path))
+    support.make(tmp_path, budget=support.budget(5))
+
+    def codes() -> set[str]:
+        return {one.code for one in doctoring.examine()} & {"keys_unreadable", "budget_unavailable"}
+
+    assert codes() == set()
+    (tmp_path / PEPPER_FILE).unlink()
+    (tmp_path / "budgets").mkdir()
+    (tmp_path / "budgets/book").write_bytes(b"torn")
+    assert codes() == {"keys_unreadable", "budget_unavailable"}
+    mends = [one.mend for one in doctoring.examine() if one.code == "budget_unavailable"]
+    assert mends == ["stop the gateway, then: freehold keys rebuild"]

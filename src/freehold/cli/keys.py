@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ._arguments import By, Json
-from ._output import bad, dim, emit, emit_struct, good, say, suggest, table, talk, usd
+from ._output import bad, count, dim, emit, emit_struct, good, say, suggest, table, talk, usd, warn, working
+
+if TYPE_CHECKING:
+    from freehold.services.keys import KeyRow
 
 keys_app = typer.Typer(help="Virtual keys with budgets and limits, for those who call through the gateway.")
 
@@ -68,23 +72,7 @@ def list_keys(json: Json = False) -> None:
     if json:
         emit("freehold.keys/1", keys=rows)
         return
-    marks = {"active": good, "expired": dim, "revoked": bad}
-    cells = [
-        [
-            row.name,
-            marks[row.status](row.status),
-            row.team,
-            "-" if row.budget_usd is None else f"{usd(row.budget_usd)} / {row.period}",
-            "-" if row.spent_usd is None else usd(row.spent_usd),
-            "-" if row.reserved_usd is None else usd(row.reserved_usd),
-            str(row.rpm or "-"),
-            str(row.tpm or "-"),
-            row.expires_at[:10] or "-",
-            ", ".join((*row.models, *row.tasks)) or "everything",
-        ]
-        for row in rows
-    ]
-    table("Key|Status|Team|>Budget|>Spent|>Reserved|>Rpm|>Tpm|Expires|For", cells)
+    _table(rows)
     if not rows:
         suggest("freehold keys create NAME --budget 50usd/month --rpm 600")
 
@@ -109,3 +97,43 @@ def revoke(
         emit_struct("freehold.key/1", row)
         return
     say(f"the key {row.name} is revoked")
+
+
+@keys_app.command()
+def rebuild(json: Json = False) -> None:
+    """Make the account of budgets anew from the recorded calls, where it is damaged or lost. No gateway may run.
+
+    Example: freehold keys rebuild
+    """
+    from freehold.services import keys
+    from freehold.services.home import Home
+
+    with Home.open() as home, working("adding up what keys have spent"):
+        rebuilt = keys.rebuild(home)
+    if json:
+        emit_struct("freehold.keys/1", rebuilt)
+        return
+    _table(rebuilt.keys)
+    say(f"{count(rebuilt.calls)} calls counted")
+    if rebuilt.unpriced:
+        say(warn(f"{count(rebuilt.unpriced)} calls have no token counts or no price, and are not in it"))
+
+
+def _table(rows: Sequence[KeyRow]) -> None:
+    marks = {"active": good, "expired": dim, "revoked": bad}
+    cells = [
+        [
+            row.name,
+            marks[row.status](row.status),
+            row.team,
+            "-" if row.budget_usd is None else f"{usd(row.budget_usd)} / {row.period}",
+            "-" if row.spent_usd is None else usd(row.spent_usd),
+            "-" if row.reserved_usd is None else usd(row.reserved_usd),
+            str(row.rpm or "-"),
+            str(row.tpm or "-"),
+            row.expires_at[:10] or "-",
+            ", ".join((*row.models, *row.tasks)) or "everything",
+        ]
+        for row in rows
+    ]
+    table("Key|Status|Team|>Budget|>Spent|>Reserved|>Rpm|>Tpm|Expires|For", cells)

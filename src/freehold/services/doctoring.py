@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from typing import Literal
 
 import msgspec
 
 from freehold import settings as settings_module
 from freehold.errors import FreeholdError, LedgerUnavailable
+from freehold.gateway.callers.spending import spending
+from freehold.registry import keys
 from freehold.settings import Settings
 
 from . import pausing, radar
@@ -44,7 +47,7 @@ def examine() -> list[Ailment]:
         return [Ailment(error.error_code, "error", error.message, error.hint)]
     with home:
         found = [*_providers(home.settings)]
-        for look in (_ledger, _registry, _retirements, _gateways):
+        for look in (_ledger, _registry, _keys, _retirements, _gateways):
             try:
                 found += look(home)
             except FreeholdError as error:
@@ -158,6 +161,25 @@ def _registry(home: Home) -> list[Ailment]:
             except FreeholdError as error:
                 what = f"the owned model of {task.name} cannot be used: {error.message}"
                 found.append(Ailment(error.error_code, "error", what, f"freehold train {task.name}"))
+    return found
+
+
+def _keys(home: Home) -> list[Ailment]:
+    """Keys that nobody can be known by, and an account that cannot be read."""
+    if not (home.path / "control.db").exists():
+        return []
+    made = [key for key in home.registry.virtual_keys() if not key.revoked_at]
+    found: list[Ailment] = []
+    if made:
+        try:
+            keys.pepper(home.path)
+        except FreeholdError as error:
+            found.append(Ailment(error.error_code, "error", error.message, error.hint))
+    try:
+        spending(home.path, made, time.time_ns())
+    except FreeholdError as error:
+        mend = "stop the gateway, then: freehold keys rebuild"
+        found.append(Ailment(error.error_code, "error", error.message, mend))
     return found
 
 

@@ -6,14 +6,15 @@ import re
 import time
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Literal, get_args
 
 import msgspec
 
 from freehold.errors import UsageError
-from freehold.gateway.callers.spending import Spending, spending
-from freehold.vocabulary import NANO_USD, Budget, Period, VirtualKey
+from freehold.gateway.callers.rebuilding import rebuild as rebuild_book
+from freehold.gateway.callers.spending import Spending, began_us, spending
+from freehold.vocabulary import NANO_USD, ZERO, Budget, Call, Period, Usage, VirtualKey
 
 from .home import Home
 from .promoting import whoever
@@ -105,6 +106,61 @@ def revoke(home: Home, name: str, *, by: str = "", reason: str = "") -> KeyRow:
     return _rows(home, [home.registry.revoke_virtual_key(name, by=by or whoever(), reason=reason)])[0]
 
 
+class Rebuilt(msgspec.Struct, frozen=True):
+    """An account that was made anew: the keys with budgets, calls that were counted, and those nobody could price."""
+
+    keys: list[KeyRow]
+    calls: int
+    unpriced: int
+
+
+def rebuild(home: Home, now_ns: int | None = None) -> Rebuilt:
+    """Make the account of budgets anew from the calls in the ledger, for the period that each key is in now.
+
+    Calls that the ledger does not hold (dropped, or killed before they were recorded) are not in it, nor are those
+    without token counts or price, which the account had kept at what was reserved for them.
+
+    Raises:
+        MissingPrerequisite: a gateway of this home is running, or the account cannot be written.
+        LedgerUnavailable: the ledger cannot be read.
+    """
+    now_ns = time.time_ns() if now_ns is None else now_ns
+    begun = {
+        key.name: (key, began_us(key.budget, now_ns)) for key in home.registry.virtual_keys() if key.budget is not None
+    }
+    spent = dict.fromkeys((key for key, _ in begun.values()), 0)
+    counted = unpriced = 0
+    if begun:
+        earliest = min(since_us for _, since_us in begun.values())
+        for call in home.ledger.calls(since_us=earliest, bodies=False):
+            key, since_us = begun.get(call.key, (None, 0))
+            if key is None or call.started_at_us < since_us:
+                continue
+            usd = _cost(home, call)
+            counted += usd is not None
+            unpriced += usd is None
+            spent[key] += int(((usd or ZERO) * NANO_USD).to_integral_value(ROUND_CEILING))
+    rebuild_book(home.path, spent, now_ns)
+    return Rebuilt(_rows(home, list(spent), now_ns), counted, unpriced)
+
+
+def _cost(home: Home, call: Call) -> Decimal | None:
+    """What a call cost its key, by its legs; None where a part of it cannot be told."""
+    at = datetime.fromtimestamp(call.started_at_us / 1e6, UTC)
+    paid = [leg for leg in call.legs if leg.owner == "rented" and leg.purpose not in {"audit", "shadow"}]
+    total = ZERO
+    for leg in paid:
+        if leg.usage is None and leg.outcome != "ok":
+            continue
+        # An answer may call its model by a longer name than the contract does that was made for the asked one.
+        asked = f"{leg.provider}/{call.model}" in home.settings.prices
+        usd = home.prices.price_usage(leg.provider, call.model if asked else leg.model, leg.usage or Usage(), at).usd
+        if usd is None or leg.usage is None:
+            return None
+        total += usd
+    return total
+
+
 def parse_budget(text: str) -> Budget:
     """`50usd/month`, `0.5usd/day`, `200usd` (in total).
 
@@ -148,8 +204,8 @@ def parse_expiry(text: str, now: datetime) -> int:
     return int(moment.timestamp() * 1e6)
 
 
-def _rows(home: Home, keys: Sequence[VirtualKey]) -> list[KeyRow]:
-    now_ns = time.time_ns()
+def _rows(home: Home, keys: Sequence[VirtualKey], now_ns: int | None = None) -> list[KeyRow]:
+    now_ns = time.time_ns() if now_ns is None else now_ns
     spent = spending(home.path, keys, now_ns)
     return [_row(key, spent.get(key.id), now_ns) for key in keys]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from freehold.vocabulary import NANO_USD, VirtualKey
+from freehold.vocabulary import NANO_USD, Budget, VirtualKey
 
 from ._book import COMMITTED, ESTIMATED, FILE, FOLDER, RESERVED, TAG, USED, WORDS, lock_of, mapped, unavailable
 from ._periods import span
@@ -52,6 +52,11 @@ def spending(home: Path, keys: Iterable[VirtualKey], now_ns: int) -> dict[str, S
     return made
 
 
+def began_us(budget: Budget, now_ns: int) -> int:
+    """When the period of a moment began, in microseconds since the epoch; 0 for a budget in total."""
+    return span(budget.period, now_ns).starts_ns // 1000
+
+
 def _rows(home: Path) -> dict[tuple[int, int], tuple[int, int, int]]:
     """Committed, reserved and estimated by key and period; what processes that have gone reserved is an estimate."""
     file = home / FOLDER / FILE
@@ -65,7 +70,7 @@ def _rows(home: Path) -> dict[tuple[int, int], tuple[int, int, int]]:
         made, view = mapped(file, descriptor, access=mmap.ACCESS_READ)
         try:
             used = view[USED]
-            alive = [_alive(lock_of(home / FOLDER, process)) for process in range(used)]
+            alive = [is_alive(lock_of(home / FOLDER, process)) for process in range(used)]
             rows: dict[tuple[int, int], tuple[int, int, int]] = {}
             for row in range(WORDS, len(view), WORDS):
                 if view[row] and view[row + TAG]:
@@ -82,7 +87,7 @@ def _rows(home: Path) -> dict[tuple[int, int], tuple[int, int, int]]:
         os.close(descriptor)
 
 
-def _alive(lock: Path) -> bool:
+def is_alive(lock: Path) -> bool:
     """Whether a process holds that lock."""
     try:
         descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
