@@ -112,6 +112,61 @@ def test_an_error_is_never_recorded_as_a_success() -> None:
     assert (call.outcome, call.owner, call.usage) == ("error", "none", None)
 
 
+MESSAGE = {"id": "m", "type": "message", "role": "assistant", "model": "c", "content": [], "stop_reason": "end_turn"}
+OTHER_DIALECTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "anthropic.messages": (
+        {"model": "m", "messages": [], "stream": True},
+        MESSAGE | {"usage": {"input_tokens": 4, "cache_read_input_tokens": 6, "output_tokens": 3}},
+    ),
+    "openai.responses": (
+        {"model": "m", "input": "hi", "stream": True},
+        {
+            "object": "response",
+            "output": [],
+            "error": None,
+            "usage": {"input_tokens": 10, "input_tokens_details": {"cached_tokens": 6}, "output_tokens": 3},
+        },
+    ),
+    "openai.completions": (
+        {"model": "m", "prompt": "hi", "stream": True},
+        {
+            "choices": [{"text": "a"}],
+            "usage": {"prompt_tokens": 10, "prompt_tokens_details": {"cached_tokens": 6}, "completion_tokens": 3},
+        },
+    ),
+    "openai.embeddings": (
+        {"model": "m", "input": ["hi"], "stream": True},
+        {"object": "list", "data": [], "usage": {"prompt_tokens": 10, "total_tokens": 10}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_DIALECTS)
+def test_a_call_of_another_dialect_is_read_by_it_and_an_export_keeps_it(tmp_path: Path, name: str) -> None:
+    request, response = OTHER_DIALECTS[name]
+    ledger = Ledger(tmp_path / "a")
+    import_file(ledger, write(tmp_path / "log", line(dialect=name, request=request, response=response)))
+    (call,) = ledger.calls()
+    usage = Usage(10) if name == "openai.embeddings" else Usage(4, cache_read_tokens=6, output_tokens=3)
+    assert (call.dialect, call.model, call.usage, call.streamed, call.outcome) == (name, "m", usage, True, "ok")
+    with (tmp_path / "export").open("wb") as file:
+        export_calls([call], file)
+    assert json.loads((tmp_path / "export").read_bytes())["dialect"] == name
+    again = Ledger(tmp_path / "b")
+    import_file(again, tmp_path / "export")
+    assert list(again.calls()) == [call]
+    failed = read(dialect=name, request=request, response={"type": "error", "error": {"message": "overloaded"}})
+    assert (failed.outcome, failed.owner, failed.usage) == ("error", "none", None)
+
+
+def test_a_dialect_that_nobody_speaks_is_refused_and_one_of_an_export_is_kept() -> None:
+    with pytest.raises(_Rejected, match=r"dialect is none of anthropic\.messages, openai\.chat"):
+        read(dialect=SECRET)
+    assert read(dialect=None).dialect == "openai.chat"
+    assert read(freehold={"dialect": "openai.images"}).dialect == "openai.images"
+    assert read(dialect="openai.responses", freehold={}).dialect == "openai.responses"
+
+
 BROKEN: dict[str, bytes | dict[str, Any]] = {
     "no JSON": b'{"id": "' + SECRET.encode(),
     "another shape": b'["' + SECRET.encode() + b'"]',
@@ -129,6 +184,11 @@ BROKEN: dict[str, bytes | dict[str, Any]] = {
     "no request": without("request"),
     "request no object": line(request=SECRET),
     "request without messages": line(request={"model": "m"}),
+    "request of another dialect": line(dialect="openai.responses"),
+    "response of another dialect": line(dialect="anthropic.messages"),
+    "dialect unknown": line(dialect=SECRET),
+    "dialect no text": line(dialect=[SECRET]),
+    "cached negative": line(response={"choices": [], "usage": {"cache_read_input_tokens": -1}}),
     "no response": without("response"),
     "response null": line(response=None),
     "response no answer": line(response={"id": "x"}),
@@ -239,7 +299,7 @@ json_values = st.recursive(
     max_leaves=8,
 )
 fields = st.sampled_from(
-    ["id", "started_at", "latency_ms", "provider", "request", "response", "gold", "tags", "freehold"]
+    ["id", "started_at", "latency_ms", "provider", "dialect", "request", "response", "gold", "tags", "freehold"]
 )
 
 

@@ -19,10 +19,14 @@ from freehold.services.replaying import STARTED_AT_HEADER, replay
 class _Gateway(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     times: ClassVar[list[str]] = []
+    paths: ClassVar[list[str]] = []
+    versions: ClassVar[list[str | None]] = []
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
         self.times.append(self.headers[STARTED_AT_HEADER])
+        self.paths.append(self.path)
+        self.versions.append(self.headers["anthropic-version"])
         self.send_response(200)
         self.send_header("content-length", "2")
         self.end_headers()
@@ -34,7 +38,7 @@ class _Gateway(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def gateway() -> Iterator[str]:
-    _Gateway.times = []
+    _Gateway.times, _Gateway.paths, _Gateway.versions = [], [], []
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Gateway)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -57,6 +61,18 @@ def test_every_time_that_import_reads_is_replayed(tmp_path: Path, gateway: str) 
     log = a_log(tmp_path / "log.jsonl", "2026-09-01T00:00:00Z", 1788220800, 1788220800000, 1788220800000000)
     assert replay(log, gateway).by_status == {"200": 4}
     assert _Gateway.times == ["2026-09-01T00:00:00+00:00"] * 4
+
+
+def test_every_request_goes_to_the_path_of_its_dialect(tmp_path: Path, gateway: str) -> None:
+    log = a_log(tmp_path / "log.jsonl", *[1788220800] * 4)
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    for line, name in zip(lines[1:], ["anthropic.messages", "openai.responses", None], strict=True):
+        line["dialect"] = name
+    log.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    replay(log, gateway + "/v1", rate=100)
+    paths = ["/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1/chat/completions"]
+    assert sorted(_Gateway.paths) == sorted(paths)
+    assert sorted(map(str, _Gateway.versions)) == ["2023-06-01", "None", "None", "None"]
 
 
 def test_a_zipped_log_is_known_by_its_bytes(tmp_path: Path, gateway: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from freehold.vocabulary import Call, Feedback, Leg, Outcome, Owner, Usage
+from freehold.wire.known import CHAT, DIALECTS
 
 Said = Callable[[Sequence[str]], Mapping[str, Sequence[Feedback]]]
 
@@ -27,7 +28,8 @@ _decode = msgspec.json.Decoder().decode
 class Extra(msgspec.Struct, omit_defaults=True, frozen=True):
     """Fields of a call that the format "calls" does not know, under the key `freehold`.
 
-    `request_base64` and `response_base64` hold bodies that are not one line of JSON, byte for byte.
+    `dialect` is here only where it is none that Freehold speaks. `request_base64` and `response_base64` hold bodies
+    that are not one line of JSON, byte for byte.
     """
 
     model: str = ""
@@ -37,7 +39,7 @@ class Extra(msgspec.Struct, omit_defaults=True, frozen=True):
     usage: Usage | None = None
     ttft_ms: float | None = None
     streamed: bool = False
-    dialect: str = "openai.chat"
+    dialect: str | None = None
     template: str = ""
     legs: tuple[Leg, ...] = ()
     source: str = ""
@@ -76,7 +78,7 @@ def _line(call: Call, feedback: tuple[Feedback, ...]) -> bytes:
         usage=call.usage,
         ttft_ms=call.ttft_ms,
         streamed=call.streamed,
-        dialect=call.dialect,
+        dialect=None if call.dialect in DIALECTS else call.dialect,
         template=call.template,
         legs=call.legs,
         source=call.source,
@@ -95,6 +97,8 @@ def _line(call: Call, feedback: tuple[Feedback, ...]) -> bytes:
         "request": request,
         "response": response,
     }
+    if call.dialect in DIALECTS and call.dialect != CHAT.name:
+        line["dialect"] = call.dialect
     if call.gold is not None:
         line["gold"] = call.gold
     if call.task:

@@ -4,7 +4,8 @@
     started_at   RFC 3339 (without an offset: UTC), or seconds, milliseconds or microseconds since the epoch
     latency_ms   number, request to last byte; missing: 0, unknown
     provider     str, optional
-    request      body of POST /v1/chat/completions, an object
+    dialect      str, optional: the API that was called, openai.chat where it is missing
+    request      body of the request, an object
     response     body of its answer, usage included
     gold         str, optional: the right answer, where a person gave one
     task         str, optional: the task, where the caller named it
@@ -32,7 +33,7 @@ import msgspec
 
 from freehold.errors import BadLog, NotFound
 from freehold.vocabulary import Call, Feedback
-from freehold.wire.openai import usage_of
+from freehold.wire.known import CHAT, DIALECTS, dialect
 
 from . import feedback
 from ._store import Ledger
@@ -72,15 +73,21 @@ class _Line(msgspec.Struct):
     response: msgspec.Raw = msgspec.Raw(b"")
     latency_ms: float | None = None
     provider: str | None = None
+    dialect: str | None = None
     gold: str | None = None
     task: str | None = None
     tags: dict[str, str] | None = None
     freehold: Extra | None = None
 
 
+_NOTHING = msgspec.Raw(b"")
+
+
 class _Request(msgspec.Struct):
     model: str = ""
-    messages: msgspec.Raw = msgspec.Raw(b"")
+    messages: msgspec.Raw = _NOTHING
+    input: msgspec.Raw = _NOTHING
+    prompt: msgspec.Raw = _NOTHING
     stream: bool | None = None
 
 
@@ -92,13 +99,37 @@ class _Usage(msgspec.Struct):
 
     prompt_tokens: _Tokens | None = None
     completion_tokens: _Tokens | None = None
+    input_tokens: _Tokens | None = None
+    output_tokens: _Tokens | None = None
+    cache_creation_input_tokens: _Tokens | None = None
+    cache_read_input_tokens: _Tokens | None = None
 
 
 class _Response(msgspec.Struct):
     model: str | None = None
-    choices: msgspec.Raw = msgspec.Raw(b"")
-    error: msgspec.Raw = msgspec.Raw(b"")
+    choices: msgspec.Raw = _NOTHING
+    output: msgspec.Raw = _NOTHING
+    data: msgspec.Raw = _NOTHING
+    content: msgspec.Raw = _NOTHING
+    error: msgspec.Raw = _NOTHING
     usage: _Usage | None = None
+
+
+class _Form(msgspec.Struct, frozen=True):
+    """How a dialect's bodies are known: the request's field and how its value may begin, and the answer's list."""
+
+    asked: str
+    begins: tuple[bytes, ...]
+    answered: str
+
+
+_FORMS = {
+    "openai.chat": _Form("messages", (b"[",), "choices"),
+    "openai.responses": _Form("input", (b"[", b'"'), "output"),
+    "openai.completions": _Form("prompt", (b"[", b'"'), "choices"),
+    "openai.embeddings": _Form("input", (b"[", b'"'), "data"),
+    "anthropic.messages": _Form("messages", (b"[",), "content"),
+}
 
 
 class _Rejected(ValueError):
@@ -218,6 +249,7 @@ def _read(line: bytes) -> tuple[Call, tuple[Feedback, ...]]:
             id=parsed.id,
             started_at_us=started_at_us(parsed.started_at),
             latency_ms=_latency_ms(parsed.latency_ms),
+            dialect=_dialect(parsed.dialect),
             provider=parsed.provider or "",
             model="",
             request=request,
@@ -258,18 +290,28 @@ def _bodies(line: _Line, extra: Extra | None) -> tuple[bytes, bytes]:
     return request, response
 
 
+def _dialect(name: str | None) -> str:
+    if name is None:
+        return CHAT.name
+    if name not in DIALECTS:
+        raise _Rejected(f"dialect is none of {', '.join(sorted(DIALECTS))}")
+    return name
+
+
 def _fill_in(call: Call) -> None:
     """What the bodies of a foreign call say of it."""
+    form = _FORMS[call.dialect]
     request = _decode_request(call.request)
-    if not bytes(request.messages).startswith(b"["):
-        raise _Rejected("request.messages is missing or no list")
+    if not bytes(getattr(request, form.asked)).startswith(form.begins):
+        raise _Rejected(f"request.{form.asked} is missing or of another kind")
     response = _decode_response(call.response)
     failed = bytes(response.error) not in (b"", b"null")
-    if not failed and not bytes(response.choices).startswith(b"["):
-        raise _Rejected("response holds neither choices nor an error")
+    if not failed and not bytes(getattr(response, form.answered)).startswith(b"["):
+        raise _Rejected(f"response holds neither {form.answered} nor an error")
     call.model = request.model or response.model or ""
     call.streamed = bool(request.stream)
-    call.usage = None if response.usage is None else usage_of(call.response)
+    found = dialect(call.dialect).read(call.response)
+    call.usage = found.usage if found is not None else None
     if failed:
         call.outcome, call.status, call.owner, call.error = "error", 0, "none", "upstream_failed"
 
@@ -280,7 +322,8 @@ def _restore(call: Call, extra: Extra) -> None:
     call.model, call.owner = extra.model, extra.owner
     call.outcome, call.status, call.error = extra.outcome, extra.status, extra.error
     call.usage, call.ttft_ms, call.streamed = extra.usage, extra.ttft_ms, extra.streamed
-    call.dialect, call.template, call.legs = extra.dialect, extra.template, extra.legs
+    call.dialect = call.dialect if extra.dialect is None else extra.dialect
+    call.template, call.legs = extra.template, extra.legs
     call.key, call.reason = extra.key, extra.reason
     call.source = extra.source or "import"
     if not -(2**31) <= call.status < 2**31:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from freehold.errors import MissingPrerequisite
 from freehold.tasks import contracts
 from freehold.vocabulary import Call, Contract, Match, Task
-from freehold.wire.openai import answer_text, finish_reason
+from freehold.wire.known import dialect
 
 from .home import Home
 
@@ -23,11 +23,12 @@ class Answers:
         """Take a call into account, if a rented model answered it in full."""
         if call.outcome != "ok" or call.owner != "rented":
             return
-        answer = answer_text(call.response)
+        spoken = dialect(call.dialect)
+        answer = spoken.answer_text(call.response)
         if answer is not None:
             self._answers.append(answer)
             self._inputs.append(match.inputs)
-            self._finish_reasons.append(finish_reason(call.response))
+            self._finish_reasons.append(spoken.finish_reason(call.response))
 
     def learn(self) -> Contract | None:
         """The contract, or None where there was no answer."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import msgspec
 
 from freehold.vocabulary import Call, Example, Match
-from freehold.wire.openai import answer_text
+from freehold.wire.known import dialect
 
 HELD_OUT_SHARE = 0.12
 HELD_OUT_MIN, HELD_OUT_MAX = 250, 4_000
@@ -126,7 +126,7 @@ def _when(example: Example) -> tuple[int, str]:
 def _taught(call: Call) -> tuple[str | None, str]:
     """The rented model's answer to a call and its name, whether it served the call or audited it."""
     if call.owner == "rented":
-        return answer_text(call.response), call.model
+        return dialect(call.dialect).answer_text(call.response), call.model
     audit = next((leg for leg in call.legs if leg.purpose == "audit" and leg.outcome == "ok"), None)
     return (audit.answer, audit.model) if audit is not None else (None, "")
 

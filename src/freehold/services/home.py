@@ -96,7 +96,7 @@ class Home:
         """Any calls, with what they are recognised as among this home's tasks."""
         matcher = TaskMatcher(self.registry.tasks())
         for call in calls:
-            yield call, matcher.match(call.request, declared=call.task)
+            yield call, matcher.match_call(call)
 
     def task_settings(self, task: Task) -> TaskSettings:
         """What a person declared about the task, under any name it has or had."""

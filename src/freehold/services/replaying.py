@@ -21,18 +21,21 @@ import msgspec
 
 from freehold.errors import BadLog, NotFound, UpstreamFailed, UsageError
 from freehold.ledger.importing import started_at_us
+from freehold.wire.known import CHAT, MESSAGES, PATHS
 
 CONCURRENCY = 16
 STARTED_AT_HEADER = "x-freehold-started-at"
 """Tells a gateway that trusts it (`gateway.trust_replay_times`) when the call was really made."""
 
 _TIMEOUT_S = 300.0
+_ANTHROPIC_VERSION = "2023-06-01"
 
 
 class _Line(msgspec.Struct):
     id: str
     started_at: datetime | int | float
     request: msgspec.Raw
+    dialect: str | None = None
     started_at_us: int = 0
 
 
@@ -76,7 +79,7 @@ def replay(
     speed: float = 0.0,
     each: Callable[[Answered], None] | None = None,
 ) -> ReplayReport:
-    """Send every request of a log, in its order, at most sixteen at a time.
+    """Send every request of a log to the path of its dialect, in its order, at most sixteen at a time.
 
     Args:
         log: a log in the format "calls".
@@ -163,7 +166,7 @@ class _Sender:
     def __init__(self, parts: SplitResult, each: Callable[[Answered], None] | None) -> None:
         self._address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
         self._make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._path = parts.path.rstrip("/").removesuffix("/v1") + "/v1/chat/completions"
+        self._base = parts.path.rstrip("/").removesuffix("/v1")
         self._each = each
         self._own = threading.local()
         self._opened: list[http.client.HTTPConnection] = []
@@ -204,8 +207,11 @@ class _Sender:
             self._opened.append(connection)
         started_at = datetime.fromtimestamp(line.started_at_us / 1e6, UTC).isoformat()
         headers = {"content-type": "application/json", STARTED_AT_HEADER: started_at}
+        if line.dialect == MESSAGES.name:
+            headers["anthropic-version"] = _ANTHROPIC_VERSION
+        path = self._base + PATHS.get(line.dialect or CHAT.name, PATHS[CHAT.name])
         try:
-            connection.request("POST", self._path, bytes(line.request), headers)
+            connection.request("POST", path, bytes(line.request), headers)
             response = connection.getresponse()
             return response, response.read()
         except BaseException:

@@ -11,7 +11,7 @@ import numpy as np
 
 from freehold.errors import BadRequest
 from freehold.vocabulary import Call
-from freehold.wire.openai import answer_text, decode_request
+from freehold.wire.known import EMBEDDINGS, dialect
 
 from ._align import common_end, common_start
 from ._answers import Parsed, parse
@@ -28,16 +28,17 @@ class Head(msgspec.Struct):
 
 
 def heads(calls: Iterable[Call]) -> list[Head]:
-    """Look at calls; those whose request is no chat completion are left out."""
+    """Look at calls; those whose request cannot be read are left out, and those for embeddings: nobody answers them."""
     found: list[Head] = []
     for call in calls:
-        if not call.dialect.startswith("openai.chat"):
+        spoken = dialect(call.dialect)
+        if spoken is EMBEDDINGS:
             continue
         try:
-            request = decode_request(call.request)
+            request = spoken.decode(call.request).chat
         except BadRequest:
             continue
-        text = answer_text(call.response) if call.outcome == "ok" else None
+        text = spoken.answer_text(call.response) if call.outcome == "ok" else None
         found.append(Head(call.id, view(request), None if text is None else parse(text), call.started_at_us))
     return found
 

@@ -39,7 +39,7 @@ def kind_of(answers: Sequence[str], inputs: Sequence[Sequence[str]], *, tools: b
     """Tell a task's kind.
 
     Args:
-        answers: canonical answers (`wire.openai.answer_text`).
+        answers: canonical answers (`wire.canonical`).
         inputs: for each answer, the texts of the call's input slots.
         tools: whether the calls offer tools.
     """

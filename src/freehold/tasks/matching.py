@@ -13,8 +13,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from freehold.errors import BadRequest
-from freehold.vocabulary import Match, MessagePattern, Slot, Task, Template
-from freehold.wire.openai import ChatRequest, decode_request
+from freehold.vocabulary import Call, Match, MessagePattern, Slot, Task, Template
+from freehold.wire.known import CHAT, EMBEDDINGS, dialect
+from freehold.wire.openai import ChatRequest
 
 from ._profile import Reader, recognised
 from ._request import View, following, tool_names, view
@@ -49,11 +50,26 @@ class TaskMatcher:
             self._of_task[one.task_id].append(one)
         self._nearest = _Nearest(compiled)
 
+    def match_call(self, call: Call) -> Match | None:
+        """Recognise a recorded call, whatever dialect it was made in, by the name that its caller gave, or by its form.
+
+        Returns:
+            The match, or None where no task is near enough or the body cannot be read. A call for embeddings belongs to
+            a task only by name: what it asks for is no answer to the text that it holds.
+        """
+        spoken = dialect(call.dialect)
+        if spoken is EMBEDDINGS and call.task not in self._by_name:
+            return None
+        try:
+            return self.match(spoken.decode(call.request).chat, declared=call.task)
+        except BadRequest:
+            return None
+
     def match(self, request: bytes | ChatRequest, *, declared: str = "") -> Match | None:
         """Recognise a request.
 
         Args:
-            request: a request body, or the same decoded.
+            request: the body of a chat completion request, or the view of any request.
             declared: the task's name or id as the caller stated it (a header, a metadata field); it wins over what the
                 request looks like. A name that is no known task is as if it had not been given.
 
@@ -62,7 +78,7 @@ class TaskMatcher:
         """
         if isinstance(request, bytes):
             try:
-                request = decode_request(request)
+                request = CHAT.decode(request).chat
             except BadRequest:
                 return None
         return self.match_view(view(request), declared=declared)

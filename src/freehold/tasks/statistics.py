@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from freehold.vocabulary import Call
-from freehold.wire.openai import answer_text
+from freehold.wire.known import dialect
 
 _US = 1_000_000
 _DAY_US = 86_400 * _US
@@ -72,7 +72,7 @@ def workload(calls: Sequence[Call]) -> WorkloadStatistics:
     ordered = sorted(calls, key=lambda call: (call.started_at_us, call.id))
     times = np.asarray([call.started_at_us for call in ordered], dtype=np.int64)
     days = float(times[-1] - times[0]) / _DAY_US if len(times) else 0.0
-    texts = [answer_text(call.response) if call.outcome == "ok" else None for call in ordered]
+    texts = [dialect(call.dialect).answer_text(call.response) if call.outcome == "ok" else None for call in ordered]
     answers = [text for text in texts if text is not None]
     counts = Counter(answers)
     latencies = [call.latency_ms for call in ordered if call.outcome == "ok"]
@@ -147,10 +147,22 @@ def _stability(answers: Sequence[str]) -> Figure:
     return Figure(1 - apart / 2, n)
 
 
+_NOTHING = msgspec.Raw(b"")
+
+
 class _Asked(msgspec.Struct):
-    messages: msgspec.Raw = msgspec.Raw(b"")
-    tools: msgspec.Raw = msgspec.Raw(b"")
-    response_format: msgspec.Raw = msgspec.Raw(b"")
+    """What is asked, under the names that it has in each dialect; a body has those of one."""
+
+    messages: msgspec.Raw = _NOTHING
+    system: msgspec.Raw = _NOTHING
+    instructions: msgspec.Raw = _NOTHING
+    input: msgspec.Raw = _NOTHING
+    prompt: msgspec.Raw = _NOTHING
+    tools: msgspec.Raw = _NOTHING
+    response_format: msgspec.Raw = _NOTHING
+    text: msgspec.Raw = _NOTHING
+    output_config: msgspec.Raw = _NOTHING
+    output_format: msgspec.Raw = _NOTHING
 
 
 _asked = msgspec.json.Decoder(_Asked)
@@ -165,7 +177,7 @@ def _repeats(calls: Sequence[Call]) -> Figure:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             continue
         readable += 1
-        whole = b"\0".join(map(bytes, (asked.messages, asked.tools, asked.response_format)))
+        whole = b"\0".join(map(bytes, msgspec.structs.astuple(asked)))
         key = hashlib.blake2b(whole, digest_size=16).digest()
         repeated += key in seen
         seen.add(key)

@@ -16,7 +16,7 @@ class Feedback(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing that one person, or one key, said of one call.
 
     `value` is a number for a score and text for everything else; a right answer stands in canonical form
-    (`wire.openai.answer_text`). `name` tells several scores apart. `given_by` is a person or the name of a virtual key,
+    (`wire.canonical`). `name` tells several scores apart. `given_by` is a person or the name of a virtual key,
     `via` is the way it came: `gateway`, `cli` or `import`. The same voice saying something else under the same kind and
     name takes back what it said before. Scores have no scale of their own: 0 and 1 for thumbs, or whatever the product
     uses, the same for all calls.

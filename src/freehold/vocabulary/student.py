@@ -10,7 +10,7 @@ from .task import TaskKind
 class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     """One call as a student sees it.
 
-    The input slots' texts, and the teacher's answer in canonical form (see `wire.openai.answer_text`).
+    The input slots' texts, and the teacher's answer in canonical form (see `wire.canonical`).
 
     `gold` is a person's answer, where there is one. It is never a training label by itself: it is what gold
     certificates are measured on.

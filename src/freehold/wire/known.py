@@ -16,6 +16,15 @@ COMPLETIONS = Completions()
 EMBEDDINGS = Embeddings()
 DIALECTS: dict[str, Dialect] = {one.name: one for one in (CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MESSAGES)}
 
+PATHS = {
+    CHAT.name: "/v1/chat/completions",
+    RESPONSES.name: "/v1/responses",
+    COMPLETIONS.name: "/v1/completions",
+    EMBEDDINGS.name: "/v1/embeddings",
+    MESSAGES.name: "/v1/messages",
+}
+"""Where the requests of each dialect are posted."""
+
 
 def dialect(name: str) -> Dialect:
     """The dialect of that name; chat completions for names that are not known, as imported logs may carry."""
