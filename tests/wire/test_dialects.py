@@ -172,7 +172,8 @@ def _errors(kind: type[FreeholdError]) -> list[type[FreeholdError]]:
 @SPOKEN
 @pytest.mark.parametrize("kind", _errors(FreeholdError), ids=lambda kind: kind.__name__)
 def test_every_error_has_the_dialects_own_envelope(spoken, kind):
-    error = kind("what is wrong", hint="do this")
+    rest = {"retry_after_s": 3} if issubclass(kind, errors.Overloaded) else {}
+    error = kind("what is wrong", hint="do this", **rest)
     envelope = check_error(spoken.name, spoken.error_envelope(error))
     assert envelope["error"]["message"] == "what is wrong (do this)"
     assert kind.code in json.dumps(envelope)

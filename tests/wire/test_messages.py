@@ -332,6 +332,7 @@ def test_the_official_client_reads_our_answers_whole_and_streamed(client, up, ki
         (errors.RestrictedRefused("x"), anthropic.PermissionDeniedError),
         (errors.NotFound("x"), anthropic.NotFoundError),
         (errors.UpstreamFailed("x"), anthropic.InternalServerError),
+        (errors.Overloaded("x", retry_after_s=1), anthropic.InternalServerError),
         (errors.MissingPrerequisite("x"), anthropic.InternalServerError),
         (errors.UpstreamTimeout("x"), anthropic.InternalServerError),
     ],
@@ -342,6 +343,7 @@ def test_the_official_client_raises_our_errors_typed(client, up, error, kind):
         client.messages.create(**ASK)
     assert raised.value.error_code == error.error_code
     assert raised.value.status_code == error.status
+    assert (raised.value.type == "overloaded_error") == isinstance(error, errors.Overloaded)
 
 
 def test_the_official_client_raises_an_error_inside_a_stream(client, up):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from freehold.errors import FreeholdError
+from freehold.errors import FreeholdError, Overloaded
 
 _encoder = msgspec.json.Encoder()
 _TYPES = {
@@ -29,11 +29,12 @@ def error_envelope(error: FreeholdError) -> bytes:
     Our code stands in `details.error_code`, where the SDKs show it as `error_code`.
     """
     other = "invalid_request_error" if error.status < 500 else "api_error"
+    kind = "overloaded_error" if isinstance(error, Overloaded) else _TYPES.get(error.status, other)
     return _encoder.encode(
         {
             "type": "error",
             "error": {
-                "type": _TYPES.get(error.status, other),
+                "type": kind,
                 "message": str(error),
                 "details": {"error_code": error.error_code},
             },
