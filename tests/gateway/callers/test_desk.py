@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -122,11 +125,16 @@ def test_keys_stay_in_force_while_their_file_is_gone_or_cannot_be_read(tmp_path:
     file.write_bytes(content)
     callers.refresh()
     assert callers.fault is None
-    (tmp_path / "keys/virtual.pepper").unlink()
+    pepper = tmp_path / "keys/virtual.pepper"
+    pepper.rename(tmp_path / "pepper")
     support.revoke(tmp_path)
     callers.refresh()
     support.caller(callers, key)  # nobody can tell what the new file would say of it
     assert callers.fault is not None
+    (tmp_path / "pepper").rename(pepper)
+    callers.refresh()
+    with pytest.raises(InvalidKey, match="revoked"):
+        callers.identify(bearer(key))
 
 
 def test_keys_that_were_never_readable_are_no_reason_to_call_a_key_wrong(tmp_path: Path) -> None:
@@ -138,6 +146,35 @@ def test_keys_that_were_never_readable_are_no_reason_to_call_a_key_wrong(tmp_pat
             callers.identify(bearer(key))
     assert error.value.error_code == "keys_unreadable"
     assert callers.identify(bearer("sk-other")) is None
+
+
+def test_a_process_without_descriptors_keeps_what_it_has_and_goes_on_when_it_has_some(tmp_path: Path) -> None:
+    key, other = support.make(tmp_path, "one", budget=budget(1)), support.make(tmp_path, "two")
+    callers, late = support.opened(tmp_path), support.opened(tmp_path)
+    late.close()
+    support.revoke(tmp_path, "two")
+    with no_descriptors():
+        callers.refresh()
+        late.refresh()
+        callers.admit(support.caller(callers, key), claim()).release()
+        with pytest.raises(MissingPrerequisite):
+            late.admit(support.caller(late, key), claim())
+        support.caller(callers, other)
+    callers.refresh()
+    late.refresh()
+    late.admit(support.caller(late, key), claim()).release()
+    with pytest.raises(InvalidKey):
+        callers.identify(bearer(other))
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 # What it is for

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import os
 import threading
@@ -24,6 +25,7 @@ from ._tariffs import Tariffs
 
 _CHALLENGE: Final = b'www-authenticate: Bearer realm="freehold"\r\n'
 _SWEEP_NS: Final = 1_000_000_000
+_UNREAD: Final = (0, 0, 0)
 _HOW: Final = "send one as Authorization: Bearer fh-..., x-api-key or api-key; freehold keys create NAME makes it"
 
 
@@ -79,7 +81,8 @@ class Callers:
                 self._tariffs.load()
             elif self._loader is None or not self._loader.is_alive():
                 self._loader = threading.Thread(target=self._tariffs.load, name="freehold-prices", daemon=True)
-                self._loader.start()
+                with contextlib.suppress(RuntimeError):  # no thread to be had: at the next look again
+                    self._loader.start()
 
     def close(self) -> None:
         """Leave the book. Calls that are not settled by then count as spent at what was reserved for them."""
@@ -196,6 +199,7 @@ class Callers:
             pepper = keys.pepper(self._home) if table.keys else b""
         except FreeholdError as error:
             self.fault = error
+            self._seen = _UNREAD  # it may be readable at the next look, without having changed
             return
         self._adopt(table, pepper)
 
@@ -215,12 +219,14 @@ class Callers:
                 self.close()
             if self._book is None:
                 self._book = Book(self._home)
-                self.book_fault = None
             elif now_ns - self._swept_ns > _SWEEP_NS:
                 self._swept_ns = now_ns
                 self._book.sweep()
+            self.book_fault = None
         except FreeholdError as error:
             self.book_fault = error
+        except OSError as error:  # no descriptor left, say: at the next look again
+            self.book_fault = unavailable(f"the budgets cannot be opened: {error.strerror}")
 
 
 def _signature(file: Path) -> tuple[int, int, int] | None:
