@@ -1,4 +1,7 @@
-"""OpenAI's chat completions: requests, answers, streams and errors, read no further than Freehold needs."""
+"""OpenAI's formats, read no further than Freehold needs: chat completions here, the other APIs in modules of their own.
+
+The view of every request, in whatever dialect, is a `ChatRequest`.
+"""
 
 from ._author import completion, completion_chunks, estimate_tokens, stream_of
 from ._errors import error_envelope, error_event
