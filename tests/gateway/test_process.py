@@ -94,6 +94,7 @@ def test_the_ledger_in_trouble_stops_no_call(tmp_path):
     assert "freehold_ledger_pending 7" in text
 
 
+@pytest.mark.fault("secrets", "key in an exception's text")
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_fault_of_our_own_ends_one_call_with_an_error(tmp_path, monkeypatch, streamed):
     def broken(*_):

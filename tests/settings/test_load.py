@@ -53,6 +53,7 @@ def test_the_ends_of_the_ranges_are_settings(tmp_path: Path) -> None:
     assert (settings.gateway.port, settings.gateway.drain_s, settings.certificate.canary_share) == (0, 0.0, 1.0)
 
 
+@pytest.mark.fault("secrets", "key in the settings")
 @pytest.mark.parametrize(
     "text",
     [

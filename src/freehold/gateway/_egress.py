@@ -63,6 +63,10 @@ class Provider(Protocol):
         """
         ...
 
+    def discreet(self, told: bytes) -> bytes:
+        """What it says of a failure, with its own key struck out: a provider may repeat the key that it refuses."""
+        ...
+
     def close(self) -> None:
         """Close its connections."""
         ...

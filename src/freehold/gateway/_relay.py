@@ -6,6 +6,7 @@ restricted.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -30,7 +31,7 @@ _encoder = msgspec.json.Encoder()
 class Relay:
     """Sends one request on and passes its answer back, whatever it is."""
 
-    __slots__ = ("_endpoint", "_exchange", "_gateway", "_handle", "_headers", "_kept", "_status")
+    __slots__ = ("_discreet", "_endpoint", "_exchange", "_gateway", "_handle", "_headers", "_kept", "_status")
 
     def __init__(self, gateway: Gateway, exchange: Exchange, endpoint: Endpoint) -> None:
         self._gateway = gateway
@@ -39,6 +40,7 @@ class Relay:
         self._handle: Handle | None = None
         self._status = 0
         self._headers: Headers = []
+        self._discreet: Callable[[bytes], bytes] = bytes
         self._kept: list[bytes] | None = [] if endpoint.path == _LIST and gateway.targets.aliases else None
 
     def begin(self) -> None:
@@ -59,6 +61,7 @@ class Relay:
             )
         outgoing = Outgoing(exchange.method, path, exchange.headers, exchange.body, data_class)
         exchange.on_gone = self._gone
+        self._discreet = provider.discreet
         self._handle = send(provider, outgoing, self)
         exchange.on_pause, exchange.on_resume = self._handle.pause, self._handle.resume
 
@@ -74,17 +77,22 @@ class Relay:
     # Sink
 
     def on_head(self, status: int, headers: Headers) -> None:
-        """Status and headers of the answer."""
+        """Status and headers of the answer. What a provider says of a failure is gathered, to look at it whole."""
         self._status, self._headers = status, headers
+        if status >= 400:
+            self._headers = [(name, self._discreet(value)) for name, value in headers]
+            self._kept = []
 
     def on_data(self, data: bytes, *, done: bool) -> None:
         """More of its body: on to the client."""
         exchange = self._exchange
-        if self._kept is not None and self._status == 200:
+        if self._kept is not None and (self._status == 200 or self._status >= 400):
             self._kept.append(data)
             if not done:
                 return
-            data = _with_aliases(b"".join(self._kept), self._gateway.targets.aliases)
+            data = b"".join(self._kept)
+            listed = self._status == 200
+            data = _with_aliases(data, self._gateway.targets.aliases) if listed else self._discreet(data)
         if exchange.streaming:
             exchange.write(data)
             if done:

@@ -223,9 +223,16 @@ class Rental:
         else:
             error = f"status {self._status}"
         self._leg("error", error=error)
+        body = self._discreet(body)
         if (self._status == 429 or self._status >= 500) and self._next():
             return
         self._tell(self._answer("error", body, None), body)
+
+    def _discreet(self, body: bytes) -> bytes:
+        """A failure told by the provider, in its headers too, without the key that we asked with."""
+        discreet = self._targets[self._at].provider.discreet
+        self._headers = [(name, discreet(value)) for name, value in self._headers]
+        return discreet(body)
 
     def _answer(self, outcome: Outcome, body: bytes, usage: Usage | None) -> Rented:
         return Rented(outcome, self._name, self._status, self._headers, body, usage, self._ttft_ms, streamed=False)
