@@ -9,7 +9,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from freehold.errors import BadRequest, FreeholdError, MissingPrerequisite, RestrictedRefused
+from freehold.errors import FreeholdError, MissingPrerequisite, RestrictedRefused
 from freehold.registry.names import from_header
 from freehold.vocabulary import Call, Leg, Purpose, Usage, reasons
 from freehold.wire.dialects import Asked, Dialect
@@ -25,7 +25,8 @@ from ._replay import recorded_ms, started_at_us
 from ._reply import Reply
 from ._router import Resolution
 from ._server import Exchange, Headers
-from ._targets import TASK_PREFIX
+from ._targets import TASK_PREFIX, Target
+from .callers import Admission, Caller, Claim, without_keys
 
 if TYPE_CHECKING:
     from .app import Gateway
@@ -36,15 +37,22 @@ _REFUSALS = {
     "untranslatable": reasons.UNTRANSLATABLE,
     "bad_request": reasons.BAD_REQUEST,
     "missing_prerequisite": reasons.NOBODY_TO_ASK,
+    "key_scope": reasons.KEY_SCOPE,
+    "price_unknown": reasons.PRICE_UNKNOWN,
+    "budget_exhausted": reasons.BUDGET_EXHAUSTED,
+    "budget_unavailable": reasons.BUDGET_UNAVAILABLE,
+    "rate_limited": reasons.RATE_LIMITED,
+    "overloaded": reasons.OVERLOADED,
 }
-"""Reasons of calls that no provider was sent, by the code of the error."""
+"""Reasons of calls that were refused, by the code of the error."""
 
 
 class ModelCall:
     """One call in one dialect. Create it with its exchange and `begin`; everything else is called back."""
 
-    __slots__ = ("_asked", "_asking", "_audit", "_began", "_dialect", "_exchange", "_gateway", "_open", "_owned_leg",
-                 "_recorded_ms", "_rental", "_reply", "_resolution", "_turn", "call", "draw", "over")  # fmt: skip
+    __slots__ = ("_admission", "_asked", "_asking", "_audit", "_began", "_dialect", "_exchange", "_gateway", "_nobody",
+                 "_open", "_owned_leg", "_recorded_ms", "_rental", "_reply", "_resolution", "_targets", "_turn", "call",
+                 "draw", "over")  # fmt: skip
 
     def __init__(self, gateway: Gateway, exchange: Exchange, dialect: Dialect) -> None:
         self._gateway = gateway
@@ -65,6 +73,9 @@ class ModelCall:
         )
         self._reply = Reply(exchange, dialect, self.call.id)
         self._asked: Asked = None  # type: ignore[assignment]
+        self._admission: Admission | None = None
+        self._targets: tuple[Target, ...] = ()
+        self._nobody: FreeholdError | None = None
         self._resolution: Resolution = _NOBODY
         self._rental: Rental | None = None
         self._audit: Audit | None = None
@@ -84,8 +95,9 @@ class ModelCall:
         """Read the request, recognise it, and have it answered."""
         gateway, exchange, call = self._gateway, self._exchange, self.call
         try:
+            caller = gateway.callers.identify(exchange.headers)
             self._asked = self._dialect.decode(exchange.body)
-        except BadRequest as error:
+        except FreeholdError as error:
             gateway.metrics.refused[error.error_code] += 1
             self._reply.refuse(error)
             return
@@ -105,6 +117,9 @@ class ModelCall:
             return
         call.task = self._resolution.declared_id
         call.template = self._resolution.template_id
+        self._find_targets()
+        if caller is not None and not self._let_in(caller):
+            return
         self._go(*plan_of(gateway, self._resolution, self._asked, self.draw))
 
     def _declared(self) -> str:
@@ -114,6 +129,37 @@ class ModelCall:
             return from_header(header)
         model = self.call.model
         return model.removeprefix(TASK_PREFIX) if model.startswith(TASK_PREFIX) else ""
+
+    def _find_targets(self) -> None:
+        """Who may be asked. Nobody is no error yet: an owned model may answer."""
+        try:
+            self._targets = self._gateway.targets.of(self.call.model, self._dialect.name)
+        except FreeholdError as error:
+            self._nobody = error
+        else:
+            self.call.model = self._targets[0].model or self.call.model
+
+    def _let_in(self, caller: Caller) -> bool:
+        """Reserve what the call may cost its caller; False where it was refused."""
+        exchange, call, chat = self._exchange, self.call, self._asked.chat
+        exchange.headers = without_keys(exchange.headers)
+        call.key = caller.key.name
+        claim = Claim(
+            self._dialect.name,
+            chat.model,
+            tuple((one.provider.name, one.model or chat.model) for one in self._targets),
+            task=self._resolution.task_name,
+            prompt_tokens=prompt_tokens(chat),
+            output_limit=chat.max_completion_tokens or chat.max_tokens,
+            choices=chat.n or 1,
+        )
+        try:
+            self._admission = self._gateway.callers.admit(caller, claim)
+        except FreeholdError as error:
+            self._refuse(error, _REFUSALS.get(error.error_code, reasons.INTERNAL))
+            return False
+        self._reply.lines = self._admission.lines
+        return True
 
     def _go(self, plan: Plan, reason: str) -> None:
         self.call.reason = reason
@@ -140,6 +186,7 @@ class ModelCall:
             return
         call.provider, call.outcome, call.usage = result.provider, result.outcome, result.usage
         call.status = result.status
+        call.model = result.model or call.model
         self._recorded_ms = recorded_ms(result.headers, trusted=self._gateway.settings.trust_replay_times)
         if result.ttft_ms is not None and self._rental is not None:
             call.ttft_ms = result.ttft_ms + self._rental.legs[-1].offset_ms
@@ -179,7 +226,7 @@ class ModelCall:
         if self._rental is not None:
             usage = self._rental.cancel()
             if usage is not None:
-                call.owner = "rented"
+                call.owner, call.provider = "rented", self._rental.legs[-1].provider
                 prompt = prompt_tokens(self._asked.chat)
                 call.usage = Usage(prompt, output_tokens=usage.output_tokens, estimated=True)
         self._answered()
@@ -188,16 +235,14 @@ class ModelCall:
 
     def _rent(self, purpose: Purpose) -> None:
         gateway = self._gateway
-        try:
-            targets = gateway.targets.of(self.call.model, self._dialect.name)
-        except FreeholdError as error:
-            self._refuse(error, reasons.NOBODY_TO_ASK)
+        if self._nobody is not None:
+            self._refuse(self._nobody, reasons.NOBODY_TO_ASK)
             return
         rental = self._rental = Rental(
             gateway.terms, self._dialect, self._outgoing(self._exchange.body), self, purpose, self.call.model
         )
         self._exchange.on_pause, self._exchange.on_resume = rental.pause, rental.resume
-        rental.start(targets, self._began)
+        rental.start(self._targets, self._began)
 
     def _outgoing(self, body: bytes) -> Outgoing:
         exchange = self._exchange
@@ -253,16 +298,12 @@ class ModelCall:
 
     def _start_audit(self, turn: OwnedTurn) -> None:
         """Ask the rented model as well, after the client has been answered."""
-        if self._resolution.data_class != "ordinary":
-            return
-        try:
-            targets = self._gateway.targets.of(self.call.model, self._dialect.name)
-        except FreeholdError:
+        if self._resolution.data_class != "ordinary" or not self._targets:
             return
         self._open += 1
         self._audit = Audit(self._gateway, turn, self._dialect, self._settle)
         outgoing = self._outgoing(self._dialect.unstreamed(self._exchange.body))
-        self._audit.start(outgoing, targets, self.call.model, self._began)
+        self._audit.start(outgoing, self._targets, self.call.model, self._began)
 
     def _rescue(self) -> bool:
         """Serve the owned answer although it was not sure: every provider failed, and the task's settings want it."""
@@ -304,6 +345,8 @@ class ModelCall:
         if self._audit is not None:
             legs += self._audit.legs
         self.call.legs = tuple(legs)
+        if self._admission is not None:
+            self._admission.settle_call(self.call, self._rental.legs if self._rental is not None else ())
         self._gateway.record(self)
 
     def _with_agreement(self, leg: Leg) -> Leg:

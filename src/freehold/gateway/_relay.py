@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from freehold.errors import FreeholdError, RestrictedRefused
+from freehold.errors import FreeholdError, KeyScope, RestrictedRefused
 from freehold.vocabulary import DataClass, Usage
 
 from ._client import Handle
 from ._egress import Outgoing, send
 from ._endpoints import Endpoint
 from ._server import Exchange, Headers
+from .callers import Caller, without_keys
 from .providers import returned_headers
 
 if TYPE_CHECKING:
@@ -48,9 +49,14 @@ class Relay:
 
         Raises:
             RestrictedRefused: it may hold restricted data.
+            CallerRefused: the caller's virtual key does not carry it.
             MissingPrerequisite: there is nobody to send it to.
         """
         exchange, gateway = self._exchange, self._gateway
+        caller = gateway.callers.identify(exchange.headers)
+        if caller is not None:
+            self._check(caller)
+            exchange.headers = without_keys(exchange.headers)
         provider = gateway.targets.default(self._endpoint.dialect.name)
         path = self._endpoint.path + (b"?" + exchange.query if exchange.query else b"")
         data_class = self._data_class()
@@ -64,6 +70,17 @@ class Relay:
         self._discreet = provider.discreet
         self._handle = send(provider, outgoing, self)
         exchange.on_pause, exchange.on_resume = self._handle.pause, self._handle.resume
+
+    def _check(self, caller: Caller) -> None:
+        """Let a key with limits do only what keeps to them: nobody knows what a batch will cost, or whose a file is."""
+        key = caller.key
+        if self._endpoint.read or self._endpoint.path.startswith(_LIST):
+            return
+        if key.models or key.tasks or key.budget is not None:
+            raise KeyScope(
+                f"the key {key.name} has a budget or a scope, which files, batches and stored answers do not keep to",
+                hint="use a key without a budget and a scope for them",
+            )
 
     def _data_class(self) -> DataClass | None:
         """Whether the body may leave: always where there is none, never where nobody can tell."""

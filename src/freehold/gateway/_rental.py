@@ -35,7 +35,8 @@ _named_decoder = msgspec.json.Decoder(_Named)
 class Rented(NamedTuple):
     """What a rental came to.
 
-    `error` is set where there is no answer to pass on; else `status`, `headers` and `body` are the provider's own.
+    `model` is the name by which the provider was asked, "" where that was the request's own. `error` is set where there
+    is no answer to pass on; else `status`, `headers` and `body` are the provider's own.
     `streamed`: the body is assembled from a stream, and what the client is owed was given to `streaming`. `told`: the
     provider said in the stream that it failed.
     """
@@ -48,6 +49,7 @@ class Rented(NamedTuple):
     usage: Usage | None
     ttft_ms: float | None
     streamed: bool
+    model: str = ""
     error: FreeholdError | None = None
     told: bool = False
 
@@ -314,7 +316,7 @@ class Rental:
 
     def _tell(self, result: Rented, tail: bytes) -> None:
         self._handle = None
-        self._audience.rented(result, tail)
+        self._audience.rented(result._replace(model=self._targets[self._at].model), tail)
 
     def _leg(self, outcome: Outcome, *, usage: Usage | None = None, model: str = "", error: str = "") -> None:
         self._terms.tally(self._name, self._purpose, outcome)

@@ -29,6 +29,7 @@ from ._rental import Terms
 from ._router import MakeMatcher, Resolution, Router
 from ._server import Exchange, Server
 from ._targets import Targets
+from .callers import Callers
 from .metrics import Metrics, Reading
 from .providers import providers_of
 
@@ -98,6 +99,7 @@ class Gateway:
         self.router = Router(
             routes.path(loaded.home), loaded.settings.tasks, self._doors.make_matcher, declared_ordinary(loaded)
         )
+        self.callers = Callers(loaded.home, loaded.settings)
         self._task_settings = {folded(name): one for name, one in loaded.settings.tasks.items()}
         self._audits = AuditBook(loaded.home / "audits")
         self._server = Server(
@@ -123,6 +125,7 @@ class Gateway:
         """
         for provider in self._providers.values():
             await asyncio.to_thread(provider.prepare)
+        await asyncio.to_thread(self.callers.prepare)
         for certificate_id in self._audits.rejected():
             self.router.demote(certificate_id)
         self._refresh()
@@ -146,6 +149,7 @@ class Gateway:
         if self._tasks:
             await asyncio.wait(tuple(self._tasks), timeout=5.0)
         await self.owned.close()
+        self.callers.close()
         self._audits.close()
 
     # what calls use
@@ -232,7 +236,8 @@ class Gateway:
 
     def missing(self) -> list[str]:
         """What has to be set before calls can be answered, for a person."""
-        found = [self.router.fault.message] if self.router.fault is not None else []
+        faults = (self.router.fault, self.callers.fault, self.callers.book_fault)
+        found = [fault.message for fault in faults if fault is not None]
         try:
             missing = self.targets.default("").missing()
         except FreeholdError as error:
@@ -261,9 +266,10 @@ class Gateway:
         return readings
 
     def feedback(self, exchange: Exchange) -> None:
-        """`POST /v1/feedback`: the right answer to an earlier call."""
+        """`POST /v1/feedback`: what somebody says of an earlier call."""
         keep = self._doors.keep_feedback
-        feedback = decode_feedback(exchange.body)
+        caller = self.callers.identify(exchange.headers)
+        feedback = decode_feedback(exchange.body, given_by=caller.key.name if caller is not None else "")
         if keep is None:
             raise MissingPrerequisite("this gateway keeps no feedback", hint="start it with freehold up")
 
@@ -290,6 +296,7 @@ class Gateway:
     def refresh(self) -> None:
         """Read the route table again where it has changed, and load the students it needs."""
         self.router.refresh()
+        self.callers.refresh()
         self.owned.refresh(self.router.table)
 
     def _refresh(self) -> None:

@@ -55,7 +55,7 @@ class Home:
     @cached_property
     def prices(self) -> PriceBook:
         """Prices as this home pays them."""
-        urls = {name: provider.base_url for name, provider in self.settings.providers.items()}
+        urls = {name: provider.address for name, provider in self.settings.providers.items()}
         return PriceBook(self.settings.prices, urls)
 
     def close(self) -> None:

@@ -2,10 +2,12 @@
 
 from ._load import FILE_NAME, HOME_VARIABLE, Loaded, config_paths, load
 from ._model import (
+    DEFAULT_REGION,
     CertificateSettings,
     EconomicsSettings,
     GatewaySettings,
     LedgerSettings,
+    ModelSettings,
     PriceSettings,
     ProviderSettings,
     Settings,
@@ -14,6 +16,7 @@ from ._model import (
 )
 
 __all__ = [
+    "DEFAULT_REGION",
     "FILE_NAME",
     "HOME_VARIABLE",
     "CertificateSettings",
@@ -21,6 +24,7 @@ __all__ = [
     "GatewaySettings",
     "LedgerSettings",
     "Loaded",
+    "ModelSettings",
     "PriceSettings",
     "ProviderSettings",
     "Settings",

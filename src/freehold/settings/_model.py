@@ -39,6 +39,16 @@ Target = Annotated[str, msgspec.Meta(pattern=r"^[^/]+/.+$")]
 """A model at a provider: `provider/model`."""
 
 
+DEFAULT_REGION = "us-east-1"
+_ADDRESSES = {
+    "openai": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com/v1",
+    "google": "https://generativelanguage.googleapis.com/v1beta/openai",
+    "mistral": "https://api.mistral.ai/v1",
+    "bedrock": "https://bedrock-runtime.{region}.amazonaws.com",
+}
+
+
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A table of settings: an unknown name in it is an error, not a typo that is ignored."""
 
@@ -57,6 +67,14 @@ class ProviderSettings(_Table, frozen=True):
     dialects: tuple[ProviderDialect, ...] = ()
     region: str = ""
     api_version: str = ""
+
+    @property
+    def address(self) -> str:
+        """Its URL: the one that is set, else where its kind is known to be; "" where there is neither."""
+        if self.base_url or self.kind not in _ADDRESSES:
+            return self.base_url
+        return _ADDRESSES[self.kind].format(region=self.region or DEFAULT_REGION)
+
     connect_timeout_s: Seconds | None = None
     first_byte_timeout_s: Seconds | None = None
     idle_timeout_s: Seconds | None = None

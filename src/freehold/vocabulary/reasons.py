@@ -57,6 +57,8 @@ KEY_EXPIRED: Final = "key_expired"
 KEY_REVOKED: Final = "key_revoked"
 KEY_SCOPE: Final = "key_scope"
 BUDGET_EXHAUSTED: Final = "budget_exhausted"
+BUDGET_UNAVAILABLE: Final = "budget_unavailable"
+PRICE_UNKNOWN: Final = "price_unknown"
 RATE_LIMITED: Final = "rate_limited"
 OVERLOADED: Final = "overloaded"
 UNTRANSLATABLE: Final = "untranslatable"
@@ -97,6 +99,8 @@ REASONS: Final[tuple[Reason, ...]] = (
     Reason(KEY_REVOKED, "refused", "its virtual key was revoked"),
     Reason(KEY_SCOPE, "refused", "its virtual key is not for this model, task or path"),
     Reason(BUDGET_EXHAUSTED, "refused", "its virtual key's budget would have been exceeded"),
+    Reason(BUDGET_UNAVAILABLE, "refused", "the account of its virtual key's budget could not be kept at that moment"),
+    Reason(PRICE_UNKNOWN, "refused", "its virtual key has a budget, and nobody knows what the model costs"),
     Reason(RATE_LIMITED, "refused", "its virtual key had made its calls or used its tokens for that minute"),
     Reason(OVERLOADED, "refused", "the gateway or its provider had more calls than it could answer in time"),
     Reason(UNTRANSLATABLE, "refused", "it asks for something that cannot be said in the dialect of its provider"),

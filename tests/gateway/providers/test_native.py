@@ -98,4 +98,4 @@ def test_an_alias_changes_the_model_and_no_other_byte(up, tmp_path):
     sent = up.requests[-1].body
     assert json.loads(sent) == json.loads(BODY) | {"model": "real-1"}
     assert b'"x":1.50' in sent, "numbers keep their digits"
-    assert (call.model, call.legs[0].model) == ("fast", "up-1")
+    assert (call.model, call.legs[0].model) == ("real-1", "up-1"), "asked for by name, and what the answer says"

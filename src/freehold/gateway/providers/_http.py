@@ -55,7 +55,6 @@ class HttpProvider:
         ConfigurationError: its address is no http(s) URL.
     """
 
-    default_url: ClassVar[str] = ""
     spoken: ClassVar[dict[str, bytes]] = {}
     """The path of each dialect that it speaks."""
 
@@ -171,8 +170,8 @@ class HttpProvider:
         return parts
 
     def url(self) -> str:
-        """Its address: the settings' or its own default."""
-        return self.settings.base_url or self.default_url
+        """Its address."""
+        return self.settings.address
 
     def _translation(self, dialect: str) -> Translation:
         for spoken in self.paths:

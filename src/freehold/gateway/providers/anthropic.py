@@ -16,7 +16,6 @@ _SINCE = b"2023-06-01"
 class AnthropicProvider(HttpProvider):
     """Anthropic's Messages API. The client's `anthropic-version` and `anthropic-beta` pass through."""
 
-    default_url: ClassVar[str] = "https://api.anthropic.com/v1"
     spoken: ClassVar[dict[str, bytes]] = {"anthropic.messages": b"/messages"}
 
     def url(self) -> str:

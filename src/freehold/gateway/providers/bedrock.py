@@ -10,6 +10,7 @@ import msgspec
 from freehold.errors import BadRequest
 from freehold.gateway._egress import Outgoing
 from freehold.gateway._server import Headers
+from freehold.settings import DEFAULT_REGION
 
 from ._http import HttpProvider
 
@@ -36,11 +37,6 @@ class BedrockProvider(HttpProvider):
     spoken: ClassVar[dict[str, bytes]] = {"bedrock.converse": b"/converse"}
     _credentials: Any = None
     _fault = "not prepared"
-
-    def url(self) -> str:
-        """Its address: the region's."""
-        region = self.settings.region or "us-east-1"
-        return self.settings.base_url or f"https://bedrock-runtime.{region}.amazonaws.com"
 
     def prepare(self) -> None:
         """Look for the credentials."""
@@ -83,9 +79,9 @@ class BedrockProvider(HttpProvider):
             headers={"content-type": "application/json", "host": host},
             data=body,
         )
-        SigV4Auth(self._credentials.get_frozen_credentials(), _SERVICE, self.settings.region or "us-east-1").add_auth(
-            request
-        )
+        SigV4Auth(
+            self._credentials.get_frozen_credentials(), _SERVICE, self.settings.region or DEFAULT_REGION
+        ).add_auth(request)
         lines = "".join(f"{name.lower()}: {value}\r\n" for name, value in request.headers.items())
         head = b"POST %b HTTP/1.1\r\n%bcontent-length: %d\r\n\r\n" % (path, lines.encode(), len(body))
         return head + body

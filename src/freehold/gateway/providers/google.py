@@ -10,5 +10,4 @@ from ._http import HttpProvider
 class GoogleProvider(HttpProvider):
     """Gemini's OpenAI-compatible surface: chat completions and embeddings."""
 
-    default_url: ClassVar[str] = "https://generativelanguage.googleapis.com/v1beta/openai"
     spoken: ClassVar[dict[str, bytes]] = {"openai.chat": b"/chat/completions", "openai.embeddings": b"/embeddings"}

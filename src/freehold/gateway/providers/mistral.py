@@ -10,5 +10,4 @@ from ._http import HttpProvider
 class MistralProvider(HttpProvider):
     """Mistral's API: chat completions and embeddings in OpenAI's format."""
 
-    default_url: ClassVar[str] = "https://api.mistral.ai/v1"
     spoken: ClassVar[dict[str, bytes]] = {"openai.chat": b"/chat/completions", "openai.embeddings": b"/embeddings"}

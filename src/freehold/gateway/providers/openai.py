@@ -17,5 +17,4 @@ OPENAI_PATHS: dict[str, bytes] = {
 class OpenAIProvider(HttpProvider):
     """OpenAI's API, every dialect of it."""
 
-    default_url: ClassVar[str] = "https://api.openai.com/v1"
     spoken: ClassVar[dict[str, bytes]] = OPENAI_PATHS
