@@ -197,7 +197,7 @@ class Overloaded(FreeholdError):
     code = "overloaded"
     status = 503
 
-    def __init__(self, message: str, *, retry_after_s: int, hint: str = "") -> None:
+    def __init__(self, message: str, *, retry_after_s: int = 1, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.retry_after_s = retry_after_s
         self.lines = b"retry-after: %d\r\n" % retry_after_s

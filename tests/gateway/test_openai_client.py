@@ -97,7 +97,7 @@ def test_our_own_errors_arrive_typed(client, gateway):
         client.chat.completions.create(model="m", messages="not a list")
     assert raised.value.code == "bad_request"
     with pytest.raises(openai.NotFoundError):
-        client.embeddings.create(model="m", input="x")
+        client.moderations.create(input="x")
 
 
 def test_models_are_passed_on(client, up):
