@@ -147,7 +147,7 @@ def test_a_failed_call_costs_nothing_and_a_broken_stream_what_came(opened, up, t
 
 
 def test_an_owned_answer_costs_nothing_nor_does_its_audit(opened, up, tmp_path):
-    gateway, client, _ = opened(Doors(host=ScriptedHost(SURE)), budget=keys.budget(0.06), rpm=2)
+    gateway, client, _ = opened(Doors(host=ScriptedHost(SURE)), budget=keys.budget(0.07), rpm=2)
     gateway.publish(OWNED, tasks=(TASK,))
     answer = client.chat.completions.with_raw_response.create(model="m", messages=KNOWN, max_tokens=40)
     assert answer.headers["x-freehold-served-by"] == "owned"

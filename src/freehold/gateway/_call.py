@@ -15,7 +15,7 @@ from freehold.vocabulary import Call, Leg, Purpose, Usage, reasons
 from freehold.wire.dialects import Asked, Dialect
 from freehold.wire.openai import estimate_tokens
 
-from ._answers import differs, judged, prompt_tokens
+from ._answers import differs, judged, most_prompt_tokens, prompt_tokens
 from ._audit import Audit
 from ._egress import Outgoing
 from ._owned_turn import OwnedTurn
@@ -149,7 +149,7 @@ class ModelCall:
             chat.model,
             tuple((one.provider.name, one.model or chat.model) for one in self._targets),
             task=self._resolution.task_name,
-            prompt_tokens=prompt_tokens(chat),
+            prompt_tokens=most_prompt_tokens(chat),
             output_limit=chat.max_completion_tokens or chat.max_tokens,
             choices=chat.n or 1,
         )
@@ -324,6 +324,8 @@ class ModelCall:
         elapsed_ms = (self._gateway.clock() - self._began) * 1000.0
         self.call.latency_ms = elapsed_ms if self._recorded_ms is None else self._recorded_ms
         self._gateway.metrics.in_flight -= 1
+        if self._admission is not None:
+            self._admission.settle_call(self.call, self._rental.legs if self._rental is not None else ())
         self._settle()
 
     def _settle(self) -> None:
@@ -345,8 +347,6 @@ class ModelCall:
         if self._audit is not None:
             legs += self._audit.legs
         self.call.legs = tuple(legs)
-        if self._admission is not None:
-            self._admission.settle_call(self.call, self._rental.legs if self._rental is not None else ())
         self._gateway.record(self)
 
     def _with_agreement(self, leg: Leg) -> Leg:

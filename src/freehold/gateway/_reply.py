@@ -32,7 +32,7 @@ class Reply:
     def stream(self, headers: Headers, data: bytes, *, first: bool) -> None:
         """More of a rented stream, as it came."""
         if first:
-            self._exchange.start(200, returned_headers(headers) + self._ours("rented"), data)
+            self._exchange.start(200, self._theirs(headers), data)
         else:
             self._exchange.write(data)
 
@@ -41,7 +41,7 @@ class Reply:
         exchange = self._exchange
         error = None if result.told else result.error
         if not exchange.streaming:
-            headers = returned_headers(result.headers) + self._ours("rented")
+            headers = self._theirs(result.headers)
             if error is None and tail:
                 exchange.stream_whole(200, headers, tail)
                 return
@@ -53,7 +53,7 @@ class Reply:
 
     def whole(self, result: Rented, body: bytes) -> None:
         """A rented answer that was not streamed, with the provider's status."""
-        self._exchange.respond(result.status, returned_headers(result.headers) + self._ours("rented"), body)
+        self._exchange.respond(result.status, self._theirs(result.headers), body)
 
     def own(self, body: bytes, asked: Asked, confidence: float) -> None:
         """An owned model's answer, streamed where the client asked for that."""
@@ -75,6 +75,10 @@ class Reply:
             self._exchange.abort(self._dialect.error_event(error))
         else:
             self._exchange.fail(error, self._ours("none"))
+
+    def _theirs(self, headers: Headers) -> bytes:
+        """A provider's headers and ours."""
+        return returned_headers(headers, limits=not self.lines) + self._ours("rented")
 
     def _ours(self, owner: Owner) -> bytes:
         lines = b"x-freehold-call-id: %b\r\n" % self._call_id

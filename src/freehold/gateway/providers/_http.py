@@ -24,15 +24,21 @@ _KEYS = frozenset({b"authorization", b"api-key", b"x-api-key"})
 _NOT_SENT = _HOP | _KEYS | {b"host", b"content-length", b"accept-encoding", b"expect"}
 _NOT_RETURNED = _HOP | {b"content-length"}
 _OURS = b"x-freehold-"
+_LIMITS = (b"x-ratelimit-", b"anthropic-ratelimit-")
 _ANY_DIALECT = frozenset({b"content-type", b"accept", b"user-agent", b"traceparent", b"tracestate", b"idempotency-key"})
 
 
-def returned_headers(headers: Headers) -> bytes:
-    """A provider's headers as lines for the client: all but those of the connection, and none that claim to be ours."""
+def returned_headers(headers: Headers, *, limits: bool = True) -> bytes:
+    """A provider's headers as lines for the client: all but those of the connection, and none that claim to be ours.
+
+    Without `limits`, none of the provider's rate limits either: where a caller has limits of its own, those count.
+    """
     lines = [
         b"%b: %b\r\n" % (name, value)
         for name, value in headers
-        if name not in _NOT_RETURNED and (not name.startswith(_OURS) or name == NOT_CARRIED)
+        if name not in _NOT_RETURNED
+        and (not name.startswith(_OURS) or name == NOT_CARRIED)
+        and (limits or not name.startswith(_LIMITS))
     ]
     return b"".join(lines)
 
