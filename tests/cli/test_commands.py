@@ -350,3 +350,18 @@ def test_models_in_use_are_listed_with_what_is_known_of_their_end(shell: Shell) 
     assert "2027-01-14" in said
     assert "freehold models --risk --refresh" in said
     assert shell.json("models", "--refresh")["lists"] == []
+
+
+def test_an_outage_is_rehearsed_from_the_command_line(shell: Shell) -> None:
+    providers = '[providers.openai]\nkind = "openai"\nfallback = "spare"\n[providers.spare]\nkind = "mistral"\n'
+    (shell.folder / "freehold.toml").write_text(f'default_provider = "openai"\n{providers}')
+    shell.run("import", str(homes.colours_log(shell.folder / "calls.jsonl", 60, essays=0)))
+    words = ("drill", "outage", "openai", "--for", "5h", "--speed", "60000", "--fault", "503")
+    drill = shell.json(*words)
+    assert (drill["schema"], drill["provider"], drill["availability"]) == ("freehold.drill/1", "openai", 1.0)
+    assert drill["tasks"][0]["stood_in"] == {"spare": drill["tasks"][0]["exposed"]}
+    assert "openai down for 300 minutes" in shell.run(*words).stdout
+    assert "is no fault" in shell.run("drill", "outage", "openai", "--fault", "418", code=2).stderr
+    assert "no length of time" in shell.run("drill", "outage", "openai", "--for", "soon", code=2).stderr
+    assert "belong together" in shell.run("drill", "outage", "openai", "--to", "http://x", code=2).stderr
+    assert "no provider 'opena'" in shell.run("drill", "outage", "opena", code=1).stderr

@@ -31,6 +31,23 @@ def factor(text: str) -> float:
     return value
 
 
+def duration(option: str, text: str) -> float:
+    """`90s`, `60m`, `1.5h` or `2d` in seconds.
+
+    Raises:
+        UsageError: it is no positive length of time.
+    """
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+    number, unit = text.strip()[:-1], text.strip()[-1:].lower()
+    try:
+        value = float(number) * units[unit]
+    except (ValueError, KeyError):
+        value = 0.0
+    if not (math.isfinite(value) and value > 0):
+        raise UsageError(f"{option} is {text!r}, which is no length of time", hint=f"as in {option} 60m")
+    return value
+
+
 def inside(option: str, value: float) -> float:
     """A number between 0 and 1, both excluded: a share, a risk.
 

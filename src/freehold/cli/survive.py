@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ._arguments import Json
-from ._output import bad, count, dim, emit, say, table, usd, warn, working
+from freehold.errors import UsageError
+
+from ._arguments import Json, duration
+from ._output import bad, count, dim, emit, emit_struct, say, table, usd, warn, working
+
+if TYPE_CHECKING:
+    from freehold.services.drilling import TaskDrill
+
+drill_app = typer.Typer(help="Rehearsals of what may happen.")
 
 
 def register(app: typer.Typer) -> None:
     """Add this group's commands."""
     app.command("models")(models)
+    app.add_typer(drill_app, name="drill")
 
 
 def models(
@@ -49,3 +58,59 @@ def models(
         say(dim(f"list of {one.provider}: {state}"), *((" ", bad(one.error)) if one.error else ()))
     if not found.lists:
         say(warn("No provider was asked for its list of models yet: "), "freehold models --risk --refresh")
+
+
+@drill_app.command()
+def outage(
+    provider: Annotated[str, typer.Argument(help="The provider that is down, by its name in the settings.")],
+    lasting: Annotated[str, typer.Option("--for", help="How long it is down: 90s, 60m, 2h.")] = "60m",
+    speed: Annotated[float, typer.Option(min=1, help="How much faster than it was.")] = 600,
+    log: Annotated[Path | None, typer.Option(help="Rehearse with this log, not with the recorded calls.")] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="What it does while down: 429, 500, 503, stall, drop, cut; a mixture.")
+    ] = None,
+    to: Annotated[str, typer.Option(help="Rehearse against this gateway, not against one made for it.")] = "",
+    listen: Annotated[str, typer.Option(help="With --to: HOST:PORT where that gateway finds the provider.")] = "",
+    json: Json = False,
+) -> None:
+    """Rehearse an outage: what would have failed, who would have stood in, at what cost and quality, per task.
+
+    Recorded traffic is played to a gateway configured as this home is, whose providers play the recording. Nothing is
+    sent to any provider and nothing is written into the home.
+
+    Example: freehold drill outage openai --for 60m
+    """
+    from freehold.gateway import faults
+    from freehold.services import drilling
+    from freehold.services.home import Home
+
+    if bool(to) != bool(listen):
+        raise UsageError("--to and --listen belong together", hint="--to http://staging:8080 --listen 0.0.0.0:9100")
+    order = drilling.Order(provider, duration("--for", lasting), speed, log, faults.named(fault or ()))
+    with Home.open() as home, working("rehearsing an outage") as progress:
+        if to:
+            drill = drilling.elsewhere(home, order, to, listen, progress=progress)
+        else:
+            drill = drilling.outage(home, order, progress=progress)
+    if json:
+        emit_struct("freehold.drill/1", drill)
+        return
+    for line in drilling.in_words(drill):
+        say(line)
+    table("Task|>Calls|>Would have failed|>Failed|Stood in|>Cost more|How good", [_row(one) for one in drill.tasks])
+
+
+def _row(task: TaskDrill) -> list[str]:
+    from freehold.services import drilling, explaining
+
+    stood_in = ", ".join(f"{name} {count(number)}" for name, number in task.stood_in.items()) or "-"
+    cost = "unknown" if task.unpriced else explaining.exact(task.extra_usd)
+    return [
+        task.task or "-",
+        count(task.calls),
+        count(task.exposed),
+        count(task.failed),
+        stood_in,
+        cost,
+        drilling.worth(task),
+    ]

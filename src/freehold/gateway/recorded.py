@@ -4,7 +4,7 @@ Reads logs in the import format "calls" (one JSON object a line with `request` a
 its canonical JSON, without `stream`, `stream_options` and the task's name in `metadata`, and is answered in the dialect
 it came in. Equal requests are answered in recorded order, then with the last again; a request without a recording gets
 a 404 `recording_missing`. Only offsets are kept in memory. It promises nothing about time: answers come at once unless
-latency is asked for.
+latency is asked for. What goes wrong is said by a schedule of faults (`faults`).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from ._client import Sink
 from ._endpoints import endpoint_of
 from ._replay import RECORDED_MS
 from ._server import Exchange, Headers, Server
+from .faults import Fault, Schedule
 
 TASK_FIELD = "freehold_task"
 """The field of `metadata` by which a caller names a task."""
@@ -57,12 +58,14 @@ class Recording:
 
     Args:
         path: a log in the format "calls". Lines that cannot be read are counted in `skipped` and left out.
+        any_model: whether a request for another model is the same request, as it is for somebody who stands in.
 
     Raises:
         OSError: the file cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, any_model: bool = False) -> None:
+        self._any_model = any_model
         self._handle = os.open(path, os.O_RDONLY)
         self._spans: dict[bytes, list[tuple[int, int]]] = {}
         self._played: dict[bytes, int] = {}
@@ -75,7 +78,7 @@ class Recording:
     def answer(self, body: bytes) -> Recorded | None:
         """The next recorded answer to a request body, or None where there is none."""
         try:
-            digest = _digest(_decoder.decode(body))
+            digest = self._digest(_decoder.decode(body))
         except (msgspec.MsgspecError, RecursionError):
             return None
         spans = self._spans.get(digest)
@@ -104,9 +107,14 @@ class Recording:
                 self.skipped += bool(line.strip())
             else:
                 self.models.setdefault(str(request.get("model", "")))
-                self._spans.setdefault(_digest(request), []).append((start, size))
+                self._spans.setdefault(self._digest(request), []).append((start, size))
                 self.calls += 1
             start += size
+
+    def _digest(self, request: dict[str, Any]) -> bytes:
+        if self._any_model:
+            request.pop("model", None)
+        return _digest(request)
 
 
 def _digest(request: dict[str, Any]) -> bytes:
@@ -184,10 +192,11 @@ def _failed(error: FreeholdError, spoken: Dialect) -> tuple[int, Headers, bytes,
 
 
 class _ToExchange:
-    """A sink that hands a recorded answer to a client of the server below."""
+    """A sink that hands a recorded answer, or half of it, to a client of the server below."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, *, cut: bool) -> None:
         self._exchange = exchange
+        self._cut = cut
         self._status = 200
         self._lines = b""
 
@@ -197,7 +206,11 @@ class _ToExchange:
 
     def on_data(self, data: bytes, *, done: bool) -> None:
         assert done
-        self._exchange.respond(self._status, self._lines, data)
+        if self._cut:
+            self._exchange.start(self._status, self._lines, data[: len(data) // 2])
+            self._exchange.abort(b"")
+        else:
+            self._exchange.respond(self._status, self._lines, data)
 
     def on_usage(self, usage: Usage) -> None:
         """A recording states its counts in its answers."""
@@ -206,27 +219,52 @@ class _ToExchange:
         self._exchange.fail(error)
 
 
-async def serve_recording(path: Path, *, host: str = "127.0.0.1", port: int = 0, latency: float = 0.0) -> Server:
+_OUTAGE = b'{"error":{"message":"a rehearsed outage","type":"server_error","param":null,"code":"rehearsed_outage"}}'
+
+
+async def serve_recording(
+    source: Path | Recording,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    latency: float = 0.0,
+    faults: Schedule | None = None,
+) -> Server:
     """Serve a recording over HTTP, as a provider of its own: what drills and tests point a gateway at.
 
     Args:
-        path: a log in the format "calls".
+        source: a log in the format "calls", or its recording, which several servers may share.
         host: where to listen.
         port: 0 for any free port.
         latency: share of the recorded latency to wait before answering; 0 answers at once.
+        faults: what goes wrong, asked for every request; None: nothing.
 
     Raises:
         OSError: the file cannot be read, or the port is taken.
     """
-    recording = Recording(path)
+    recording = Recording(source) if isinstance(source, Path) else source
 
     def handle(exchange: Exchange) -> None:
+        fault = faults.now() if faults is not None else None
+        if fault is not None and fault != "cut":
+            _fail(exchange, fault)
+            return
         endpoint = endpoint_of(exchange)
         spoken = endpoint.dialect if endpoint is not None else CHAT
         path = exchange.path.removeprefix(b"/v1")
-        playback = Playback(recording, path, exchange.body, _ToExchange(exchange), spoken, latency)
+        sink = _ToExchange(exchange, cut=fault == "cut")
+        playback = Playback(recording, path, exchange.body, sink, spoken, latency)
         exchange.on_gone = playback.cancel
 
     server = Server(handle, max_body_bytes=64 * 1024 * 1024, stall_s=60.0)
     await server.start(host, port)
     return server
+
+
+def _fail(exchange: Exchange, fault: Fault) -> None:
+    """Do to a request what its fault says; one that stalls is left without an answer until its client leaves."""
+    if fault == "drop":
+        exchange.start(200, b"content-type: application/json\r\n", b"")
+        exchange.abort(b"")
+    elif fault != "stall":
+        exchange.respond(int(fault), b"content-type: application/json\r\n", _OUTAGE)

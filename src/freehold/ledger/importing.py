@@ -170,10 +170,25 @@ def import_file(ledger: Ledger, path: Path, *, progress: Callable[[int, int], No
     )
 
 
+def read_calls(path: Path) -> Iterator[Call]:
+    """The calls of a log, in its order, without importing them; lines that cannot be read are left out.
+
+    Raises:
+        NotFound: there is no such file.
+        BadLog: it is no log: none of its first lines can be read.
+    """
+    if not path.is_file():
+        raise NotFound(f"{path} is no file", hint="give the path of a log")
+    with path.open("rb") as file:
+        _refuse_foreign(file.read(4))
+        file.seek(0)
+        yield from _Reader(None, 0, None).calls(file)
+
+
 class _Reader:
     """Turns the lines of one file into calls and counts those that it cannot."""
 
-    def __init__(self, progress: Callable[[int, int], None] | None, total: int, home: Path) -> None:
+    def __init__(self, progress: Callable[[int, int], None] | None, total: int, home: Path | None) -> None:
         self.read = 0
         self.rejected = 0
         self.examples: list[tuple[int, str]] = []
@@ -184,9 +199,9 @@ class _Reader:
 
     def keep_feedback(self) -> None:
         """Keep what the lines read so far say that people said."""
-        if self._said:
+        if self._said and self._home is not None:
             feedback.restore(self._home, self._said)
-            self._said.clear()
+        self._said.clear()
 
     def calls(self, file: BinaryIO) -> Iterator[Call]:
         """The calls of a file, gzip or not."""

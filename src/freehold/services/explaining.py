@@ -314,9 +314,8 @@ def exact(usd: Decimal | None) -> str:
     """An amount to the last digit; a call costs fractions of a cent, and no fraction is rounded away."""
     if usd is None:
         return "unknown"
-    text = f"{usd:f}"
-    whole, _, part = text.partition(".")
-    return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
+    whole, _, part = f"{abs(usd):f}".partition(".")
+    return f"{'-' if usd < 0 else ''}${whole}.{part.rstrip('0').ljust(2, '0')}"
 
 
 def in_words(told: Explanation) -> list[str]:
