@@ -7,32 +7,13 @@ import msgspec
 import openai
 import pytest
 from tests.support.gateway import SYSTEM, connect, read_response, renting_from, request_bytes, running
+from tests.support.owned_task import FULL, body
 from tests.support.students import FOREIGN, SURE, UNSURE, ScriptedHost
 from tests.support.upstream import Upstream, chat, http, send
 
 from freehold.gateway.app import Doors
-from freehold.vocabulary import Answer, Route
+from freehold.vocabulary import Answer
 from freehold.wire.openai import answer_text
-
-FULL = Route(
-    "task-1",
-    "triage",
-    stage="full",
-    student_id="s1",
-    bundle="bundles/s1",
-    certificate_id="cert-1",
-    template_ids=("t1",),
-    threshold=0.9,
-    scope_threshold=0.5,
-    alpha=0.05,
-    audit_share=0.0,
-    loss="label",
-)
-
-
-def body(text="where is my money", **extra):
-    messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": text}]
-    return json.dumps({"model": "gpt-x", "messages": messages} | extra).encode()
 
 
 @pytest.fixture(scope="module")

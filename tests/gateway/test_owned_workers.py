@@ -4,9 +4,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.gateway.test_cascade import FULL, body
 from tests.support.bundles import write_bundle
 from tests.support.gateway import connect, read_response, renting_from, request_bytes, running
+from tests.support.owned_task import FULL, body
 from tests.support.puppets import LOADER
 from tests.support.upstream import Upstream, chat, http, send
 

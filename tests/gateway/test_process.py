@@ -6,8 +6,8 @@ import sys
 import threading
 
 import pytest
-from tests.gateway.test_cascade import FULL, body
 from tests.support.gateway import connect, read_response, renting_from, request_bytes, running, settings
+from tests.support.owned_task import FULL, body
 from tests.support.students import SURE, ScriptedHost
 from tests.support.upstream import SILENCE, Upstream, chat, chunk, event, http, send, stream, wait
 

@@ -221,7 +221,8 @@ ROLES = {function.__name__: function for function in _ROLES}
 
 
 def main() -> None:
-    import tests.support.ledger_calls  # noqa: F401
+
+    import freehold.ledger.writer  # noqa: F401 - loaded here, so that a fork need not
 
     for line in sys.stdin:
         role, *arguments = json.loads(line)

@@ -5,9 +5,14 @@ import time
 
 import pytest
 from tests.support.faults import ask, case, renting
-from tests.support.gateway import connect, request_bytes
+from tests.support.gateway import connect, renting_from, request_bytes, running
+from tests.support.owned_task import body as request_of
+from tests.support.students import ScriptedHost
 from tests.support.upstream import SILENCE, STREAM_HEAD, chunk, event, http, send
 from tests.support.wires import CHAT, WIRES
+
+from freehold.gateway.app import Doors
+from freehold.vocabulary import Route
 
 RESETS = b"\x01\0\0\0\0\0\0\0"
 
@@ -133,3 +138,20 @@ def test_others_are_answered_while_one_waits(up, tmp_path):
             slow.sendall(request_bytes(CHAT.whole))
             up.wait_for_request()
             assert ask(gateway).status == 200
+
+
+@pytest.mark.fault("client", "leaves a call that is not streamed")
+def test_a_client_that_leaves_while_an_owned_model_is_asked(up, tmp_path):
+    host = ScriptedHost(None)
+    full = Route("task-1", "triage", stage="full", student_id="s1", template_ids=("t1",), audit_share=0.0)
+    with running(renting_from(up.url, owned_timeout_s=30.0), tmp_path, Doors(host=host)) as gateway:
+        gateway.publish(full)
+        sock = connect(gateway.port)
+        sock.sendall(request_bytes(request_of()))
+        deadline = time.monotonic() + 5
+        while not host.asked:
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        sock.close()
+        assert host.cancelled.wait(1.0)
+        assert gateway.ledger.wait(1)[0].outcome == "cancelled"

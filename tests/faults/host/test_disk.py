@@ -60,7 +60,7 @@ def test_every_write_of_the_ledger_may_fail(memory_folder, make):
         home = memory_folder / str(nth)
         home.mkdir()
         with disks.failing(make(nth, next(codes))) as disk:
-            health, durable = answer_calls(home, close_s=0.05 if make is disks.from_then_on else 10.0)
+            health, durable = answer_calls(home, close_s=0.01 if make is disks.from_then_on else 10.0)
         ids, dropped = kept(home)
         assert (health.answered, health.pending, health.written + health.dropped) == (N_CALLS, 0, N_CALLS)
         assert len(ids) + dropped == N_CALLS or not durable

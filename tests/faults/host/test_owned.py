@@ -6,11 +6,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.gateway.test_cascade import FULL
-from tests.gateway.test_cascade import body as request_of
 from tests.support.bundles import write_bundle
 from tests.support.faults import PATIENT, ask, case
 from tests.support.gateway import renting_from, running
+from tests.support.owned_task import FULL
+from tests.support.owned_task import body as request_of
 from tests.support.puppets import LOADER
 from tests.support.upstream import chat, http, send
 

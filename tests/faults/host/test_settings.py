@@ -1,9 +1,9 @@
 """Settings and routes that were written in part: an error that names the file, or what was in force before."""
 
 import pytest
-from tests.gateway.test_cascade import FULL, body
 from tests.support.faults import PATIENT, ask
 from tests.support.gateway import renting_from, running
+from tests.support.owned_task import FULL, body
 from tests.support.students import SURE, ScriptedHost
 
 from freehold.errors import ConfigurationError
