@@ -149,6 +149,23 @@ def test_an_unknown_call_is_not_found(ledger: Ledger) -> None:
     assert ledger.feedback([CALL]) == {}
 
 
+@pytest.mark.parametrize("sealed", [False, True])
+def test_a_virtual_key_speaks_of_its_own_calls_alone(ledger: Ledger, sealed: bool) -> None:
+    ledger.append([answering("refund", 51, key="team-a"), answering("refund", 52)])
+    if sealed:
+        ledger.seal(remove_after_s=0)
+    for call_id, by, via in (
+        ("call-00000051", "team-a", "gateway"),
+        ("call-00000051", "ann", "cli"),
+        ("call-00000052", "team-b", "gateway"),
+        ("call-00000052", "", "gateway"),
+    ):
+        assert attach(ledger.home, call_id, statements(call_id, score=1.0, given_by=by, via=via)) == 1
+    for by in ("team-b", ""):
+        with pytest.raises(NotFound):
+            attach(ledger.home, "call-00000051", statements("call-00000051", score=1.0, given_by=by, via="gateway"))
+
+
 def test_a_call_that_was_answered_just_now_is_waited_for(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     looked = threading.Event()
     look = feedback._find

@@ -17,11 +17,12 @@ from typing import NamedTuple
 import msgspec
 
 from freehold.errors import LedgerUnavailable, NotFound
-from freehold.vocabulary import Feedback
+from freehold.vocabulary import Call, Feedback
 from freehold.wire.known import dialect
 
 from ._layout import Layout, now_us
 from ._manifest import Manifest
+from ._rows import GOLD, hot_columns, to_call
 from ._sqlite import open_readonly, open_writable
 
 _SCHEMA = (
@@ -42,10 +43,11 @@ _LOOK_AGAIN_S = 0.1
 
 
 class _Answered(NamedTuple):
-    """What is known of a call: its answer in canonical form, and whether gold came with it."""
+    """What is known of a call: its answer in canonical form, whether gold came with it, and whose key made it."""
 
     answer: str | None
     has_gold: bool
+    key: str
 
 
 def attach(home: Path, call_id: str, given: Sequence[Feedback], *, wait_s: float = 0.0) -> int:
@@ -53,16 +55,17 @@ def attach(home: Path, call_id: str, given: Sequence[Feedback], *, wait_s: float
 
     A right answer is from now on the call's gold, for every reader: the latest one, but a correction never takes the
     place of gold, and counts only where it has the form of the answer that was given (`has_form_of`). With `wait_s`, a
-    call that was answered only just now and is not recorded yet is waited for.
+    call that was answered only just now and is not recorded yet is waited for. A virtual key may speak of the calls
+    that were made with it, and of those made without any.
 
     Raises:
-        NotFound: the ledger holds no such call.
+        NotFound: the ledger holds no such call, or it was made with another key than it is spoken of with.
         LedgerUnavailable: it cannot be read or written.
     """
     layout = Layout.of(home)
     until = time.monotonic() + (wait_s if _recent(call_id) else 0.0)
-    while (call := _find(home, layout, call_id)) is None:
-        if time.monotonic() >= until:
+    while (call := _find(home, layout, call_id)) is None or _anothers(call, given):
+        if call is not None or time.monotonic() >= until:
             raise NotFound(
                 "the ledger holds no call of that id",
                 hint="freehold calls lists what there is; a call is recorded once its audit, if it has one, is over",
@@ -126,6 +129,10 @@ def _json(text: str) -> object:
         return None
 
 
+def _anothers(call: _Answered, given: Sequence[Feedback]) -> bool:
+    return bool(call.key) and any(one.via == "gateway" and one.given_by != call.key for one in given)
+
+
 def _counts(one: Feedback, call: _Answered) -> bool:
     if one.kind == "correction" and isinstance(one.value, str):
         return not call.has_gold and has_form_of(one.value, call.answer)
@@ -145,11 +152,10 @@ def _find(home: Path, layout: Layout, call_id: str) -> _Answered | None:
         listing = Manifest(layout).listing()
         for entry in reversed(listing.hot):
             with contextlib.suppress(sqlite3.Error), closing(open_readonly(layout.hot / entry.name)) as db:
-                row = db.execute(
-                    "SELECT dialect, gold, response FROM calls JOIN bodies USING (seq) WHERE id = ?", (call_id,)
-                ).fetchone()
+                sql = f"SELECT {hot_columns(db)}, request, response FROM calls JOIN bodies USING (seq) WHERE id = ?"  # noqa: S608
+                row = db.execute(sql, (call_id,)).fetchone()
                 if row is not None:
-                    return _Answered(dialect(row[0]).answer_text(row[2]), row[1] is not None)
+                    return _answered(to_call(row, row[GOLD]), attached=False)
         if not listing.hot and not listing.segments:
             return None
     from ._store import Ledger
@@ -158,9 +164,13 @@ def _find(home: Path, layout: Layout, call_id: str) -> _Answered | None:
         call = Ledger(home).get(call_id)
     except NotFound:
         return None
-    return _Answered(
-        dialect(call.dialect).answer_text(call.response), call.gold is not None and not _attached(layout, call_id)
-    )
+    return _answered(call, attached=_attached(layout, call_id))
+
+
+def _answered(call: Call, *, attached: bool) -> _Answered:
+    """`attached`: the gold that the call was read with was attached later."""
+    gold = call.gold is not None and not attached
+    return _Answered(dialect(call.dialect).answer_text(call.response), gold, call.key)
 
 
 def _attached(layout: Layout, call_id: str) -> bool:
