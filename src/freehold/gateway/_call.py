@@ -51,8 +51,8 @@ class ModelCall:
     """One call in one dialect. Create it with its exchange and `begin`; everything else is called back."""
 
     __slots__ = ("_admission", "_asked", "_asking", "_audit", "_began", "_dialect", "_exchange", "_gateway", "_nobody",
-                 "_open", "_owned_leg", "_recorded_ms", "_rental", "_reply", "_resolution", "_targets", "_turn", "call",
-                 "draw", "over")  # fmt: skip
+                 "_open", "_owned_leg", "_recorded_ms", "_remember", "_rental", "_reply", "_resolution", "_targets",
+                 "_turn", "call", "draw", "over")  # fmt: skip
 
     def __init__(self, gateway: Gateway, exchange: Exchange, dialect: Dialect) -> None:
         self._gateway = gateway
@@ -76,6 +76,7 @@ class ModelCall:
         self._admission: Admission | None = None
         self._targets: tuple[Target, ...] = ()
         self._nobody: FreeholdError | None = None
+        self._remember: tuple[bytes, float] | None = None
         self._resolution: Resolution = _NOBODY
         self._rental: Rental | None = None
         self._audit: Audit | None = None
@@ -120,7 +121,8 @@ class ModelCall:
         self._find_targets()
         if caller is not None and not self._let_in(caller):
             return
-        self._go(*plan_of(gateway, self._resolution, self._asked, self.draw))
+        if not self._remembered():
+            self._go(*plan_of(gateway, self._resolution, self._asked, self.draw))
 
     def _declared(self) -> str:
         """The task that the caller names: by header, or as the model's name."""
@@ -173,6 +175,25 @@ class ModelCall:
                 self._open += 1
                 self._rent("serve")
 
+    def _remembered(self) -> bool:
+        """Answer as the same request was answered before, where its task wants that; True where it was."""
+        gateway, call = self._gateway, self.call
+        seconds = gateway.task_settings(self._resolution).cache_s
+        if not seconds or self._resolution.data_class != "ordinary":
+            return False
+        key = gateway.cache.key(call.key, self._exchange.headers, self._dialect.name, call.request)
+        kept = gateway.cache.get(key)
+        gateway.metrics.cache.add((self._resolution.task_name, "miss" if kept is None else "hit"))
+        if kept is None:
+            self._remember = key, seconds
+            return False
+        call.reason, call.owner, call.provider, call.model = reasons.CACHE_HIT, "rented", kept.provider, kept.model
+        call.response, call.usage = kept.body, Usage()  # nobody was asked: no tokens, no cost
+        gateway.mark()
+        self._reply.again(kept.body, self._asked)
+        self._answered()
+        return True
+
     # Audience of the rental that serves
 
     def streaming(self, headers: Headers, data: bytes, *, first: bool) -> None:
@@ -187,11 +208,15 @@ class ModelCall:
         call.provider, call.outcome, call.usage = result.provider, result.outcome, result.usage
         call.status = result.status
         call.model = result.model or call.model
+        self._gateway.sunsets.note(call.provider, call.model, result.headers)
         self._recorded_ms = recorded_ms(result.headers, trusted=self._gateway.settings.trust_replay_times)
         if result.ttft_ms is not None and self._rental is not None:
             call.ttft_ms = result.ttft_ms + self._rental.legs[-1].offset_ms
         call.owner = "rented" if result.error is None or result.streamed else "none"
         call.response = result.body
+        if self._remember is not None and result.outcome == "ok":
+            key, seconds = self._remember
+            self._gateway.cache.put(key, result.body, provider=call.provider, model=call.model, seconds=seconds)
         if result.error is not None:
             call.error = result.error.message
             call.reason = _REFUSALS.get(result.error.error_code, call.reason)

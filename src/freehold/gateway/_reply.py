@@ -57,7 +57,13 @@ class Reply:
 
     def own(self, body: bytes, asked: Asked, confidence: float) -> None:
         """An owned model's answer, streamed where the client asked for that."""
-        headers = self._ours("owned") + b"x-freehold-confidence: %.4f\r\n" % confidence
+        self._authored(body, asked, self._ours("owned") + b"x-freehold-confidence: %.4f\r\n" % confidence)
+
+    def again(self, body: bytes, asked: Asked) -> None:
+        """An answer that was given before."""
+        self._authored(body, asked, self._ours("rented") + b"x-freehold-cache: hit\r\n")
+
+    def _authored(self, body: bytes, asked: Asked, headers: bytes) -> None:
         if asked.chat.stream:
             events = b"".join(self._dialect.stream_of(body, asked))
             self._exchange.stream_whole(200, _EVENT_STREAM + headers, events)

@@ -20,6 +20,7 @@ from freehold.tasks.matching import TaskMatcher
 from freehold.vocabulary import Call, Route
 
 from ._audits import AuditBook
+from ._cache import AnswerCache
 from ._call import ModelCall
 from ._endpoints import Endpoint, endpoint_of
 from ._feedback import Feedback, decode_feedback, unreadable
@@ -28,6 +29,7 @@ from ._relay import Relay
 from ._rental import Terms
 from ._router import MakeMatcher, Resolution, Router
 from ._server import Exchange, Server
+from ._sunsets import Sunsets
 from ._targets import Targets
 from .callers import Callers
 from .metrics import Metrics, Reading
@@ -99,6 +101,8 @@ class Gateway:
         self.router = Router(
             routes.path(loaded.home), loaded.settings.tasks, self._doors.make_matcher, declared_ordinary(loaded)
         )
+        self.cache = AnswerCache(self.settings.cache_bytes, self.clock)
+        self.sunsets = Sunsets(loaded.home)
         self.callers = Callers(loaded.home, loaded.settings)
         self._task_settings = {folded(name): one for name, one in loaded.settings.tasks.items()}
         self._audits = AuditBook(loaded.home / "audits")

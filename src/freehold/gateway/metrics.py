@@ -33,6 +33,7 @@ HELP: dict[str, tuple[str, str]] = {
     "freehold_target_limit": ("gauge", "How many of them may be under way at once, as far as is known."),
     "freehold_ejections_total": ("counter", "Times a model of a provider was taken out, by reason."),
     "freehold_owned_attempts_total": ("counter", "Questions to owned models, by task and what became of the answer."),
+    "freehold_cache_total": ("counter", "Calls of tasks whose answers are kept, by task and whether one was there."),
     "freehold_audits_total": ("counter", "Owned answers compared with the rented model's, by task and result."),
     "freehold_demotions_total": ("counter", "Routes taken off by their audit, by task."),
     "freehold_routes_version": ("gauge", "Version of the route table in use; the oldest, where processes differ."),
@@ -103,6 +104,7 @@ class Metrics:
         self.calls = counter("freehold_calls_total", ("task", "owner", "outcome", "status"))
         self.attempts = counter("freehold_upstream_attempts_total", ("provider", "purpose", "outcome"))
         self.owned = counter("freehold_owned_attempts_total", ("task", "result"))
+        self.cache = counter("freehold_cache_total", ("task", "result"))
         self.audits = counter("freehold_audits_total", ("task", "result"))
         self.refused = counter("freehold_refused_requests_total", ("code",))
         self.demotions = counter("freehold_demotions_total", ("task",))

@@ -100,6 +100,7 @@ class GatewaySettings(_Table, frozen=True):
     total_timeout_s: Seconds = 600.0
     owned_timeout_s: Seconds = 1.0
     max_body_bytes: Count = 32 * 1024 * 1024
+    cache_bytes: Count = 64 * 1024 * 1024
     retries: Retries = 2
     retry_share: Share = 0.2
     retry_wait_s: Patience = 20.0
