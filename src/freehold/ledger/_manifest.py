@@ -58,6 +58,22 @@ class SegmentEntry(msgspec.Struct, frozen=True):
     size: int
 
 
+class FileEntry(msgspec.Struct, frozen=True):
+    """A hot file that was ever listed, whatever became of it; `number` grows with each file that is made.
+
+    `state`: `open`, `closed`, `sealed` (the file stays for a while), `removed` or `written_off`. Totals are known once
+    it is closed.
+    """
+
+    number: int
+    name: str
+    writer: str
+    state: str
+    rows: int
+    first_us: int
+    last_us: int
+
+
 class WriterEntry(msgspec.Struct, frozen=True):
     """A process that wrote, or still writes.
 
@@ -140,6 +156,27 @@ class Manifest:
             tuple(WriterEntry(*row) for row in writers),
             tuple(WrittenOff(*row) for row in written_off),
         )
+
+    def files_after(self, number: int) -> tuple[FileEntry, ...]:
+        """Hot files made after the one of that number, oldest first.
+
+        Raises:
+            sqlite3.Error: the manifest cannot be read.
+            LedgerUnavailable: a newer Freehold made it.
+        """
+        if not self._layout.manifest.exists():
+            return ()
+        with contextlib.closing(self._open()) as db:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                return ()
+            _check_version(version)
+            rows = db.execute(
+                "SELECT rowid, name, writer, state, coalesce(rows, 0), coalesce(first_us, 0), coalesce(last_us, 0)"
+                " FROM hot WHERE rowid > ? ORDER BY rowid",
+                (number,),
+            ).fetchall()
+        return tuple(FileEntry(*row) for row in rows)
 
     def _open(self) -> sqlite3.Connection:
         """Open for reading. What a killed process left half changed is undone first, which takes a writable opening."""
