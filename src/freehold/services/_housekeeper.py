@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import select
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from . import housekeeping
+from ._beside import Beside
 
 PUBLISH_S = 30.0
 """How long the start waits for the routes to be published."""
@@ -29,7 +27,7 @@ class Housekeeper:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._process = self._start()
+        self._beside = self._start()
         self._started_at = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -38,39 +36,27 @@ class Housekeeper:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.let_go()
-        try:
-            self._process.wait(timeout=_END_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._beside.end(_END_S)
 
     def wait(self, wait_s: float = PUBLISH_S) -> None:
         """Return once it has published for the first time.
 
         Where that does not happen in time, it is said; the gateway then answers nothing that might be restricted.
         """
-        stream = self._process.stdout
-        assert stream is not None
-        readable = select.select([stream], [], [], wait_s)[0]
-        if not readable or stream.readline() != housekeeping.PUBLISHED:
+        if self._beside.hear(wait_s) != housekeeping.PUBLISHED:
             sys.stderr.write("freehold: the routes were not published before the start; freehold doctor says why\n")
 
     def look(self) -> None:
         """Start it again where it died, though not every moment. Called now and then."""
-        if self._process.poll() is not None and time.monotonic() >= self._started_at + _AGAIN_S:
-            self.let_go()
+        if self._beside.status is not None and time.monotonic() >= self._started_at + _AGAIN_S:
+            self._beside.let_go()
             sys.stderr.write("freehold: the housekeeper died and is started again\n")
-            self._process = self._start()
+            self._beside = self._start()
             self._started_at = time.monotonic()
 
     def let_go(self) -> None:
-        """Close our ends of its streams: where nobody else holds them, the end of its input is its sign to go."""
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        """Close our ends of its streams, in a child that must not keep it from noticing that we are gone."""
+        self._beside.let_go()
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-P", "-m", _MODULE, str(self._home)]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - our own module
+    def _start(self) -> Beside:
+        return Beside(_MODULE, str(self._home), heard=True)

@@ -4,22 +4,27 @@ It publishes at start and whenever the settings change. The gateway itself opens
 `python -m freehold.services.housekeeping HOME`; writes one line once it has published or failed to, and ends when its
 standard input does, that is, with its parent. The work is done by short-lived children (`... HOME publish`,
 `... HOME seal`), so that what waits between two rounds holds neither a query engine nor a database toolkit in memory.
+Where the settings name a collector of spans, it keeps the process running that sends them (`tracing`).
 """
 
 from __future__ import annotations
 
 import os
-import select
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from freehold import settings as settings_module
-from freehold.errors import FreeholdError
+from freehold.errors import FreeholdError, MissingPrerequisite
+
+from ._beside import Beside, ended
 
 EVERY_S = 60.0
 LOOK_S = 2.0
+_TRACING = "freehold.services.tracing"
+_AGAIN_S = 10.0
+_LAST_S = 8.0
 PUBLISHED = b"published\n"
 """What it says once the routes are published for the first time."""
 
@@ -28,20 +33,62 @@ Stamp = tuple[tuple[int, int, int] | None, ...]
 
 def main(home: Path, every_s: float = EVERY_S, look_s: float = LOOK_S) -> None:
     """Publish, then seal every now and then and publish when the settings change, until standard input ends."""
+    began_us = time.time_ns() // 1000
     seen = _stamp(home)
     published = _child(home, "publish")
     sys.stdout.buffer.write(PUBLISHED if published else b"failed\n")
     sys.stdout.flush()
+    spans = _Spans(home, began_us)
     again_at = time.monotonic() + every_s
-    while not _ended(min(look_s, every_s)):
+    while not ended(min(look_s, every_s)):
         now = _stamp(home)
         due = time.monotonic() >= again_at
+        if now != seen:
+            spans.settle()
         if now != seen or (due and not published):
             seen, published = now, _child(home, "publish")
         if due:
             again_at = time.monotonic() + every_s
             if len(list((home / "ledger" / "hot").glob("*.db"))) > 1:  # beside the one that is being written
                 _child(home, "seal")
+        spans.look()
+    spans.end()
+
+
+class _Spans:
+    """The process that sends spans, where the settings want one.
+
+    One that lacks something is left alone until they change; one that died is started again.
+    """
+
+    def __init__(self, home: Path, began_us: int) -> None:
+        self._home, self._began_us = home, began_us
+        self._beside: Beside | None = None
+        self._again_at = 0.0
+        self.settle()
+
+    def settle(self) -> None:
+        """Do as the settings of now say."""
+        self.end()
+        try:
+            wanted = bool(settings_module.load(_environ(self._home)).settings.telemetry.otlp_endpoint)
+        except FreeholdError:
+            return  # whoever publishes says it
+        if wanted:
+            self._beside = Beside(_TRACING, str(self._home), str(self._began_us))
+            self._again_at = time.monotonic() + _AGAIN_S
+
+    def look(self) -> None:
+        """Start it again where it died."""
+        status = self._beside.status if self._beside is not None else None
+        if status not in (None, MissingPrerequisite.exit_code) and time.monotonic() >= self._again_at:
+            self.settle()
+
+    def end(self) -> None:
+        """Let it send what is left, and go."""
+        if self._beside is not None:
+            self._beside.end(_LAST_S)
+            self._beside = None
 
 
 def once(home: Path, work: str) -> bool:
@@ -89,11 +136,6 @@ def _child(home: Path, work: str) -> bool:
     command = [sys.executable, "-m", __spec__.name if __spec__ else __name__, str(home), work]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, check=False)  # noqa: S603 - our own module
     return done.returncode == 0
-
-
-def _ended(wait_s: float) -> bool:
-    readable, _, _ = select.select([sys.stdin], [], [], wait_s)
-    return bool(readable) and not sys.stdin.buffer.read(1)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from ._model import (
     ProviderSettings,
     Settings,
     TaskSettings,
+    TelemetrySettings,
     WorkloadSettings,
 )
 
@@ -29,6 +30,7 @@ __all__ = [
     "ProviderSettings",
     "Settings",
     "TaskSettings",
+    "TelemetrySettings",
     "WorkloadSettings",
     "config_paths",
     "load",

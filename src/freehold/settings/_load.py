@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple, cast
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -75,6 +76,7 @@ def load(environ: Mapping[str, str] | None = None) -> Loaded:
         ) from None
     _check_names_of_keys(settings)
     _check_prices(settings)
+    _check_telemetry(settings)
     return Loaded(settings, home, origin)
 
 
@@ -102,13 +104,25 @@ def _reason(error: msgspec.ValidationError, origin: Mapping[str, str]) -> str:
 
 
 def _check_names_of_keys(settings: Settings) -> None:
-    for name, provider in settings.providers.items():
-        if provider.api_key_env and not _VARIABLE.fullmatch(provider.api_key_env):
+    named = {f"providers.{name}.api_key_env": one.api_key_env for name, one in settings.providers.items()}
+    for setting, value in {**named, "telemetry.otlp_headers_env": settings.telemetry.otlp_headers_env}.items():
+        if value and not _VARIABLE.fullmatch(value):
+            variable = f"{setting.split('.')[1].upper()}_API_KEY" if setting in named else "OTLP_HEADERS"
             raise ConfigurationError(
-                f"providers.{name}.api_key_env must name an environment variable; what it holds is no such name and is "
+                f"{setting} must name an environment variable; what it holds is no such name and is "
                 "not shown here, since it may be the key itself",
-                hint=f"export the key as {name.upper()}_API_KEY, say, and write that name into api_key_env",
+                hint=f"export the key as {variable}, say, and write that name into {setting.rpartition('.')[2]}",
             )
+
+
+def _check_telemetry(settings: Settings) -> None:
+    endpoint = settings.telemetry.otlp_endpoint
+    parts = urlsplit(endpoint)
+    if endpoint and (parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc):
+        raise ConfigurationError(
+            "telemetry.otlp_endpoint is no http(s) address, or holds a name and a password",
+            hint="as in http://127.0.0.1:4318; a key goes into the variable that otlp_headers_env names",
+        )
 
 
 def _check_prices(settings: Settings) -> None:

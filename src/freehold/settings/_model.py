@@ -199,6 +199,15 @@ class CertificateSettings(_Table, frozen=True):
     canary_share: Share = 0.1
 
 
+class TelemetrySettings(_Table, frozen=True):
+    """Spans to a collector of OpenTelemetry. Its headers, which may hold a key, are named by environment variable."""
+
+    otlp_endpoint: str = ""
+    otlp_headers_env: str = ""
+    service_name: str = "freehold"
+    content: bool = False
+
+
 class Settings(_Table, frozen=True):
     """Everything in `freehold.toml`.
 
@@ -215,3 +224,4 @@ class Settings(_Table, frozen=True):
     certificate: CertificateSettings = CertificateSettings()
     economics: EconomicsSettings = EconomicsSettings()
     prices: dict[str, PriceSettings] = {}
+    telemetry: TelemetrySettings = TelemetrySettings()
