@@ -16,11 +16,10 @@ from tests.support.up import up
 from tests.support.upstream import Upstream, chat, http, send
 
 from freehold.errors import MissingPrerequisite
-from freehold.gateway.restrictions import DATA_CLASS_TAG
 from freehold.ledger.writer import LedgerWriter
 from freehold.services import tracing
 from freehold.settings import Loaded, Settings, TaskSettings, TelemetrySettings
-from freehold.vocabulary import Call
+from freehold.vocabulary import DATA_CLASS_TAG, Call
 
 
 @pytest.fixture(autouse=True)

@@ -6,12 +6,13 @@ A call that is rented runs on callbacks alone, without a task of its own; a task
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import TYPE_CHECKING
 
 from freehold.errors import FreeholdError, MissingPrerequisite, RestrictedRefused
 from freehold.registry.names import from_header
-from freehold.vocabulary import Call, Leg, Purpose, Usage, reasons
+from freehold.vocabulary import DATA_CLASS_TAG, TRACE_TAG, Call, Leg, Purpose, Usage, reasons
 from freehold.wire.dialects import Asked, Dialect
 from freehold.wire.openai import estimate_tokens
 
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from .app import Gateway
 
 _NOBODY = Resolution("", "", "", (), None, None)
-_TRACE = b"traceparent"
+_TRACE = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+"""W3C's trace context. What does not look like one is not kept: it could be anything."""
 _REFUSALS = {
     "untranslatable": reasons.UNTRANSLATABLE,
     "bad_request": reasons.BAD_REQUEST,
@@ -107,15 +109,17 @@ class ModelCall:
         exchange.on_gone = self.gone
         call.model = self._asked.chat.model
         call.streamed = bool(self._asked.chat.stream)
-        trace = exchange.header(_TRACE)
-        if trace:
-            call.tags = {"traceparent": trace.decode("latin-1")}
+        trace = exchange.header(b"traceparent")
+        if trace and _TRACE.fullmatch(trace):
+            call.tags = {TRACE_TAG: trace.decode()}
         try:
             self._resolution = gateway.router.resolve(self._asked.chat, self._declared())
             self._reply.task = self._resolution.task_name
         except FreeholdError as error:
             self._refuse(error, reasons.NOBODY_TO_ASK)
             return
+        if self._resolution.data_class != "ordinary":
+            call.tags = call.tags | {DATA_CLASS_TAG: "restricted"}
         call.task = self._resolution.declared_id
         call.template = self._resolution.template_id
         self._find_targets()

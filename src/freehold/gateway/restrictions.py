@@ -7,13 +7,10 @@ from freehold.registry import routes
 from freehold.registry.names import declared_ordinary
 from freehold.settings import Loaded
 from freehold.tasks.matching import TaskMatcher
-from freehold.vocabulary import Call, reasons
+from freehold.vocabulary import DATA_CLASS_TAG, Call, reasons
 from freehold.wire.known import dialect
 
 from ._router import Router
-
-DATA_CLASS_TAG = "data_class"
-"""The tag of a call that was restricted when it was made; no call has it otherwise."""
 
 
 class Restrictions:

@@ -18,7 +18,7 @@ import msgspec
 
 from freehold.errors import BadRequest
 from freehold.settings import Settings
-from freehold.vocabulary import Call, Leg, Outcome, Usage
+from freehold.vocabulary import TRACE_TAG, Call, Leg, Outcome, Usage
 from freehold.wire import canonical
 from freehold.wire.dialects import Dialect
 from freehold.wire.known import dialect
@@ -26,8 +26,6 @@ from freehold.wire.openai import ChatRequest, Message
 
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.41.0"
 """The version of the semantic conventions that the names are taken from."""
-TRACE_TAG = "traceparent"
-"""The tag of a call that holds its client's W3C trace context."""
 
 Value = str | bool | int | float | list[str]
 Attributes = dict[str, Value]

@@ -1,6 +1,6 @@
 """The nouns of Freehold, as msgspec structs. Knows nothing else: no files, no sockets, no arithmetic beyond a sum."""
 
-from .call import Call, Leg, Outcome, Owner, Purpose, Usage
+from .call import DATA_CLASS_TAG, TRACE_TAG, Call, Leg, Outcome, Owner, Purpose, Usage
 from .certificate import Against, Certificate, Interval
 from .contract import Contract
 from .feedback import Feedback, FeedbackKind
@@ -12,8 +12,10 @@ from .task import NARROW_KINDS, DataClass, Match, MessagePattern, Profile, Slot,
 from .verdict import Flip, Option, Verdict, VerdictWord
 
 __all__ = [
+    "DATA_CLASS_TAG",
     "NANO_USD",
     "NARROW_KINDS",
+    "TRACE_TAG",
     "ZERO",
     "Against",
     "Answer",

@@ -19,6 +19,12 @@ Owner = Literal["owned", "rented", "none"]
 Purpose = Literal["serve", "escalate", "fallback", "hedge", "audit", "shadow"]
 """Why a leg was run. Audits and shadows never reach the client."""
 
+TRACE_TAG = "traceparent"
+"""The tag of a call whose client sent a W3C trace context: that context."""
+
+DATA_CLASS_TAG = "data_class"
+"""The tag of a call that was restricted when it was made: `restricted`. No other call has it."""
+
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Token counts of one answer, disjoint except `reasoning_tokens`.
