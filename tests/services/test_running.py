@@ -148,14 +148,14 @@ def test_the_housekeeper_is_looked_after(upstream: Upstream, tmp_path: Path, mon
     monkeypatch.setattr(_housekeeper, "_AGAIN_S", 0.0)
     with _housekeeper.Housekeeper(home_for(tmp_path, upstream.url)) as beside:
         beside.wait()
-        first = beside._process
+        first = beside._beside
         beside.look()
-        assert beside._process is first
-        first.kill()
-        first.wait()
+        assert beside._beside is first
+        first.process.kill()
+        first.process.wait()
         beside.look()
         beside.wait()
-        assert beside._process.poll() is None
+        assert beside._beside.status is None
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
