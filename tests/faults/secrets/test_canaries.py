@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.support import keys as virtual_keys
 from tests.support.gateway import connect, read_response, request_bytes
 from tests.support.gateway_process import starter
 from tests.support.unreachable import free_port
@@ -34,10 +35,11 @@ COOKIE = "canary-cookie-33"
 ODD_HEADER = "canary-header-44"
 QUERY_KEY = "sk-canary-query-55"
 TASK_NAME = "canary-task-66"
+UNKNOWN_KEY = "fh-canary-unknown-key-2a"
 ASKED = "canary-asked-77"
 SAID = "canary-said-88"
 TOLD = "canary-told-99"
-KEYS = (PROVIDER_KEY, SPARE_KEY, URL_PASSWORD, CLIENT_KEY, COOKIE, ODD_HEADER, QUERY_KEY, TASK_NAME)
+KEYS = (PROVIDER_KEY, SPARE_KEY, URL_PASSWORD, CLIENT_KEY, COOKIE, ODD_HEADER, QUERY_KEY, TASK_NAME, UNKNOWN_KEY)
 CONTENT = (ASKED, SAID, TOLD)
 HEADERS = (
     f"authorization: Bearer {CLIENT_KEY}\r\nx-api-key: {CLIENT_KEY}\r\napi-key: {CLIENT_KEY}\r\n"
@@ -71,6 +73,9 @@ kind = "compatible"
 base_url = "{spare.url}"
 api_key_env = "SPARE_KEY"
 dialects = {spoken}
+[prices."up/m"]
+input_usd_per_mtok = 1
+output_usd_per_mtok = 1
 [gateway]
 retries = 0
 connect_timeout_s = 0.5
@@ -106,10 +111,10 @@ def troubles(wire):
     }
 
 
-def ask(port, body, path, method="POST"):
+def ask(port, body, path, method="POST", headers=HEADERS):
     """Make a call, with a secret in every header and in the query; what came, as far as it came."""
     with connect(port) as sock:
-        sock.sendall(request_bytes(body, path=f"{path}?key={QUERY_KEY}", headers=HEADERS, method=method))
+        sock.sendall(request_bytes(body, path=f"{path}?key={QUERY_KEY}", headers=headers, method=method))
         try:
             status, headers, answer = read_response(sock)
         except EOFError as error:
@@ -133,6 +138,9 @@ class Run:
         self.answers: dict[str, tuple[int, str, bytes]] = {}
         self.shown: dict[str, str] = {}
         self.requests: dict[str, list[bytes]] = {}
+        limits = {"poor": {"budget": virtual_keys.budget(1e-6)}, "scoped": {"models": ("x",)}, "rich": {}, "former": {}}
+        self.virtual = [virtual_keys.make(home, name, **one) for name, one in limits.items()]
+        virtual_keys.revoke(home, "former")
 
     def whole(self, up: Upstream) -> None:
         """Everything that can happen, in every dialect."""
@@ -171,6 +179,10 @@ class Run:
         for name, body in bad.items():
             path = f"/v1/{ASKED}" if name == "no-such-path" else wire.path
             self.answers[f"{wire} {name}"] = ask(port, body, path)
+        for number, key in enumerate((*self.virtual, UNKNOWN_KEY)):
+            for header in ("authorization: Bearer ", "x-api-key: ", "api-key: "):
+                name = f"{wire} virtual {number} {header}"
+                self.answers[name] = ask(port, wire.whole, wire.path, headers=f"{header}{key}\r\n")
         up.play(SILENCE)
         leave(port, wire.whole.replace(b"twelve", ASKED.encode()), wire.path)
 
@@ -284,6 +296,21 @@ def test_the_ledger_holds_content_in_its_bodies_and_keys_nowhere(run):
         assert found(ours, call.request + call.response) == []
         rest = msgspec.structs.replace(call, request=b"", response=b"")
         assert found((*KEYS, *CONTENT), msgspec.json.encode(rest)) == []
+
+
+@pytest.mark.fault("secrets", "virtual key")
+def test_a_virtual_key_is_nowhere(run):
+    """Good, poor, not for this model, revoked or unknown: it is not in what goes out, comes back or is kept."""
+    statuses = {status for name, (status, _, _) in run.answers.items() if " virtual " in name}
+    assert statuses == {200, 401, 403, 429}
+    pepper = (run.home / "keys/virtual.pepper").read_bytes()
+    secrets = [*(one.encode() for one in (*run.virtual, UNKNOWN_KEY)), pepper, pepper.hex().encode()]
+    kept = [path.read_bytes() for path in run.home.rglob("*") if path.is_file() and path.suffix != ".pepper"]
+    sent = [request for requests in run.requests.values() for request in requests]
+    back = [headers.encode() + body for _, headers, body in run.answers.values()]
+    shown = [one.encode() for one in run.shown.values()]
+    for place in (*kept, *sent, *back, *shown, run.said.read_bytes()):
+        assert not [one for one in secrets if one in place]
 
 
 @pytest.mark.fault("secrets", "key in the settings")
