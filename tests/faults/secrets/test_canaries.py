@@ -26,6 +26,8 @@ from tests.support.upstream import CLOSE, LAST_CHUNK, RESET, SILENCE, STREAM_HEA
 from tests.support.wires import WIRES
 
 from freehold.ledger import Ledger
+from freehold.services.telemetry import places, spans
+from freehold.settings import load
 
 PROVIDER_KEY = "sk-canary-provider-7f3a"
 SPARE_KEY = "sk-canary-spare-91bc"
@@ -35,15 +37,17 @@ COOKIE = "canary-cookie-33"
 ODD_HEADER = "canary-header-44"
 QUERY_KEY = "sk-canary-query-55"
 TASK_NAME = "canary-task-66"
+TRACE = "canary-trace-12"
 UNKNOWN_KEY = "fh-canary-unknown-key-2a"
 ASKED = "canary-asked-77"
 SAID = "canary-said-88"
 TOLD = "canary-told-99"
-KEYS = (PROVIDER_KEY, SPARE_KEY, URL_PASSWORD, CLIENT_KEY, COOKIE, ODD_HEADER, QUERY_KEY, TASK_NAME, UNKNOWN_KEY)
+KEYS = (PROVIDER_KEY, SPARE_KEY, URL_PASSWORD, CLIENT_KEY, COOKIE, ODD_HEADER, QUERY_KEY, TASK_NAME, TRACE, UNKNOWN_KEY)
 CONTENT = (ASKED, SAID, TOLD)
 HEADERS = (
     f"authorization: Bearer {CLIENT_KEY}\r\nx-api-key: {CLIENT_KEY}\r\napi-key: {CLIENT_KEY}\r\n"
     f"cookie: session={COOKIE}\r\nx-odd: {ODD_HEADER}\r\nx-freehold-task: {TASK_NAME}\r\n"
+    f"traceparent: 00-{TRACE}-01\r\ntracestate: x={TRACE}\r\n"
 )
 
 
@@ -296,6 +300,17 @@ def test_the_ledger_holds_content_in_its_bodies_and_keys_nowhere(run):
         assert found(ours, call.request + call.response) == []
         rest = msgspec.structs.replace(call, request=b"", response=b"")
         assert found((*KEYS, *CONTENT), msgspec.json.encode(rest)) == []
+
+
+@pytest.mark.fault("secrets", "key in the settings")
+@pytest.mark.fault("secrets", "key in a header")
+@pytest.mark.fault("secrets", "key in the body")
+def test_no_trace_holds_anything_of_it(run):
+    """Spans are made of recorded calls alone; this is every span of every call, as a collector would be told it."""
+    settings = load({"FREEHOLD_HOME": str(run.home)}).settings
+    told = [span for call in _recovered(run).calls() for span in spans(call, places(settings))]
+    assert len(told) > 100
+    assert found((*KEYS, *CONTENT), repr(told)) == []
 
 
 @pytest.mark.fault("secrets", "virtual key")

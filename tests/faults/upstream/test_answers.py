@@ -147,9 +147,9 @@ def test_a_gzip_bomb_does_not_go_off(up, tmp_path, start):
     assert len(packed) < 1_000_000
     with renting(up, tmp_path) as gateway:
         up.play(send(http(200, packed, {"content-encoding": "gzip"})))
-        began = time.monotonic()
+        began = time.process_time()
         seen = ask(gateway)
-        assert time.monotonic() - began < 3.0
+        assert time.process_time() - began < 2.0
         assert seen.call.outcome == "error"
         assert len(seen.call.response) < 2 * len(packed)
 

@@ -130,7 +130,7 @@ def test_a_stream_that_drips_for_ever(up, tmp_path):
         began = time.monotonic()
         seen = ask_streamed(gateway)
         assert (seen.cut, seen.call.outcome) == (True, "incomplete")
-        assert time.monotonic() - began < SOON + 2.0
+        assert time.monotonic() - began < SOON + 5.0
 
 
 @pytest.mark.fault("upstream", "an event over three reads")
