@@ -26,34 +26,35 @@ def free_port() -> int:
 
 
 @contextmanager
-def mute() -> Iterator[int]:
-    """A port whose connections are opened and never read from or written to."""
+def _listening(backlog: int) -> Iterator[tuple[socket.socket, int]]:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
-        sock.listen(64)
-        yield int(sock.getsockname()[1])
+        sock.listen(backlog)
+        yield sock, int(sock.getsockname()[1])
+
+
+@contextmanager
+def mute() -> Iterator[int]:
+    """A port whose connections are opened and never read from or written to."""
+    with _listening(64) as (_, port):
+        yield port
 
 
 @contextmanager
 def unanswered() -> Iterator[int]:
     """A port that does not even open connections: its queue is full, so that the kernel lets further ones wait."""
-    with ExitStack() as stack:
-        sock = stack.enter_context(socket.socket())
-        sock.bind(("127.0.0.1", 0))
-        sock.listen(0)
+    with _listening(0) as (sock, port), ExitStack() as stack:
         for _ in range(4):
             filler = stack.enter_context(socket.socket())
             filler.setblocking(False)
             filler.connect_ex(sock.getsockname())
-        yield int(sock.getsockname()[1])
+        yield port
 
 
 @contextmanager
 def resetting() -> Iterator[int]:
     """A port whose connections are reset as soon as they are opened."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        sock.listen(64)
+    with _listening(64) as (sock, port):
 
         def run() -> None:
             while True:
@@ -67,7 +68,7 @@ def resetting() -> Iterator[int]:
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         try:
-            yield int(sock.getsockname()[1])
+            yield port
         finally:
             sock.shutdown(socket.SHUT_RDWR)
             thread.join(5)
