@@ -143,8 +143,13 @@ def test_calls_that_went_nowhere_cost_nothing_and_imported_ones_their_tokens(hom
     assert explained(home, call(3, source="import")).cost_usd == Decimal("0.00208")
 
 
+def test_an_attempt_is_priced_by_the_name_it_was_asked_by_whatever_the_answer_calls_it(home: Home) -> None:
+    told = explained(home, call(1, leg("serve", model="a-name-of-its-own", usage=Usage(1000, output_tokens=10))))
+    assert told.legs[0].cost_usd == Decimal("0.00208")
+
+
 def test_what_nobody_knows_is_said_to_be_unknown(home: Home) -> None:
-    told = explained(home, call(1, leg("serve"), leg("hedge", model="no-such-model", usage=Usage(1)), usage=None))
+    told = explained(home, call(1, leg("serve"), leg("hedge", provider="another", model="no-such", usage=Usage(1)), usage=None))
     assert [one.cost_usd for one in told.legs] == [None, None]
     assert told.unpriced == 2
     assert "2 of its attempts have no known price" in explaining.in_words(told)[3]
