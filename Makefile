@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamps
 
-.PHONY: help demo test lint fix types bench serve lock clean
+.PHONY: help demo test lint fix types bench clients serve lock clean
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 
@@ -27,6 +27,9 @@ fix: $(STAMP)/dev    ## mend what can be mended by machine
 bench: $(STAMP)/dev  ## every benchmark; each prints a ratio against a reference and exits 1 where a figure is missed
 	@$(BIN)/python -m benchmarks
 
+clients: $(STAMP)/dev ## other people's clients against the gateway, each in its own environment; rewrites docs/compatibility.md
+	@$(BIN)/python -m tests.clients
+
 serve: $(STAMP)/base ## the gateway on port 8080
 	@$(BIN)/freehold up
 
@@ -35,7 +38,7 @@ lock: $(STAMP)/dev   ## rewrite the hash-locked requirements
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --group build --group dev --extra bedrock --extra otel pyproject.toml -o requirements/dev.txt
 
 clean:           ## forget the environment and what runs have left
-	@rm -rf $(VENV) .freehold .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .venv-clients .freehold .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Freehold needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'

@@ -32,7 +32,7 @@ def completion(*, id: str, model: str, created: int, answer: str, usage: Usage, 
         tools: whether the request offered tools, so that an answer in the form of tool calls is sent as such.
     """
     said = canonical.read(answer, tools=tools)
-    message: dict[str, Any] = {"role": "assistant", "content": said.text, "refusal": None}
+    message: dict[str, Any] = {"role": "assistant", "content": said.text, "refusal": None, "annotations": []}
     reason = "stop"
     if said.calls:
         message["content"] = None
@@ -100,6 +100,8 @@ def _deltas(message: dict[str, Any]) -> list[dict[str, Any]]:
     calls = cast("list[dict[str, Any]]", message.get("tool_calls") or [])
     first = {key: value for key, value in message.items() if key not in {"content", "tool_calls"}}
     first["content"] = "" if isinstance(content, str) else content
+    if not first.get("annotations", True):
+        del first["annotations"]  # OpenAI's streams do not say that there are none
     deltas = [first]
     if isinstance(content, str):
         deltas += [{"content": piece} for piece in canonical.pieces(content)]
