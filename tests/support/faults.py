@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from tests.support.gateway import Running, connect, read_response, request_bytes, running, settings
-from tests.support.upstream import Upstream
+from tests.support.upstream import Upstream, http, send
 from tests.support.wires import CHAT, WIRES, Wire
 
 from freehold.vocabulary import Call
@@ -57,21 +57,24 @@ def ask_streamed(gateway: Running, wire: Wire = CHAT) -> Seen:
 
 
 @contextmanager
-def renting(up: Upstream | str, home: Path, *, retries: int = 0, **waits: Any) -> Iterator[Running]:
+def renting(
+    up: Upstream | str, home: Path, *, retries: int = 0, speaks: tuple[Wire, ...] = WIRES, **waits: Any
+) -> Iterator[Running]:
     """A gateway of its own for one case; when the case is over it has to answer one more call."""
     url = up if isinstance(up, str) else up.url
-    provider = {"kind": "compatible", "base_url": url, "dialects": [wire.dialect for wire in WIRES]}
+    provider = {"kind": "compatible", "base_url": url, "dialects": [wire.dialect for wire in speaks]}
     made = settings(providers={"up": provider}, gateway=PATIENT | {"retries": retries, "drain_s": 1.0} | waits)
     with running(made, home) as gateway:
         yield gateway
         if isinstance(up, Upstream):
-            lives_on(gateway, up)
+            lives_on(gateway, up, speaks[0])
 
 
-def lives_on(gateway: Running, up: Upstream) -> None:
+def lives_on(gateway: Running, up: Upstream, wire: Wire = CHAT) -> None:
     """The next call is answered, and nothing of those before is left."""
     assert up.played, "a script was never asked for"
-    assert ask(gateway).status == 200
+    up.play(send(http(200, wire.answer)))
+    assert ask(gateway, wire.whole, path=wire.path).status == 200
     assert gateway.gateway.metrics.internal_errors == 0
 
 

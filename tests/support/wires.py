@@ -64,7 +64,7 @@ def _named(kind: str, **fields: Any) -> bytes:
 
 def _openai_error(body: bytes) -> bool:
     error = json.loads(body)["error"]
-    return set(error) == {"message", "type", "param", "code"} and bool(error["message"]) and bool(error["code"])
+    return set(error) == {"message", "type", "param", "code"} and bool(error["message"])
 
 
 def _openai_error_event(written: bytes) -> bool:
