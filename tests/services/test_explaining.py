@@ -149,7 +149,9 @@ def test_an_attempt_is_priced_by_the_name_it_was_asked_by_whatever_the_answer_ca
 
 
 def test_what_nobody_knows_is_said_to_be_unknown(home: Home) -> None:
-    told = explained(home, call(1, leg("serve"), leg("hedge", provider="another", model="no-such", usage=Usage(1)), usage=None))
+    told = explained(
+        home, call(1, leg("serve"), leg("hedge", provider="another", model="no-such", usage=Usage(1)), usage=None)
+    )
     assert [one.cost_usd for one in told.legs] == [None, None]
     assert told.unpriced == 2
     assert "2 of its attempts have no known price" in explaining.in_words(told)[3]

@@ -1,6 +1,9 @@
 """Owned models that are slow, hang, run out of memory, answer garbage or lie half-copied: the call is rented."""
 
 import json
+import os
+import signal
+import threading
 import time
 from pathlib import Path
 
@@ -8,13 +11,14 @@ import msgspec
 import pytest
 from tests.support.bundles import write_bundle
 from tests.support.faults import PATIENT, ask, case
-from tests.support.gateway import renting_from, running
+from tests.support.gateway import connect, read_response, renting_from, request_bytes, running
 from tests.support.owned_task import FULL
 from tests.support.owned_task import body as request_of
 from tests.support.puppets import LOADER
 from tests.support.upstream import chat, http, send
 
 from freehold.gateway.app import Doors
+from freehold.ledger.writer import LedgerWriter
 from freehold.serving import StudentHost
 
 ENV = {"PYTHONPATH": str(Path(__file__).parents[3])}
@@ -65,6 +69,59 @@ def test_an_owned_model_in_trouble_costs_no_call_its_answer(owning, trouble, wor
     while ask(owning, request_of("where is it")).headers["x-freehold-served-by"] != "owned":
         assert time.monotonic() < deadline, "its worker never came back"
         time.sleep(0.02)
+
+
+@pytest.mark.fault("host", "everything of ours down at once")
+@pytest.mark.parametrize("ledger_down", [False, True], ids=["ledger-up", "ledger-down"])
+def test_no_outage_is_added(up, tmp_path, ledger_down):
+    """Workers are killed under load, again and again, with a ledger that cannot be written: every call is answered."""
+    up.choose = lambda _: (send(http(200, chat("rented"))),)
+    student = write_bundle(tmp_path, tmp_path / BUNDLE).student_id
+    if ledger_down:
+        (tmp_path / "ledger").write_text("a file stands where the folder should be")
+    host = StudentHost(tmp_path, loader=LOADER, env=ENV)
+    made = renting_from(up.url, **(PATIENT | {"owned_timeout_s": WAIT_S}))
+    owners: list[tuple[int, str]] = []
+    over = threading.Event()
+
+    def client(port):
+        with connect(port) as sock:
+            while not over.is_set():
+                sock.sendall(request_bytes(request_of("where is it")))
+                status, headers, _ = read_response(sock)
+                owners.append((status, headers.get("x-freehold-served-by", "")))
+
+    writer = LedgerWriter(tmp_path)
+    with running(made, tmp_path, Doors(ledger=writer, host=host)) as gateway:
+        gateway.publish(msgspec.structs.replace(FULL, student_id=student, bundle=BUNDLE))
+        clients = [threading.Thread(target=client, args=(gateway.port,)) for _ in range(3)]
+        for one in clients:
+            one.start()
+        try:
+            for n_kills in range(3):
+                _until(lambda: host.health()[0].up and host.health()[0].n_restarts >= n_kills)  # noqa: B023 -- at once
+                seen = len(owners)
+                _until(lambda: (200, "owned") in owners[seen:])  # noqa: B023 -- at once
+                pid = host.health()[0].pid
+                assert pid
+                os.kill(pid, signal.SIGKILL)
+            _until(lambda: owners[-1] == (200, "rented"))
+        finally:
+            over.set()
+        for one in clients:
+            one.join(10)
+        assert writer.health().ok is not ledger_down
+    writer.close(timeout_s=0.1)
+    up.choose = None
+    assert {status for status, _ in owners} == {200}
+    assert {owner for _, owner in owners} == {"owned", "rented"}
+
+
+def _until(holds):
+    deadline = time.monotonic() + 15
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 @pytest.mark.fault("host", "half-copied weights")
