@@ -31,7 +31,7 @@ I64 = NDArray[np.int64]
 REHEARSALS = 4
 REHEARSAL_ROWS = 4_000
 REHEARSAL_ASKED = 800
-LOST_COVERAGE = 0.05
+LOST_COVERAGE = 0.035
 """Share of in-scope calls that the gate may cost, the confidence threshold with the gate and the one without it each as
 strict as a certificate is likely to make it."""
 CERTIFIED_ON, CERTIFIED_ON_LEAST = 1 / 7, 250

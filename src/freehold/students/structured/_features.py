@@ -8,21 +8,26 @@ from ._lexicon import Hints
 _KNOWN_AT = 2
 """A word seen in fewer other rows shows its shape to its neighbours in place of itself."""
 _SHORT = 4
+_FAR = 8
+"""How far from a token words still count, whatever their place: what else is said decides what a number is."""
 _EDGE = "<>"
+_PAD = 5
+"""Words to either side that count each in its place."""
 
 
 def features(doc: Document, hints: Hints) -> list[list[str]]:
     """Feature strings, token by token."""
     n = len(doc.words)
     known = [w if s >= _KNOWN_AT else f"<{x}>" for w, s, x in zip(doc.lower, hints.seen, doc.shapes, strict=True)]
-    pad = [_EDGE] * 3
+    pad = [_EDGE] * _PAD
     k, s = pad + known + pad, pad + doc.shapes + pad
     context = _context(doc)
     named = len(set(doc.names)) > 1
     out: list[list[str]] = []
     for i, word in enumerate(doc.lower):
         row = _word(doc.words[i], word, doc.shapes[i], hints.seen[i])
-        row += _window(k, s, i + 3)
+        row += _window(k, s, i + _PAD)
+        row += _around(known, i)
         row += [f"@{min(i, 4)}", f"${min(n - 1 - i, 3)}"]
         if n <= _SHORT:
             row.append(f"n{n}")
@@ -62,12 +67,16 @@ def _word(raw: str, word: str, form: str, seen: int) -> list[str]:
 
 def _window(k: list[str], s: list[str], i: int) -> list[str]:
     return [
+        f"k-5={k[i - 5]}",
+        f"k-4={k[i - 4]}",
         f"k-3={k[i - 3]}",
         f"k-2={k[i - 2]}",
         f"k-1={k[i - 1]}",
         f"k1={k[i + 1]}",
         f"k2={k[i + 2]}",
         f"k3={k[i + 3]}",
+        f"k4={k[i + 4]}",
+        f"k5={k[i + 5]}",
         f"s-1={s[i - 1]}",
         f"s1={s[i + 1]}",
         f"k-10={k[i - 1]}|{k[i]}",
@@ -77,6 +86,12 @@ def _window(k: list[str], s: list[str], i: int) -> list[str]:
         f"k-11={k[i - 1]}|{k[i + 1]}",
         f"s3={s[i - 1]}|{s[i]}|{s[i + 1]}",
     ]
+
+
+def _around(known: list[str], i: int) -> list[str]:
+    """The words before and after a token, its neighbours left out, in no order."""
+    before, after = known[max(0, i - _FAR) : max(0, i - 1)], known[i + 2 : i + 1 + _FAR]
+    return [f"L={word}" for word in dict.fromkeys(before)] + [f"R={word}" for word in dict.fromkeys(after)]
 
 
 def _line(doc: Document, i: int, *, named: bool) -> list[str]:

@@ -34,7 +34,7 @@ from .runtime import (
 MIN_CALIBRATION = 60
 """Held-out rows below which confidence is the models' own probability."""
 _CONFIDENCE_PENALTY = 1.0
-_FEATURES = 50
+_FEATURES = 70
 _MAX_WORK = 40e6
 """Tokens times (features + labels squared): about 45 s of one core. The two public tasks need 3 to 10 million."""
 
