@@ -17,6 +17,7 @@ from freehold.students.structured._answers import assemble, leaves, read, style_
 from freehold.students.structured._assembly import Span
 from freehold.students.structured._copying import apply, sites
 from freehold.students.structured._document import document
+from freehold.students.structured._features import features
 from freehold.students.structured._lexicon import count, hints
 from freehold.students.structured._tagger import labels_of, spans_of
 from freehold.students.structured._tokens import LEVELS, shape, tokenise
@@ -26,6 +27,13 @@ NONE: frozenset[str] = frozenset()
 
 def words(text: str, level: int = 0) -> list[str]:
     return [text[a:b] for a, b in tokenise(text, level)]
+
+
+def test_a_token_sees_words_further_off_but_not_the_whole_text():
+    doc = document((" ".join(f"word{i}" for i in range(20)),), 0, NONE, NONE)
+    seen = features(doc, hints(doc, count([(doc, []), (doc, []), (doc, [])]), None))[10]
+    assert {"k-5=word5", "k5=word15", "L=word2", "L=word8", "R=word12", "R=word18"} <= set(seen)
+    assert {"L=word1", "L=word9", "L=word10", "R=word11", "R=word19"}.isdisjoint(seen)
 
 
 @pytest.mark.parametrize(
