@@ -7,7 +7,10 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from freehold.tasks import matching
 from freehold.tasks.matching import TaskMatcher, slot_texts
 from freehold.vocabulary import MessagePattern, Slot, Task, Template
 
@@ -66,6 +69,27 @@ def test_a_changed_prompt_is_near_but_has_no_template() -> None:
     match = TaskMatcher([LETTERS]).match(body(("user", "Please: " + PROMPT.replace("large", "small") + "hello")))
     assert match is not None
     assert (match.task_id, match.template_id, match.how) == ("t2", "", "nearest")
+
+
+WORDS = st.sampled_from(
+    ["sort", "the", "mail", "Mail", "grüße", "日本", "x_y", "7", "22", ",", "it's", "_", "\n", "a.b"]
+)
+PROSE = st.lists(WORDS, min_size=2, max_size=12).map(" ".join)
+
+
+@given(prompts=st.lists(PROSE, min_size=1, max_size=4), texts=st.lists(PROSE, min_size=1, max_size=3), data=st.data())
+def test_looking_at_the_words_first_misses_no_task(prompts: list[str], texts: list[str], data: st.DataObject) -> None:
+    tasks = [
+        task(template(MessagePattern("user", (prompt, Slot("letter")))), task_id=f"t{i}", name=f"n{i}")
+        for i, prompt in enumerate(prompts)
+    ]
+    near = data.draw(st.sampled_from([*texts, *prompts]))
+    cut = data.draw(st.integers(0, len(near)))
+    request = body(("user", f"Please {near[cut:]}"), *(("user", text) for text in texts))
+    looked = TaskMatcher(tasks).match(request)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(matching._Nearest, "_possible", lambda *_: True)
+        assert TaskMatcher(tasks).match(request) == looked
 
 
 def test_something_else_is_no_task() -> None:

@@ -154,9 +154,11 @@ class Router:
         except Exception:  # noqa: BLE001 -- a fault in matching may not stop a call, nor free a restricted one
             self.errors += 1
             return Resolution("", "", "", (), None, None if self.any_restricted else "ordinary")
-        ids = (declared_id, found.task_id if found is not None else "", seen.task_id if seen is not None else "")
-        restricted = holds or any(map(self._restricted_name, (header, in_body))) or any(map(self._restricted, ids))
-        data_class: DataClass = "restricted" if restricted else "ordinary"
+        data_class: DataClass = "ordinary"
+        if self.any_restricted:
+            ids = (declared_id, found.task_id if found is not None else "", seen.task_id if seen is not None else "")
+            if holds or any(map(self._restricted_name, (header, in_body))) or any(map(self._restricted, ids)):
+                data_class = "restricted"
         if found is None:
             name = known.task_name if known is not None else ""
             return Resolution(declared_id, name, "", (), known, data_class, declared_id)

@@ -14,18 +14,20 @@ _encoder = msgspec.json.Encoder(order="sorted")
 _MANY = 512
 
 
-class View(msgspec.Struct, frozen=True):
-    """What matching looks at. `plain` is False where a message holds more than text (an image, a file).
-
-    `sender`: the model and the sampling parameters asked for. They never decide what a call is where its text does.
-    """
+class View(msgspec.Struct, frozen=True, gc=False):
+    """What matching looks at. `plain` is False where a message holds more than text (an image, a file)."""
 
     roles: tuple[str, ...]
     texts: tuple[str, ...]
     tools: str
     schema: str
     plain: bool
-    sender: str = ""
+    sampling: tuple[str, float | None, float | None, int | None] = ("", None, None, None)
+
+    @property
+    def sender(self) -> str:
+        """The model and the sampling parameters asked for. They never decide what a call is where its text does."""
+        return " ".join(map(str, self.sampling))
 
 
 def view(request: ChatRequest) -> View:
@@ -37,7 +39,7 @@ def view(request: ChatRequest) -> View:
         tools=tools_key(request.tools),
         schema=schema_key(request.response_format),
         plain=all(isinstance(m.content, str) or m.text_only for m in messages),
-        sender=f"{request.model} {request.temperature} {request.top_p} {_most_tokens(request)}",
+        sampling=(request.model, request.temperature, request.top_p, _most_tokens(request)),
     )
 
 

@@ -19,13 +19,14 @@ from freehold.wire.openai import ChatRequest
 
 from ._profile import Reader, recognised
 from ._request import View, following, tool_names, view
-from ._text import clipped, shingles
+from ._text import clipped, known_words, shingles
 
 NEAR_ENOUGH = 0.5
 """Share of a task's constant text, weighted by how telling it is, that a request must hold to be near the task."""
 
 _HEAD_CHARS = 6000
 _TAIL_CHARS = 2000
+_ENOUGH = NEAR_ENOUGH - 1e-9  # sums of the same numbers in another order differ a little
 _NO_NEAREST = 3
 """Templates with fewer shingles of constant text than this say too little to be near to."""
 
@@ -89,7 +90,10 @@ class TaskMatcher:
         if task is not None:
             return _declared(task.id, self._of_task[task.id], seen)
         rivals: list[tuple[_Compiled, tuple[str, ...]]] = []
+        first = seen.texts[0] if seen.texts else ""
         for one in self._by_shape.get((seen.tools, seen.schema), ()):
+            if not first.startswith(one.beginning):
+                continue
             inputs = one.inputs(seen) if seen.plain or one.reader is not None else None
             if inputs is None:
                 continue
@@ -134,7 +138,7 @@ def _by_reading(rivals: Sequence[tuple[_Compiled, tuple[str, ...]]], seen: View)
 class _Compiled:
     """A template made ready: each message as the pieces before its greedy slot and those after it."""
 
-    __slots__ = ("count", "literal_chars", "messages", "reader", "task_id", "template")
+    __slots__ = ("beginning", "count", "literal_chars", "messages", "reader", "task_id", "template")
 
     def __init__(self, task: Task, template: Template) -> None:
         self.task_id = task.id
@@ -142,6 +146,7 @@ class _Compiled:
         self.reader = Reader(template.profile) if template.profile is not None else None
         self.count = len(template.messages)
         self.messages = [(pattern.role, pattern.pieces, _greedy_at(pattern)) for pattern in template.messages]
+        self.beginning = _beginning(template)
         self.literal_chars = sum(
             len(piece) for pattern in template.messages for piece in pattern.pieces if isinstance(piece, str)
         )
@@ -160,6 +165,12 @@ class _Compiled:
         if template.open_ended:
             found.append(following(seen.roles[self.count :], seen.texts[self.count :]))
         return tuple(found)
+
+
+def _beginning(template: Template) -> str:
+    """What the first message of every call of it begins with."""
+    pieces = template.messages[0].pieces if template.messages else ()
+    return pieces[0] if pieces and isinstance(pieces[0], str) else ""
 
 
 def slot_texts(pattern: MessagePattern, text: str) -> list[str] | None:
@@ -262,7 +273,13 @@ def _whole(seen: View) -> tuple[str, ...]:
 
 
 class _Nearest:
-    """Finds the task whose constant text a request holds most of."""
+    """Finds the task whose constant text a request holds most of.
+
+    Method. Every run of three words (shingle) weighs the more, the fewer tasks have it. Cutting a text into shingles is
+    the costly part, and most requests that come here are near to nothing. So each shingle is first put down to its
+    rarest word: where the words that a request holds stand for less than half of every task's weight, its shingles
+    cannot do better.
+    """
 
     def __init__(self, compiled: list[_Compiled]) -> None:
         sets = [(one, constant_text(one.template)) for one in compiled]
@@ -279,15 +296,22 @@ class _Nearest:
             self._totals.append(sum(weight[shingle] for shingle in found))
             for shingle in found:
                 self._index[shingle].append((i, weight[shingle]))
+        self._without = [_ENOUGH * total for total in self._totals]
+        self._stands_for: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
+        self._put_down()
+        self._known = frozenset(self._stands_for)
 
     def find(self, seen: View) -> str | None:
         if not self._all:
             return None
+        texts = [clipped(text, _HEAD_CHARS, _TAIL_CHARS) for text in _patterned(seen)]
+        if not self._possible(texts):
+            return None
         scores: defaultdict[int, float] = defaultdict(float)
         index = self._index
         held: set[tuple[str, ...]] = set()
-        for text in _patterned(seen):
-            held |= shingles(clipped(text, _HEAD_CHARS, _TAIL_CHARS))
+        for text in texts:
+            held |= shingles(text)
         for shingle in held & index.keys():
             for i, weight in index[shingle]:
                 scores[i] += weight
@@ -297,6 +321,30 @@ class _Nearest:
         ]
         best = max(ranked, default=None)
         return self._all[-best[2]][0].task_id if best is not None and best[0] >= NEAR_ENOUGH else None
+
+    def _put_down(self) -> None:
+        """Put each shingle down to its rarest word; `_without` is what the words must bring for a task to be near."""
+        words: defaultdict[str, set[int]] = defaultdict(set)
+        for shingle, entries in self._index.items():
+            for word in shingle:
+                words[word] |= {i for i, _ in entries}
+        for shingle, entries in self._index.items():
+            telling = [word for word in shingle if any(map(str.isalpha, word))]
+            if telling:
+                self._stands_for[min(telling, key=lambda word: (len(words[word]), -len(word), word))] += entries
+            else:
+                for i, weight in entries:
+                    self._without[i] -= weight
+
+    def _possible(self, texts: list[str]) -> bool:
+        """Whether the words of some texts leave it open that they are near to a task."""
+        known = self._known
+        held = known_words(texts[0], known).union(*[known_words(text, known) for text in texts[1:]]) if texts else ()
+        missing = list(self._without)
+        for word in held:
+            for i, weight in self._stands_for[word]:
+                missing[i] -= weight
+        return min(missing) <= 0.0
 
 
 def _patterned(seen: View) -> list[str]:
