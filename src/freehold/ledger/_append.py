@@ -23,7 +23,7 @@ from freehold.vocabulary import Call
 from ._hot import HotTotals, count
 from ._layout import ROTATE_BYTES, Layout, now_us
 from ._manifest import Manifest
-from ._rows import HOT_SCHEMA, INSERT_BODY, INSERT_CALL, body_rows, call_rows, size_of
+from ._rows import HOT_SCHEMA, body_rows, call_rows, insert, size_of
 from ._snapshot import Snapshot
 from ._sqlite import sync_folder, uri
 
@@ -62,8 +62,8 @@ class _Stage:
 
     def write(self, calls: list[Call], size: int) -> None:
         first = self.offered + 1
-        self.db.executemany(INSERT_CALL, call_rows(first, calls))
-        self.db.executemany(INSERT_BODY, body_rows(first, calls))
+        insert(self.db, "calls", call_rows(first, calls))
+        insert(self.db, "bodies", body_rows(first, calls))
         self.offered += len(calls)
         self.size += size
 

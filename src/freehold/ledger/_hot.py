@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from freehold.vocabulary import Call
 
-from ._rows import HOT_SCHEMA, INSERT_BODY, INSERT_CALL, body_rows, call_rows
+from ._rows import HOT_SCHEMA, body_rows, call_rows, insert
 from ._sqlite import Vanished, code_of, open_readonly, open_writable, sync_folder
 
 _TIMEOUT_S = 0.25
@@ -63,9 +63,9 @@ class HotFile:
         try:
             db.execute("BEGIN IMMEDIATE")
             before = db.total_changes
-            db.executemany(INSERT_CALL, call_rows(first, calls))
+            insert(db, "calls", call_rows(first, calls))
             added = db.total_changes - before
-            db.executemany(INSERT_BODY, body_rows(first, calls))
+            insert(db, "bodies", body_rows(first, calls))
             db.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):

@@ -9,7 +9,9 @@ rewritten for a new version, and an older Freehold reads newer files without the
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -61,8 +63,9 @@ HOT_SCHEMA = (
     "CREATE INDEX calls_in_order ON calls (started_at_us, id)",
     "CREATE TABLE bodies (seq INTEGER PRIMARY KEY, request BLOB NOT NULL, response BLOB NOT NULL)",
 )
-INSERT_CALL = f"INSERT OR IGNORE INTO calls (seq, {', '.join(NAMES)}) VALUES ({', '.join('?' * (len(NAMES) + 1))})"  # noqa: S608
-INSERT_BODY = "INSERT OR IGNORE INTO bodies (seq, request, response) VALUES (?, ?, ?)"
+_TABLES: dict[str, tuple[str, ...]] = {"calls": ("seq", *NAMES), "bodies": ("seq", *BODIES)}
+_TOGETHER = 32
+"""Rows in one statement: SQLite before 3.32 takes 999 values."""
 
 _encode = msgspec.json.Encoder().encode
 _decode_tags = msgspec.json.Decoder(dict[str, str]).decode
@@ -166,6 +169,25 @@ def size_of(call: Call) -> int:
     for leg in call.legs:
         size += 256 + len(leg.answer or "")
     return size
+
+
+def insert(db: sqlite3.Connection, table: str, rows: Sequence[Row]) -> None:
+    """Insert rows into `calls` or `bodies`; those that are there already stay as they are.
+
+    Many in one statement: each statement gives up the interpreter's lock and has to get it back from a busy gateway.
+    """
+    start = 0
+    while start < len(rows):
+        count = min(_TOGETHER, 1 << (len(rows) - start).bit_length() - 1)  # a few statements, prepared once
+        db.execute(_insertion(table, count), tuple(chain.from_iterable(rows[start : start + count])))
+        start += count
+
+
+@cache
+def _insertion(table: str, count: int) -> str:
+    columns = _TABLES[table]
+    one = f"({', '.join('?' * len(columns))})"
+    return f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES {', '.join([one] * count)}"  # noqa: S608
 
 
 def body_rows(first_seq: int, calls: Iterable[Call]) -> list[Row]:

@@ -41,7 +41,7 @@ QUEUE_BYTES = 256 * 1024 * 1024
 
 _BATCH_CALLS = 1000
 _BATCH_BYTES = 16 * 1024 * 1024
-_GATHER_S = 0.005  # wait this long after the first call of a batch: fewer commits, and a kill costs no more than this
+_GATHER_S = 0.005  # wait this long before each batch: fewer commits, and a kill costs no more than this
 _TICK_S = 0.25
 _BACKOFF_S = (0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
 _GIVE_UP_FILE = 3  # failures other than "full" and "locked" after which a new file is tried
@@ -213,8 +213,8 @@ class LedgerWriter:
                 return True
             self._wake.wait(_TICK_S)
             self._wake.clear()
-            if self._queue and self._deadline is None:
-                time.sleep(_GATHER_S)
+        if not self._batch and 0 < len(self._queue) < _BATCH_CALLS and self._deadline is None:
+            time.sleep(_GATHER_S)
         if closing is not None and time.monotonic() >= closing:
             self._give_up()
             return True
@@ -239,8 +239,8 @@ class LedgerWriter:
                 self._mark.adopt()
 
     def _take_batch(self) -> None:
-        while self._queue and len(self._batch) < _BATCH_CALLS and self._batch_bytes < _BATCH_BYTES:
-            with self._lock:
+        with self._lock:
+            while self._queue and len(self._batch) < _BATCH_CALLS and self._batch_bytes < _BATCH_BYTES:
                 call, size = self._queue.popleft()
                 self._batch.append(call)
                 self._batch_bytes += size
