@@ -18,8 +18,8 @@ from tests.support.upstream import Upstream, chat, http, send, stream
 from freehold.gateway._cells import Board
 from freehold.gateway._counters import MOST_SERIES
 from freehold.gateway.metrics import HELP, Metrics
-from freehold.gateway.resilience.policy import LIVE, Policy, Target
-from freehold.gateway.resilience.targets import Targets
+from freehold.gateway.resilience.health import Health
+from freehold.gateway.resilience.policy import LIVE, Policy, TargetName
 from freehold.vocabulary import Call, Leg, Usage
 
 ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=40)
@@ -62,10 +62,10 @@ def test_every_metric_is_valid_and_has_a_type():
     metrics.audits.add(("t", "agrees"))
     metrics.refused.add("bad_request")
     metrics.demotions.add("t")
-    targets = Targets(Policy(), Clock(), Random(1))
-    targets.begin((Target("p", "m-1"),), LIVE)
+    health = Health(Policy(), Clock(), Random(1))
+    health.begin((TargetName("p", "m-1"),), LIVE)
     ledger_and_routes = [("freehold_ledger_pending", (), 3), ("freehold_routes_version", (), 7)]
-    samples = parse(metrics.text([*ledger_and_routes, *targets.samples()]))
+    samples = parse(metrics.text([*ledger_and_routes, *health.samples()]))
     tokens = {dict(labels)["kind"]: n for (name, labels), n in samples.items() if name == "freehold_tokens_total"}
     assert tokens == {"input": 20, "cache_read": 40, "cache_write": 60, "output": 80}
     assert total(samples, "freehold_reasoning_tokens_total") == 10

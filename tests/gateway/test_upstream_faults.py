@@ -40,14 +40,14 @@ def second():
         yield upstream
 
 
-@pytest.fixture(scope="module")
-def falling_back(up, second, tmp_path_factory):
+@pytest.fixture
+def falling_back(up, second, tmp_path):
     providers = {
         "first": {"kind": "openai", "base_url": up.url, "fallback": "second"},
         "second": {"kind": "openai", "base_url": second.url, "fallback": "first"},
     }
-    made = settings(default_provider="first", providers=providers, gateway=WAITS)
-    with running(made, tmp_path_factory.mktemp("home")) as one:
+    made = settings(default_provider="first", providers=providers, gateway=WAITS | {"retries": 0})
+    with running(made, tmp_path) as one:
         yield one
 
 

@@ -93,8 +93,9 @@ def settings(**tables: Any) -> Settings:
 
 
 def renting_from(url: str, **gateway: Any) -> Settings:
-    """Settings with one provider and short waits."""
+    """Settings with one provider, short waits, and neither second chances nor a memory of failures."""
     waits = {"connect_timeout_s": 1.0, "first_byte_timeout_s": 5.0, "idle_timeout_s": 5.0, "drain_s": 1.0}
+    waits |= {"retries": 0, "eject_after": 0}
     return settings(providers={"up": {"kind": "openai", "base_url": url}}, gateway=waits | gateway)
 
 

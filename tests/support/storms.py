@@ -11,11 +11,11 @@ from random import Random
 from tests.support.clock import Clock
 
 from freehold.gateway.resilience.course import Course, Step
+from freehold.gateway.resilience.health import Health, Permit
 from freehold.gateway.resilience.judgement import Judgement
-from freehold.gateway.resilience.policy import LIVE, Policy, Target
-from freehold.gateway.resilience.targets import Permit, Targets
+from freehold.gateway.resilience.policy import LIVE, Policy, TargetName
 
-Fate = Callable[[Target, float], tuple[Judgement, float]]
+Fate = Callable[[TargetName, float], tuple[Judgement, float]]
 """What becomes of an attempt at a target at a time, and how many seconds that takes."""
 
 
@@ -24,7 +24,7 @@ class Call:
     """One call: when it came, its attempts, and how it ended."""
 
     came: float
-    attempts: list[tuple[Target, float]] = field(default_factory=list)
+    attempts: list[tuple[TargetName, float]] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
     ended: str = ""
     over: float = 0.0
@@ -42,7 +42,7 @@ class Storm:
 
     def __init__(self, fate: Fate, policy: Policy = Policy(), seed: int = 1, total_s: float = 60.0) -> None:  # noqa: B008
         self.clock = Clock(0.0)
-        self.targets = Targets(policy, self.clock, Random(seed))
+        self.health = Health(policy, self.clock, Random(seed))
         self.calls: list[Call] = []
         self._fate, self._total_s = fate, total_s
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -53,7 +53,7 @@ class Storm:
         self._count += 1
         heapq.heappush(self._events, (when, self._count, what))
 
-    def call(self, when: float, *chain: Target, priority: int = LIVE) -> Call:
+    def call(self, when: float, *chain: TargetName, priority: int = LIVE) -> Call:
         """A call that comes at a time."""
         call = Call(when)
         self.calls.append(call)
@@ -65,7 +65,7 @@ class Storm:
         while self._events:
             self.clock.now, _, what = heapq.heappop(self._events)
             what()
-        assert self.targets.in_flight == 0
+        assert self.health.in_flight == 0
         return self
 
     def attempts(self, provider: str = "") -> int:
@@ -80,11 +80,11 @@ class Storm:
 class _Going:
     """A call on its way."""
 
-    def __init__(self, storm: Storm, call: Call, chain: tuple[Target, ...], priority: int) -> None:
+    def __init__(self, storm: Storm, call: Call, chain: tuple[TargetName, ...], priority: int) -> None:
         self.storm, self.call = storm, call
         ends_at = storm.clock() + storm._total_s
         self.priority = priority
-        self.course = Course(storm.targets, chain, priority, ends_at, streamed=False)
+        self.course = Course(storm.health, chain, priority, ends_at, streamed=False)
         self.take(self.course.first())
 
     def take(self, step: Step) -> None:
@@ -110,11 +110,11 @@ class _Going:
 
         def expire() -> None:
             if ticket.live:
-                storm.targets.leave(ticket)
-                storm.targets.overloaded(self.priority, "waited")
+                storm.health.leave(ticket)
+                storm.health.overloaded(self.priority, "waited")
                 self.end("shed")
 
-        storm.at(storm.clock() + storm.targets.policy.queue_timeout_s, expire)
+        storm.at(storm.clock() + storm.health.policy.queue_timeout_s, expire)
 
     def admitted(self) -> None:
         self.take(self.course.resume())

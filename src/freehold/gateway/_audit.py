@@ -9,11 +9,11 @@ from freehold.vocabulary import Leg
 from freehold.wire.dialects import Dialect
 
 from ._answers import differs, judged
-from ._egress import Outgoing
 from ._owned_turn import OwnedTurn
-from ._rental import Rental, Rented
+from ._rental import Rental, Wanted
 from ._server import Headers
 from ._targets import Target
+from ._try import Rented
 
 if TYPE_CHECKING:
     from .app import Gateway
@@ -43,9 +43,9 @@ class Audit:
         """The rented side's legs."""
         return self._rental.legs if self._rental is not None else []
 
-    def start(self, outgoing: Outgoing, targets: Sequence[Target], model: str, began: float) -> None:
+    def start(self, wanted: Wanted, targets: Sequence[Target], began: float) -> None:
         """Ask the rented model."""
-        rental = self._rental = Rental(self._gateway.terms, self._dialect, outgoing, self, "audit", model)
+        rental = self._rental = Rental(self._gateway.terms, wanted, self)
         rental.start(targets, began)
 
     def streaming(self, headers: Headers, data: bytes, *, first: bool) -> None:

@@ -21,12 +21,13 @@ from ._audit import Audit
 from ._egress import Outgoing
 from ._owned_turn import OwnedTurn
 from ._plan import Plan, chosen, plan_of
-from ._rental import Rental, Rented
+from ._rental import Rental, Wanted
 from ._replay import recorded_ms, started_at_us
 from ._reply import Reply
 from ._router import Resolution
 from ._server import Exchange, Headers
 from ._targets import TASK_PREFIX, Target
+from ._try import Rented
 from .callers import Admission, Caller, Claim, without_keys
 
 if TYPE_CHECKING:
@@ -255,9 +256,7 @@ class ModelCall:
         if self._rental is not None:
             usage = self._rental.cancel()
             if usage is not None:
-                call.owner, call.provider = "rented", self._rental.legs[-1].provider
-                prompt = prompt_tokens(self._asked.chat)
-                call.usage = Usage(prompt, output_tokens=usage.output_tokens, estimated=True)
+                call.owner, call.provider, call.usage = "rented", self._rental.legs[-1].provider, usage
         self._answered()
 
     # renting
@@ -267,15 +266,18 @@ class ModelCall:
         if self._nobody is not None:
             self._refuse(self._nobody, reasons.NOBODY_TO_ASK)
             return
-        rental = self._rental = Rental(
-            gateway.terms, self._dialect, self._outgoing(self._exchange.body), self, purpose, self.call.model
-        )
+        rental = self._rental = Rental(gateway.terms, self._wanted(purpose), self)
         self._exchange.on_pause, self._exchange.on_resume = rental.pause, rental.resume
         rental.start(self._targets, self._began)
 
-    def _outgoing(self, body: bytes) -> Outgoing:
-        exchange = self._exchange
-        return Outgoing(b"POST", exchange.path, exchange.headers, body, self._resolution.data_class, self._dialect.name)
+    def _wanted(self, purpose: Purpose) -> Wanted:
+        """What is to be rented: the client's own request; for an audit, the same asking for the answer whole."""
+        exchange, dialect, resolution = self._exchange, self._dialect, self._resolution
+        streamed = self.call.streamed and purpose != "audit"
+        body = exchange.body if streamed == self.call.streamed else dialect.unstreamed(exchange.body)
+        outgoing = Outgoing(b"POST", exchange.path, exchange.headers, body, resolution.data_class, dialect.name)
+        task = self._gateway.task_key(resolution)
+        return Wanted(dialect, outgoing, purpose, self.call.model, self._asked, streamed, task)
 
     def _refuse(self, error: FreeholdError, reason: str) -> None:
         call = self.call
@@ -331,8 +333,7 @@ class ModelCall:
             return
         self._open += 1
         self._audit = Audit(self._gateway, turn, self._dialect, self._settle)
-        outgoing = self._outgoing(self._dialect.unstreamed(self._exchange.body))
-        self._audit.start(outgoing, self._targets, self.call.model, self._began)
+        self._audit.start(self._wanted("audit"), self._targets, self._began)
 
     def _rescue(self) -> bool:
         """Serve the owned answer although it was not sure: every provider failed, and the task's settings want it."""

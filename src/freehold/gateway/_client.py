@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from typing import NamedTuple, Protocol, cast
+from typing import Protocol, cast
 
 import httptools
 
-from freehold.errors import FreeholdError, UpstreamFailed, UpstreamTimeout
+from freehold.errors import DeadlineExceeded, FreeholdError, UpstreamFailed, UpstreamTimeout
 from freehold.vocabulary import Usage
 
 from ._server import MAX_HEAD_BYTES, Headers
+from .resilience.deadlines import Deadlines
 
 _TICK_S = 0.05
 _IDLE_S = 30.0
@@ -26,15 +27,6 @@ class ConnectFailed(UpstreamFailed):
     """The provider could not be reached: no byte of an answer came, and trying again is safe."""
 
     code = "upstream_unreachable"
-
-
-class Timeouts(NamedTuple):
-    """Seconds a provider may take: to connect, to the first byte, between bytes, in all."""
-
-    connect_s: float
-    first_byte_s: float
-    idle_s: float
-    total_s: float
 
 
 class Sink(Protocol):
@@ -76,17 +68,19 @@ class Handle(Protocol):
 class Attempt:
     """One request sent to one origin, until its answer ends, fails, runs out of time or is cancelled."""
 
-    __slots__ = ("_connection", "_origin", "_task", "_total", "deadline", "live", "paused", "payload", "reused", "sink",
-                 "started_answer")  # fmt: skip
+    __slots__ = ("_connection", "_origin", "_patience", "_task", "_total", "deadline", "live", "paused", "payload",
+                 "reused", "sink", "started_answer")  # fmt: skip
 
-    def __init__(self, origin: Origin, payload: bytes, sink: Sink, now: float) -> None:
+    def __init__(self, origin: Origin, payload: bytes, sink: Sink, patience: Deadlines) -> None:
+        now = origin.loop.time()
         self._origin = origin
+        self._patience = patience
         self.payload = payload
         self.sink = sink
         self._connection: UpstreamConnection | None = None
         self._task: asyncio.Task[None] | None = None
-        self._total = now + origin.timeouts.total_s
-        self.deadline = now + origin.timeouts.connect_s
+        self._total = now + patience.total_s
+        self.deadline = min(now + patience.connect_s, self._total)
         self.live = True
         self.reused = False
         self.paused = False
@@ -118,14 +112,14 @@ class Attempt:
         """Send it over a connection."""
         self._connection = connection
         self.reused = reused
-        self.deadline = min(self._origin.loop.time() + self._origin.timeouts.first_byte_s, self._total)
+        self.deadline = min(self._origin.loop.time() + self._patience.first_byte_s, self._total)
         connection.begin(self)
 
     def touch(self) -> None:
         """Bytes have come: the next may take as long again."""
         self.started_answer = True
         if not self.paused:
-            self.deadline = min(self._origin.loop.time() + self._origin.timeouts.idle_s, self._total)
+            self.deadline = min(self._origin.loop.time() + self._patience.idle_s, self._total)
 
     def done(self) -> None:
         """The answer ended; the connection is free."""
@@ -146,7 +140,7 @@ class Attempt:
         self._connection = None
         if self.reused and not self.started_answer:
             self.reused = False
-            self.deadline = self._origin.loop.time() + self._origin.timeouts.connect_s
+            self.deadline = min(self._origin.loop.time() + self._patience.connect_s, self._total)
             self.connect()
         elif self.started_answer:
             self.fail(UpstreamFailed(f"{self._origin.name} broke off: {reason}"))
@@ -157,8 +151,10 @@ class Attempt:
         """The deadline of the present phase has passed."""
         if self._connection is None:
             self.fail(ConnectFailed(f"{self._origin.name} could not be reached in time"))
-        else:
+        elif self.deadline < self._total:
             self.fail(UpstreamTimeout(f"{self._origin.name} did not answer in time"))
+        else:
+            self.fail(DeadlineExceeded(f"the time of the call was over before {self._origin.name} had answered"))
 
     def _end(self) -> None:
         self.live = False
@@ -308,12 +304,12 @@ class Origin:
         host: the host to connect to.
         port: its port.
         tls: whether to speak TLS, with the system's certificates.
-        timeouts: seconds by phase.
+        patience: seconds by phase, for requests that bring none of their own.
     """
 
-    def __init__(self, name: str, host: str, port: int, *, tls: bool, timeouts: Timeouts) -> None:
+    def __init__(self, name: str, host: str, port: int, *, tls: bool, patience: Deadlines) -> None:
         self.name = name
-        self.timeouts = timeouts
+        self.patience = patience
         self.loop = asyncio.get_running_loop()
         self.attempts: set[Attempt] = set()
         self._host, self._port = host, port
@@ -321,9 +317,9 @@ class Origin:
         self._idle: deque[UpstreamConnection] = deque()
         self._ticker: asyncio.TimerHandle | None = None
 
-    def send(self, payload: bytes, sink: Sink) -> Attempt:
+    def send(self, payload: bytes, sink: Sink, patience: Deadlines | None = None) -> Attempt:
         """Send a serialised request. Answers and failures go to the sink, never before this returns."""
-        attempt = Attempt(self, payload, sink, self.loop.time())
+        attempt = Attempt(self, payload, sink, patience or self.patience)
         self.attempts.add(attempt)
         if self._ticker is None:
             self._ticker = self.loop.call_later(_TICK_S, self._tick)

@@ -15,6 +15,10 @@ from freehold.vocabulary import DataClass
 
 from ._client import Handle, Sink
 from ._server import Headers
+from .resilience.deadlines import Deadlines
+
+KEY_HEADERS = frozenset({b"authorization", b"api-key", b"x-api-key"})
+"""Where clients put their keys."""
 
 
 class Outgoing(NamedTuple):
@@ -23,7 +27,7 @@ class Outgoing(NamedTuple):
     `dialect` names the format of the body; "" for a request that is no call (a file, a list of models), whose `path`
     goes to the provider as it is. `model`: the name that the provider knows, "" where the body's own holds.
     `data_class` None: it could not be told. `trusted`: the provider is the one the client addressed, so that the
-    client's own key may go to it.
+    client's own key may go to it. `patience`: how long it may take; None: what the provider's settings say.
     """
 
     method: bytes
@@ -34,6 +38,7 @@ class Outgoing(NamedTuple):
     dialect: str = ""
     model: str = ""
     trusted: bool = True
+    patience: Deadlines | None = None
 
 
 class Provider(Protocol):
@@ -41,6 +46,11 @@ class Provider(Protocol):
 
     name: str
     fallback: str
+
+    @property
+    def own_key(self) -> bool:
+        """Whether requests to it carry a key of ours, whatever the client sent."""
+        ...
 
     def missing(self) -> str:
         """What it needs and does not have, for a person, or ""."""
@@ -70,6 +80,11 @@ class Provider(Protocol):
     def close(self) -> None:
         """Close its connections."""
         ...
+
+
+def carries_clients_key(provider: Provider, outgoing: Outgoing) -> bool:
+    """Whether a request goes out with the key of the client who made it."""
+    return outgoing.trusted and not provider.own_key and any(name in KEY_HEADERS for name, _ in outgoing.headers)
 
 
 def send(provider: Provider, outgoing: Outgoing, sink: Sink) -> Handle:

@@ -1,57 +1,32 @@
-"""One answer, rented: tries, retries before the first byte, falls back, and tells complete answers from broken ones.
+"""One answer, rented: whom to ask, again, elsewhere or twice, until somebody answers or the call's time is over.
 
-Knows nothing of clients or owned models; whoever wants the answer is its audience.
+Runs on callbacks alone, without a task of its own. Knows nothing of clients or owned models; whoever wants the answer
+is its audience. What it does after each failure is `resilience.course`'s to say.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-import msgspec
-
-from freehold.errors import FreeholdError, UpstreamFailed
+from freehold.errors import DeadlineExceeded, FreeholdError, RestrictedRefused
 from freehold.vocabulary import Leg, Outcome, Purpose, Usage
-from freehold.wire.dialects import Assembler, Dialect
-from freehold.wire.streams import BLANKS, before_end
+from freehold.wire.dialects import Asked, Dialect
 
-from ._client import ConnectFailed, Handle
-from ._egress import Outgoing, send
+from ._answers import prompt_tokens
+from ._egress import Outgoing
 from ._server import Headers
 from ._targets import Target
+from ._try import Came, Rented, Try
+from .resilience._waiting import Ticket
+from .resilience.course import Course, Step
+from .resilience.deadlines import Timetable
+from .resilience.health import Health, Permit
+from .resilience.judgement import Judgement
+from .resilience.policy import AUDIT, LIVE, SHADOW, TargetName
 
-_MAX_UNPACKED = 64 * 1024 * 1024
-_EDGE = 64  # longer than any dialect's mark of a complete stream
-
-
-class _Named(msgspec.Struct):
-    model: str = ""
-
-
-_named_decoder = msgspec.json.Decoder(_Named)
-
-
-class Rented(NamedTuple):
-    """What a rental came to.
-
-    `model` is the name by which the provider was asked, "" where that was the request's own. `error` is set where there
-    is no answer to pass on; else `status`, `headers` and `body` are the provider's own.
-    `streamed`: the body is assembled from a stream, and what the client is owed was given to `streaming`. `told`: the
-    provider said in the stream that it failed.
-    """
-
-    outcome: Outcome
-    provider: str
-    status: int
-    headers: Headers
-    body: bytes
-    usage: Usage | None
-    ttft_ms: float | None
-    streamed: bool
-    model: str = ""
-    error: FreeholdError | None = None
-    told: bool = False
+_PRIORITY = {"serve": LIVE, "escalate": LIVE, "shadow": SHADOW, "audit": AUDIT}
+_CANNOT = Judgement("cancelled", elsewhere=True)
 
 
 class Audience(Protocol):
@@ -70,288 +45,293 @@ class Audience(Protocol):
         ...
 
 
-class Terms(NamedTuple):
-    """How to rent: how often to try, how much to keep in memory."""
+class Timer(Protocol):
+    """Something that will be called."""
 
-    retries: int
+    def cancel(self) -> None:
+        """Not any more."""
+        ...
+
+
+class Terms(NamedTuple):
+    """How a gateway rents.
+
+    `hedged` says whether the calls of a task (its name in the settings, or "") may be asked twice. `later` calls
+    something after some seconds. `tally` counts an attempt by provider, purpose and outcome.
+    """
+
+    health: Health
+    timetable: Timetable
+    hedged: Callable[[str], bool]
     max_body_bytes: int
     clock: Callable[[], float]
+    later: Callable[[float, Callable[[], None]], Timer]
     tally: Callable[[str, str, str], None]
+
+
+class Wanted(NamedTuple):
+    """What is to be rented.
+
+    `model`: the name in the request. `asked`: the request as it was read. `streamed`: the answer will be a stream.
+    `task`: whose deadlines hold, by its name in the settings; "" where the gateway's do.
+    """
+
+    dialect: Dialect
+    outgoing: Outgoing
+    purpose: Purpose
+    model: str
+    asked: Asked
+    streamed: bool
+    task: str = ""
 
 
 class Rental:
     """Rents one answer. Create it, `start` it with who may be asked; `cancel` gives it up at once."""
 
-    __slots__ = ("_assembler", "_at", "_audience", "_began", "_body", "_body_bytes", "_dialect", "_handle", "_headers",
-                 "_model", "_outgoing", "_passed", "_purpose", "_retries", "_started", "_stated", "_status", "_stream",
-                 "_streaming_began", "_targets", "_terms", "_ttft_ms", "legs")  # fmt: skip
+    __slots__ = ("_audience", "_began", "_course", "_hedge", "_last", "_names", "_targets", "_terms", "_ticket",
+                 "_timer", "_tries", "_wanted", "legs")  # fmt: skip
 
-    def __init__(
-        self, terms: Terms, dialect: Dialect, outgoing: Outgoing, audience: Audience, purpose: Purpose, model: str
-    ) -> None:
+    def __init__(self, terms: Terms, wanted: Wanted, audience: Audience) -> None:
         self._terms = terms
-        self._dialect = dialect
-        self._outgoing = outgoing
+        self._wanted = wanted
         self._audience = audience
-        self._purpose: Purpose = purpose
-        self._model = model
-        self._began = self._started = terms.clock()
+        self._began = 0.0
         self._targets: Sequence[Target] = ()
-        self._at = 0
-        self._handle: Handle | None = None
-        self._retries = terms.retries
-        self._stated: Usage | None = None
-        self._status = 0
-        self._headers: Headers = []
-        self._stream = self._streaming_began = False
-        self._assembler: Assembler | None = None
-        self._passed = b""
-        self._body: list[bytes] = []
-        self._body_bytes = 0
-        self._ttft_ms: float | None = None
+        self._names: tuple[TargetName, ...] = ()
+        self._course: Course = None  # type: ignore[assignment]
+        self._tries: list[Try] = []
+        self._timer: Timer | None = None
+        self._ticket: Ticket | None = None
+        self._last: Came | None = None
+        self._hedge: Permit | None = None
         self.legs: list[Leg] = []
 
     def start(self, targets: Sequence[Target], began: float) -> None:
-        """Ask the first of `targets`, the others where it fails. `began` is when the call came: legs count from it."""
-        self._targets = targets
-        self._began = began
-        self._ask()
+        """Ask the first of `targets` that can be asked, the others where it fails.
+
+        `began` is when the call came: legs count from it, and so does the time of a call that somebody waits for.
+        """
+        wanted, terms = self._wanted, self._terms
+        self._targets, self._began = targets, began
+        self._names = names = tuple(TargetName(one.provider.name, one.model or wanted.model) for one in targets)
+        priority = _PRIORITY[wanted.purpose]
+        since = began if priority == LIVE else terms.clock()
+        ends_at = since + terms.timetable.call_s(wanted.task)
+        self._course = Course(terms.health, names, priority, ends_at, streamed=wanted.streamed)
+        self._follow(self._course.first())
 
     def cancel(self) -> Usage | None:
-        """Give it up; returns what can be told of its cost (nothing where no provider had begun)."""
-        if self._handle is None:
-            return None
-        self._handle.cancel()
-        self._handle = None
-        received = self._assembler.finish().text_chars if self._assembler is not None else 0
-        usage = Usage(output_tokens=(received + 3) // 4, estimated=True)
-        self._leg("cancelled", usage=usage, error="the client left")
+        """Give it up, whatever it is doing; returns what it may have cost (None where nobody was being asked)."""
+        usage: Usage | None = None
+        for one in tuple(self._tries):
+            usage = self._drop(one, "the client left")
+        self._wait_no_longer()
         return usage
 
     def pause(self) -> None:
         """The reader is slow: read no further."""
-        if self._handle is not None:
-            self._handle.pause()
+        for one in self._tries:
+            one.pause()
 
     def resume(self) -> None:
         """Read on."""
-        if self._handle is not None:
-            self._handle.resume()
+        for one in self._tries:
+            one.resume()
 
-    # Sink
+    # Keeper of tries
 
-    def on_head(self, status: int, headers: Headers) -> None:
-        """Status and headers of the answer."""
-        self._status, self._headers = status, headers
-        if status == 200:
-            kind = next((value for name, value in headers if name == b"content-type"), b"")
-            self._stream = kind.lower().startswith(b"text/event-stream")
-            if self._stream:
-                self._assembler = self._dialect.assembler()
+    def streaming(self, one: Try, headers: Headers, data: bytes, *, first: bool) -> None:
+        """More of a streamed answer; with the first of it, all other tries are over."""
+        if first:
+            self._alone(one)
+        self._audience.streaming(headers, data, first=first)
 
-    def on_data(self, data: bytes, *, done: bool) -> None:
-        """More of its body. A fault of ours ends this call, and no other."""
-        try:
-            self._take(data, done=done)
-        except Exception as fault:  # noqa: BLE001 -- raised further, it would leave the client waiting for ever
-            if self._handle is not None:
-                self._handle.cancel()
-                self._handle = None
-            self._audience.crashed(fault)
-
-    def _take(self, data: bytes, *, done: bool) -> None:
-        if self._ttft_ms is None and data:
-            self._ttft_ms = (self._terms.clock() - self._started) * 1000.0
-        if self._assembler is not None:
-            if data:
-                self._assembler.feed(data)
-            if done or (self._ends(data) and self._assembler.broken):
-                self._stream_over(data, ended=done)
-            elif data:
-                self._audience.streaming(self._headers, data, first=not self._streaming_began)
-                self._streaming_began = True
-                self._passed = (self._passed + data[-_EDGE:])[-_EDGE:]
-            return
-        self._body.append(data)
-        self._body_bytes += len(data)
-        if self._body_bytes > self._terms.max_body_bytes:
-            if self._handle is not None:
-                self._handle.cancel()
-            self._over(UpstreamFailed(f"{self._name} sent an answer that is too long"))
-        elif done:
-            self._whole(b"".join(self._body))
-
-    def on_usage(self, usage: Usage) -> None:
-        """Counts that the client did not ask to see."""
-        self._stated = usage
-
-    def on_failed(self, error: FreeholdError) -> None:
-        """No (further) answer will come."""
-        if self._assembler is not None and self._streaming_began:
-            self._broken(error, self._passable(b""))
-            return
-        self._over(error)
-
-    @property
-    def _name(self) -> str:
-        return self._targets[self._at].provider.name if self._targets else ""
-
-    def _ask(self) -> None:
-        target = self._targets[self._at]
-        self._started = self._terms.clock()
-        self._status, self._headers, self._ttft_ms, self._stated = 0, [], None, None
-        self._assembler, self._passed, self._body, self._body_bytes = None, b"", [], 0
-        # The client's own key belongs to the provider it addressed, and goes to no other.
-        trusted = self._outgoing.trusted and target.provider is self._targets[0].provider
-        outgoing = self._outgoing._replace(model=target.model, trusted=trusted)
-        try:
-            self._handle = send(target.provider, outgoing, self)
-        except FreeholdError as error:
-            self._over(error)
-
-    def _whole(self, body: bytes) -> None:
-        """An answer that was not streamed."""
-        if self._status == 200:
-            readable = _unpacked(body, self._headers)
-            answer = self._dialect.read(readable)
-            if answer is not None:
-                self._leg("ok", usage=answer.usage, model=answer.model)
-                self._tell(self._answer("ok", readable, answer.usage), body)
-                return
-            if not readable.lstrip().startswith(b"{"):
-                self._over(UpstreamFailed(f"{self._name} sent an answer that is no JSON"))
-                return
-            error = f"the answer is none of {self._dialect.name}"
+    def ended(self, one: Try, came: Came) -> None:
+        """A try is over: here is the answer, or the next step is due."""
+        result, judgement = came.result, came.judgement
+        self._tries.remove(one)
+        one.permit.done(judgement.verdict, one.latency_s, judgement.told_s)
+        if result.usage is None and (result.outcome == "incomplete" or judgement.verdict in {"slow", "hurried"}):
+            result = result._replace(usage=one.estimate(prompt_tokens(self._wanted.asked.chat)))
+            came = came._replace(result=result)
+        self._note(one, result.outcome, result.usage, self._complaint(result), came.model)
+        if judgement.verdict == "ok" or one.streaming:
+            self._tell(one, came)
+        elif self._tries and judgement.elsewhere:
+            self._last = came
+            self._course.note(one.permit.target, judgement)
         else:
-            error = f"status {self._status}"
-        self._leg("error", error=error)
-        body = self._discreet(body)
-        if (self._status == 429 or self._status >= 500) and self._next():
+            self._alone(None)
+            self._last = came
+            self._follow(self._course.after(one.permit.target, judgement))
+
+    def crashed(self, fault: Exception) -> None:
+        """A fault of our own, no provider's: the end of this call, and of no other."""
+        self._alone(None)
+        self._wait_no_longer()
+        self._audience.crashed(fault)
+
+    # Waiter
+
+    def admitted(self) -> None:
+        """There is room now."""
+        self._ticket = None
+        self._resumed()
+
+    def shed(self, error: FreeholdError) -> None:
+        """There was no room, and somebody more important wanted the place in the queue."""
+        self._ticket = None
+        self._guarded(lambda: self._give_up(error))
+
+    # the steps
+
+    def _follow(self, step: Step) -> None:
+        self._wait_no_longer()
+        if step.permit is not None:
+            self._ask(step.permit)
+        elif step.pause_s is not None:
+            self._timer = self._terms.later(step.pause_s, self._resumed)
+        elif step.full:
+            self._line_up()
+        elif self._last is not None:
+            self._tell(None, self._last)
+        else:
+            self._give_up(self._terms.health.overloaded(_PRIORITY[self._wanted.purpose], "barred"))
+
+    def _resumed(self) -> None:
+        self._guarded(lambda: self._follow(self._course.resume()))
+
+    def _line_up(self) -> None:
+        try:
+            self._ticket = self._course.wait(self)
+        except FreeholdError as error:
+            self._give_up(error)
             return
-        self._tell(self._answer("error", body, None), body)
+        wait_s = min(self._terms.health.policy.queue_timeout_s, self._course.remaining_s)
+        self._timer = self._terms.later(wait_s, lambda: self._guarded(self._waited))
 
-    def _discreet(self, body: bytes) -> bytes:
-        """A failure told by the provider, in its headers too, without the key that we asked with."""
-        discreet = self._targets[self._at].provider.discreet
-        self._headers = [(name, discreet(value)) for name, value in self._headers]
-        return discreet(body)
+    def _waited(self) -> None:
+        """The queue took too long."""
+        if self._course.remaining_s:
+            error = self._terms.health.overloaded(_PRIORITY[self._wanted.purpose], "waited")
+        else:
+            error = DeadlineExceeded("the time of the call was over before there was room for it")
+        self._give_up(error)
 
-    def _answer(self, outcome: Outcome, body: bytes, usage: Usage | None) -> Rented:
-        return Rented(outcome, self._name, self._status, self._headers, body, usage, self._ttft_ms, streamed=False)
+    def _give_up(self, error: FreeholdError) -> None:
+        """Nobody can be asked: what the last one said, else why."""
+        if self._last is None:
+            name = self._names[0].provider
+            result = Rented("error", name, error.status, [], b"", None, None, streamed=False, error=error)
+            self._last = Came(result, _CANNOT)
+        self._tell(None, self._last)
 
-    def _stream_over(self, tail: bytes, *, ended: bool) -> None:
-        """A stream that ended by itself, complete or cut, or that says it is complete and is not."""
-        assert self._assembler is not None
-        if not ended and self._handle is not None:
-            self._handle.cancel()
-        came = self._assembler.finish()
-        if came.fault:
-            if not self._streaming_began and (self._has_next or not tail):
-                self._over(UpstreamFailed(f"{self._name}: {came.fault}"))
-            else:
-                tail = tail if came.error_sent else self._passable(tail)
-                self._broken(UpstreamFailed(f"{self._name}: {came.fault}"), tail)
-            return
-        usage = came.usage or self._stated
-        self._leg("ok", usage=usage, model=_model_of(came.body))
-        result = Rented("ok", self._name, 200, self._headers, came.body, usage, self._ttft_ms, streamed=True)
-        self._tell(result, tail)
+    def _ask(self, permit: Permit, purpose: Purpose | None = None) -> None:
+        wanted, terms, course = self._wanted, self._terms, self._course
+        at = self._names.index(permit.target)
+        target = self._targets[at]
+        full = terms.timetable.attempt(permit.target.provider, wanted.task)
+        patience = full.within(course.remaining_s)
+        if permit.probe and len(self._names) > 1:
+            probe_s = terms.health.probe_s(permit.target, streamed=wanted.streamed)
+            if probe_s is not None and probe_s < patience.first_byte_s:
+                patience = patience._replace(first_byte_s=probe_s)
+        # The client's own key belongs to the provider it addressed, and goes to no other.
+        trusted = wanted.outgoing.trusted and target.provider is self._targets[0].provider
+        if purpose is None:
+            purpose = "fallback" if at and _PRIORITY[wanted.purpose] == LIVE else wanted.purpose
+        one = Try(self, wanted.dialect, target, permit, purpose, terms.clock, terms.max_body_bytes)
+        self._tries.append(one)
+        try:
+            one.send(wanted.outgoing._replace(model=target.model, trusted=trusted, patience=patience), full)
+        except FreeholdError as error:
+            self._not_asked(one, error)
+        except Exception as fault:  # noqa: BLE001 -- one call's fault may not cost others their permits
+            self.crashed(fault)
+        else:
+            if not wanted.streamed and self._hedge is None and terms.hedged(wanted.task):
+                self._prepare_hedge(permit.target)
 
-    def _ends(self, data: bytes) -> bool:
-        """Whether the mark of a complete stream is in the bytes, or began in those before and ends in them."""
-        mark = self._dialect.end_mark
-        return mark in data or mark in self._passed + data[: len(mark)]
-
-    def _passable(self, tail: bytes) -> bytes:
-        """What of a broken stream's last bytes may go to its reader, so that an error event can follow.
-
-        Nothing of the event that would say that the stream is complete, and the end of one that was cut, or the error
-        would be read as its last line.
-        """
-        sent = len(self._passed)
-        kept = before_end(self._passed + tail, self._dialect.end_mark)[sent:]
-        written = self._passed + kept
-        return kept if not written or written.endswith(BLANKS) else kept + b"\n\n"
-
-    def _broken(self, error: FreeholdError, tail: bytes) -> None:
-        """A stream that cannot be taken back: its reader has begun to get it."""
-        assert self._assembler is not None
-        came = self._assembler.finish()
-        usage = came.usage or self._stated or Usage(output_tokens=(came.text_chars + 3) // 4, estimated=True)
-        self._leg("incomplete", usage=usage, model=_model_of(came.body), error=error.message)
-        result = Rented(
-            "incomplete", self._name, 200, self._headers, came.body, usage, self._ttft_ms, streamed=True, error=error,
-            told=came.error_sent,
-        )  # fmt: skip
-        self._tell(result, tail)
-
-    def _over(self, error: FreeholdError) -> None:
-        """A try that failed before its reader got a byte: again, elsewhere, or not at all."""
-        self._handle = None
-        self._leg("error" if error.status >= 500 else "refused", error=error.message)
-        if isinstance(error, ConnectFailed) and self._retries > 0:
-            self._retries -= 1
-            self._ask()
-            return
-        if isinstance(error, UpstreamFailed) and self._next():
-            return
+    def _not_asked(self, one: Try, error: FreeholdError) -> None:
+        """A provider that cannot be asked this: a key is missing, or there is no word for something."""
+        self._tries.remove(one)
+        one.permit.done("cancelled")
         outcome: Outcome = "error" if error.status >= 500 else "refused"
-        result = Rented(outcome, self._name, error.status, [], b"", None, self._ttft_ms, streamed=False, error=error)
-        self._tell(result, b"")
+        self._note(one, outcome, None, error.message)
+        if self._last is None or isinstance(error, RestrictedRefused):
+            result = Rented(outcome, one.name, error.status, [], b"", None, None, streamed=False, error=error)
+            self._last = Came(result, _CANNOT)
+        if isinstance(error, RestrictedRefused):
+            self._alone(None)
+            self._tell(None, self._last)
+        elif not self._tries:
+            self._follow(self._course.after(one.permit.target, _CANNOT))
 
-    @property
-    def _has_next(self) -> bool:
-        return self._at + 1 < len(self._targets)
+    # asking twice
 
-    def _next(self) -> bool:
-        """Ask the next in line; False where this was the last."""
-        if not self._has_next:
-            return False
-        self._at += 1
-        if self._purpose in {"serve", "escalate"}:
-            self._purpose = "fallback"
-        self._retries = self._terms.retries
-        self._ask()
-        return True
+    def _prepare_hedge(self, target: TargetName) -> None:
+        after_s = self._terms.health.p95_s(target, streamed=False)
+        if after_s is not None and _PRIORITY[self._wanted.purpose] == LIVE:
+            self._timer = self._terms.later(after_s, lambda: self._guarded(self._ask_twice))
 
-    def _tell(self, result: Rented, tail: bytes) -> None:
-        self._handle = None
-        self._audience.rented(result._replace(model=self._targets[self._at].model), tail)
+    def _ask_twice(self) -> None:
+        """The try under way takes longer than 19 of 20 did."""
+        self._timer = None
+        if len(self._tries) == 1 and self._hedge is None:
+            permit = self._course.hedge(self._tries[0].permit.target)
+            if permit is not None:
+                self._hedge = permit
+                self._ask(permit, "hedge")
 
-    def _leg(self, outcome: Outcome, *, usage: Usage | None = None, model: str = "", error: str = "") -> None:
-        self._terms.tally(self._name, self._purpose, outcome)
-        self.legs.append(
-            Leg(
-                purpose=self._purpose,
-                owner="rented",
-                provider=self._name,
-                model=model or self._targets[self._at].model or self._model,
-                outcome=outcome,
-                status=self._status,
-                offset_ms=(self._started - self._began) * 1000.0,
-                latency_ms=(self._terms.clock() - self._started) * 1000.0,
-                ttft_ms=self._ttft_ms,
-                usage=usage,
-                error=error,
-            )
-        )
+    # the end
 
+    def _tell(self, winner: Try | None, came: Came) -> None:
+        self._alone(None)
+        self._wait_no_longer()
+        if self._hedge is not None and came.judgement.verdict == "ok":
+            won = winner is not None and winner.permit is self._hedge
+            self._terms.health.hedged(self._hedge.target, won=won)
+        self._audience.rented(came.result, came.tail)
 
-def _model_of(body: bytes) -> str:
-    """The model that an assembled answer names, "" where it names none."""
-    try:
-        return _named_decoder.decode(body).model
-    except msgspec.MsgspecError:
-        return ""
+    def _alone(self, one: Try | None) -> None:
+        """Give up all tries but one."""
+        for other in tuple(self._tries):
+            if other is not one:
+                self._drop(other, "another answer was sooner")
 
+    def _drop(self, one: Try, why: str) -> Usage:
+        self._tries.remove(one)
+        one.cancel()
+        one.permit.done("cancelled")
+        usage = one.estimate(prompt_tokens(self._wanted.asked.chat))
+        self._note(one, "cancelled", usage, why)
+        return usage
 
-def _unpacked(body: bytes, headers: Headers) -> bytes:
-    """The body as text, for the record, where a provider compressed it although it was asked not to."""
-    if not any(name == b"content-encoding" and value.lower() in {b"gzip", b"deflate"} for name, value in headers):
-        return body
-    unpacker = zlib.decompressobj(47)
-    try:
-        text = unpacker.decompress(body, _MAX_UNPACKED)
-    except zlib.error:
-        return b""
-    return text if unpacker.eof else b""  # cut, or a bomb
+    def _wait_no_longer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._ticket is not None:
+            self._terms.health.leave(self._ticket)
+            self._ticket = None
+
+    def _note(self, one: Try, outcome: Outcome, usage: Usage | None, error: str, model: str = "") -> None:
+        self._terms.tally(one.name, one.purpose, outcome)
+        model = model or one.target.model or self._wanted.model
+        self.legs.append(one.leg(outcome, self._began, model, usage=usage, error=error))
+
+    def _complaint(self, result: Rented) -> str:
+        if result.error is not None:
+            return result.error.message
+        if result.outcome == "ok":
+            return ""
+        if result.status == 200:
+            return f"the answer is none of {self._wanted.dialect.name}"
+        return f"status {result.status}"
+
+    def _guarded(self, what: Callable[[], None]) -> None:
+        """Do something on behalf of another call or of time: nobody else would catch its faults."""
+        try:
+            what()
+        except Exception as fault:  # noqa: BLE001 -- see above
+            self.crashed(fault)

@@ -8,8 +8,8 @@ from freehold.errors import FreeholdError, MissingPrerequisite
 from freehold.vocabulary import Owner
 from freehold.wire.dialects import Asked, Dialect
 
-from ._rental import Rented
 from ._server import Exchange, Headers
+from ._try import Rented
 from .providers import returned_headers
 
 _JSON = b"content-type: application/json\r\n"

@@ -34,6 +34,9 @@ from ._targets import Targets
 from .callers import Callers
 from .metrics import Metrics, Reading
 from .providers import providers_of
+from .resilience.deadlines import Deadlines, Timetable
+from .resilience.health import Health
+from .resilience.policy import policy
 
 _JSON = b"content-type: application/json\r\n"
 _REFRESH_S = 0.2
@@ -97,14 +100,15 @@ class Gateway:
         self.calls: set[ModelCall] = set()
         self._providers = providers_of(loaded.settings, os.environ if environ is None else environ)
         self.targets = Targets(loaded.settings, self._providers)
-        self.terms = Terms(self.settings.retries, self.settings.max_body_bytes, self.clock, self._count_attempt)
+        self._task_settings = {folded(name): one for name, one in loaded.settings.tasks.items()}
+        self.health = Health(policy(loaded.settings), self.clock, self.random)
+        self.terms = self._terms()
         self.router = Router(
             routes.path(loaded.home), loaded.settings.tasks, self._doors.make_matcher, declared_ordinary(loaded)
         )
         self.cache = AnswerCache(self.settings.cache_bytes, self.clock)
         self.sunsets = Sunsets(loaded.home)
         self.callers = Callers(loaded.home, loaded.settings)
-        self._task_settings = {folded(name): one for name, one in loaded.settings.tasks.items()}
         self._audits = AuditBook(loaded.home / "audits")
         self._server = Server(
             self._handle, max_body_bytes=self.settings.max_body_bytes, stall_s=self.settings.idle_timeout_s
@@ -160,10 +164,16 @@ class Gateway:
 
     def task_settings(self, resolution: Resolution) -> TaskSettings:
         """What the settings say of a call's task, by its name or id; the defaults where they say nothing."""
+        return self._task_settings.get(self.task_key(resolution), _DEFAULTS)
+
+    def task_key(self, resolution: Resolution) -> str:
+        """The name under which the settings speak of a call's task, folded; "" where they say nothing."""
         if not self._task_settings or not resolution.task_id:
-            return _DEFAULTS
-        found = self._task_settings.get(folded(resolution.task_name)) or self._task_settings.get(resolution.task_id)
-        return found or _DEFAULTS
+            return ""
+        name = folded(resolution.task_name)
+        if name in self._task_settings:
+            return name
+        return resolution.task_id if resolution.task_id in self._task_settings else ""
 
     def mark(self) -> None:
         """Count an answer before its last byte leaves."""
@@ -259,6 +269,7 @@ class Gateway:
             ("freehold_routes_version", (), self.router.table.version),
             ("freehold_routes_errors_total", (), self.router.errors),
         ]
+        readings += self.health.samples()
         if self._doors.ledger is not None:
             health = self._doors.ledger.health()
             readings += [
@@ -288,6 +299,25 @@ class Gateway:
         self._background(run())
 
     # behind the scenes
+
+    def _terms(self) -> Terms:
+        """How calls are rented, as the settings say."""
+        one = self.settings
+        waits = Deadlines(one.connect_timeout_s, one.first_byte_timeout_s, one.idle_timeout_s, one.total_timeout_s)
+        hedges = {name: task.hedge for name, task in self._task_settings.items() if task.hedge is not None}
+
+        def hedged(task: str) -> bool:
+            return hedges.get(task, one.hedge)
+
+        return Terms(
+            self.health,
+            Timetable(waits, self._loaded.settings.providers, self._task_settings),
+            hedged,
+            one.max_body_bytes,
+            self.clock,
+            asyncio.get_running_loop().call_later,
+            self._count_attempt,
+        )
 
     def _count_attempt(self, provider: str, purpose: str, outcome: str) -> None:
         self.metrics.attempts.add((provider, purpose, outcome))

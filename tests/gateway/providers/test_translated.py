@@ -36,7 +36,7 @@ def gateway(up, tmp_path_factory):
                 "gpt": {"kind": "openai", "base_url": up.url, "api_key_env": "KEY"},
                 "aws": {"kind": "bedrock", "base_url": base, "region": "eu-central-1"},
             },
-            gateway={"drain_s": 1.0},
+            gateway={"drain_s": 1.0, "retries": 0, "eject_after": 0},
         )
         with running(made, tmp_path_factory.mktemp("home"), environ={"KEY": "sk-own"}) as one:
             yield one

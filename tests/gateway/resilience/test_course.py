@@ -5,7 +5,9 @@ from random import Random
 import pytest
 from tests.support.clock import Clock
 
+from freehold.gateway.resilience._budget import RESERVE
 from freehold.gateway.resilience.course import STOP, Course
+from freehold.gateway.resilience.health import Health
 from freehold.gateway.resilience.judgement import (
     BROKEN,
     HURRIED,
@@ -14,22 +16,21 @@ from freehold.gateway.resilience.judgement import (
     UNREACHABLE,
     Judgement,
 )
-from freehold.gateway.resilience.policy import LIVE, Policy, Target
-from freehold.gateway.resilience.targets import Targets
+from freehold.gateway.resilience.policy import LIVE, Policy, TargetName
 
-A, B, C = Target("a", "m"), Target("b", "m"), Target("c", "m")
+A, B, C = TargetName("a", "m"), TargetName("b", "m"), TargetName("c", "m")
 LIMITED = Judgement("limited", again=True, elsewhere=True, told_s=3.0)
 
 
 class Bench:
     def __init__(self, *chain, total_s=60.0, **policy):
         self.clock = Clock()
-        self.targets = Targets(Policy(**policy), self.clock, Random(5))
+        self.health = Health(Policy(**policy), self.clock, Random(5))
         self.chain = chain
         self.course = self.another(total_s)
 
     def another(self, total_s=60.0):
-        return Course(self.targets, self.chain, LIVE, self.clock() + total_s, streamed=False)
+        return Course(self.health, self.chain, LIVE, self.clock() + total_s, streamed=False)
 
     def fail(self, step, judgement, seconds=0.0):
         """The attempt of a step fails."""
@@ -39,7 +40,7 @@ class Bench:
 
     def used_to(self, target, seconds):
         for _ in range(20):
-            self.targets.begin((target,), LIVE).done("ok", seconds)
+            self.health.begin((target,), LIVE).done("ok", seconds)
 
 
 def test_each_target_is_asked_once_at_once_then_one_again_after_a_pause():
@@ -59,7 +60,7 @@ def test_pauses_are_spread_and_grow():
     most = [0.0] * 4
     for _ in range(200):
         bench = Bench(A, retries=4, eject_after=0)
-        bench.targets.random.seed(_)
+        bench.health.random.seed(_)
         step = bench.course.first()
         for place in range(4):
             step = bench.fail(step, UNREACHABLE)
@@ -117,7 +118,7 @@ def test_nothing_begins_that_has_no_time_to_end():
 def test_a_single_target_that_is_ejected_is_still_asked_and_asked_again():
     bench = Bench(A)
     for _ in range(5):
-        bench.targets.begin((A,), LIVE).done("failed")
+        bench.health.begin((A,), LIVE).done("failed")
     step = bench.course.first()
     assert step.permit.resort
     assert bench.fail(step, UNREACHABLE).pause_s <= 0.25
@@ -128,7 +129,7 @@ def test_when_all_are_out_further_attempts_are_paid_for():
     bench = Bench(A, B, retry_share=0.0)
     for target in (A, B):
         for _ in range(5):
-            bench.targets.begin((target,), LIVE).done("failed")
+            bench.health.begin((target,), LIVE).done("failed")
     attempts = 0
     for _ in range(50):
         bench.course = bench.another()
@@ -136,7 +137,7 @@ def test_when_all_are_out_further_attempts_are_paid_for():
         while step.permit is not None:
             attempts += 1
             step = bench.fail(step, SLOW)
-    assert attempts == 50 + 10
+    assert attempts == 50 + RESERVE
 
 
 def test_the_budget_ends_retries():
@@ -145,7 +146,7 @@ def test_the_budget_ends_retries():
     for _ in range(30):
         bench.course = bench.another()
         paused += bench.fail(bench.course.first(), UNREACHABLE).pause_s is not None
-    assert paused == 10
+    assert paused == RESERVE
 
 
 def test_a_full_first_choice_gives_way_and_full_ones_all_make_a_queue():

@@ -9,9 +9,9 @@ from tests.support.storms import Storm
 
 from freehold.gateway.resilience._budget import FLOOR_PER_S, RESERVE
 from freehold.gateway.resilience.judgement import BROKEN, CANCELLED, HURRIED, OK, REFUSED, SLOW, UNREACHABLE, Judgement
-from freehold.gateway.resilience.policy import AUDIT, LIVE, TEACHER, Policy, Target
+from freehold.gateway.resilience.policy import AUDIT, LIVE, TEACHER, Policy, TargetName
 
-A, B = Target("a", "m"), Target("b", "m")
+A, B = TargetName("a", "m"), TargetName("b", "m")
 LIMITED = Judgement("limited", again=True, elsewhere=True, told_s=1.0)
 OVERLOADED = Judgement("overloaded", again=True, elsewhere=True)
 
@@ -138,7 +138,7 @@ policies = st.fixed_dictionaries(
 @given(scripts, policies, st.lists(st.floats(0, 2), min_size=1, max_size=60), st.integers(1, 3), st.integers(0, 99))
 @settings(deadline=None, max_examples=100)
 def test_whatever_fails_calls_end_in_time_and_providers_are_spared(script, policy, gaps, width, seed):
-    chain = tuple(Target(provider, "m") for provider in "abc"[:width])
+    chain = tuple(TargetName(provider, "m") for provider in "abc"[:width])
     dice = Random(seed)
     storm = Storm(lambda *_: dice.choice(script), policy, seed, total_s=20.0)
     now = 0.0
@@ -156,5 +156,5 @@ def test_whatever_fails_calls_end_in_time_and_providers_are_spared(script, polic
         assert len(one.attempts) <= width + policy.retries
         for _, at in one.attempts:
             assert at <= one.came + 20.0 + policy.queue_timeout_s
-    assert storm.targets.in_flight == 0
-    assert storm.targets._room.count == 0
+    assert storm.health.in_flight == 0
+    assert storm.health._room.count == 0

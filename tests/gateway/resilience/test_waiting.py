@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freehold.gateway.resilience._waiting import Ticket, WaitingRoom
-from freehold.gateway.resilience.policy import Target
+from freehold.gateway.resilience.policy import TargetName
 
-CHAINS = [(Target("a", "m"),), (Target("b", "m"),), (Target("a", "m"), Target("b", "m"))]
+CHAINS = [(TargetName("a", "m"),), (TargetName("b", "m"),), (TargetName("a", "m"), TargetName("b", "m"))]
 
 
 class Nobody:

@@ -7,9 +7,10 @@ from typing import ClassVar
 from urllib.parse import SplitResult, urlsplit
 
 from freehold.errors import BadRequest, ConfigurationError, MissingPrerequisite
-from freehold.gateway._client import Handle, Origin, Sink, Timeouts
-from freehold.gateway._egress import Outgoing
+from freehold.gateway._client import Handle, Origin, Sink
+from freehold.gateway._egress import KEY_HEADERS, Outgoing
 from freehold.gateway._server import Headers
+from freehold.gateway.resilience.deadlines import Deadlines, deadlines
 from freehold.settings import GatewaySettings, ProviderSettings
 from freehold.wire.translation import Translation, translation
 
@@ -20,8 +21,7 @@ _HOP = frozenset(
     {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te",
      b"trailer", b"trailers", b"transfer-encoding", b"upgrade", b"http2-settings"}
 )  # fmt: skip
-_KEYS = frozenset({b"authorization", b"api-key", b"x-api-key"})
-_NOT_SENT = _HOP | _KEYS | {b"host", b"content-length", b"accept-encoding", b"expect"}
+_NOT_SENT = _HOP | KEY_HEADERS | {b"host", b"content-length", b"accept-encoding", b"expect"}
 _NOT_RETURNED = _HOP | {b"content-length"}
 _OURS = b"x-freehold-"
 _LIMITS = (b"x-ratelimit-", b"anthropic-ratelimit-")
@@ -75,13 +75,19 @@ class HttpProvider:
         self.key = environ.get(settings.api_key_env, "").strip().encode("latin-1", "replace")
         parts = self._address()
         tls = parts.scheme == "https"
-        timeouts = Timeouts(
+        waits = Deadlines(
             gateway.connect_timeout_s, gateway.first_byte_timeout_s, gateway.idle_timeout_s, gateway.total_timeout_s
         )
+        patience = deadlines(waits, settings)
         self.base = parts.path.rstrip("/").encode()
         self.host = parts.netloc.rpartition("@")[2].encode()
         assert parts.hostname is not None
-        self._origin = Origin(name, parts.hostname, parts.port or (443 if tls else 80), tls=tls, timeouts=timeouts)
+        self._origin = Origin(name, parts.hostname, parts.port or (443 if tls else 80), tls=tls, patience=patience)
+
+    @property
+    def own_key(self) -> bool:
+        """Whether its settings name a key that is there."""
+        return bool(self.key)
 
     def missing(self) -> str:
         """What it needs and does not have, or ""."""
@@ -109,13 +115,13 @@ class HttpProvider:
         if path or not outgoing.dialect:
             body = with_model(outgoing.body, outgoing.model) if outgoing.model else outgoing.body
             payload = self.payload(outgoing, path or self.relayed(outgoing.path), body, outgoing.headers)
-            return self._origin.send(payload, sink)
+            return self._origin.send(payload, sink, outgoing.patience)
         into = self._translation(outgoing.dialect)
         translated = into.request(outgoing.body, model=outgoing.model or None)
         headers = [(name, value) for name, value in outgoing.headers if name in _ANY_DIALECT]
         payload = self.payload(outgoing, self.paths[into.upstream], translated.body, headers)
         between = Translating(into, translated, sink)
-        between.handle = self._origin.send(payload, between)
+        between.handle = self._origin.send(payload, between, outgoing.patience)
         return between
 
     def discreet(self, told: bytes) -> bytes:
@@ -151,7 +157,7 @@ class HttpProvider:
         lines.append(self.more_lines(headers))
         keys_pass = outgoing.trusted and not self.key and headers is outgoing.headers
         for name, value in headers:
-            if (keys_pass and name in _KEYS) or (name not in _NOT_SENT and not name.startswith(_OURS)):
+            if (keys_pass and name in KEY_HEADERS) or (name not in _NOT_SENT and not name.startswith(_OURS)):
                 lines.append(b"%b: %b\r\n" % (name, value))
         if body:
             lines.append(b"content-length: %d\r\n\r\n" % len(body))

@@ -38,6 +38,11 @@ class BedrockProvider(HttpProvider):
     _credentials: Any = None
     _fault = "not prepared"
 
+    @property
+    def own_key(self) -> bool:
+        """Always: requests are signed with the account's credentials."""
+        return True
+
     def prepare(self) -> None:
         """Look for the credentials."""
         try:

@@ -28,6 +28,11 @@ class RecordedProvider:
         self._file = settings.file
         self._recording: Recording | None = None
 
+    @property
+    def own_key(self) -> bool:
+        """A recording asks for none, so that none is the client's."""
+        return True
+
     def missing(self) -> str:
         """What it needs and does not have, or ""."""
         if self._recording is not None:

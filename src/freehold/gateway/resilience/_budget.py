@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-RESERVE = 10.0
+RESERVE = 5.0
 """Retries that can be saved up, and are at hand at the start."""
 FLOOR_PER_S = 0.5
 """Retries that come back every second however little traffic there is."""

@@ -7,7 +7,7 @@ from ._budget import RetryBudget
 from ._concurrency import Concurrency
 from ._latency import Latencies
 from .judgement import Verdict
-from .policy import Target
+from .policy import TargetName
 
 _FIRST_COOL_S, _MOST_COOL_S = 1.0, 30.0
 _TOLD_COOL_S = 600.0
@@ -41,7 +41,7 @@ class State:
         "whole",
     )  # fmt: skip
 
-    def __init__(self, target: Target, breaker: Breaker, budget: RetryBudget, ceiling: float) -> None:
+    def __init__(self, target: TargetName, breaker: Breaker, budget: RetryBudget, ceiling: float) -> None:
         self.target = target
         self.breaker = breaker
         self.budget = budget

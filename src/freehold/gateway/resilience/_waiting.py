@@ -8,7 +8,7 @@ from typing import Protocol
 
 from freehold.errors import FreeholdError
 
-from .policy import PRIORITIES, Target
+from .policy import PRIORITIES, TargetName
 
 
 class Waiter(Protocol):
@@ -31,7 +31,7 @@ class Ticket:
 
     __slots__ = ("chain", "live", "number", "priority", "waiter")
 
-    def __init__(self, chain: tuple[Target, ...], priority: int, waiter: Waiter) -> None:
+    def __init__(self, chain: tuple[TargetName, ...], priority: int, waiter: Waiter) -> None:
         self.chain, self.priority, self.waiter = chain, priority, waiter
         self.number = 0
         self.live = True
@@ -46,7 +46,7 @@ class WaitingRoom:
 
     def __init__(self, places: int) -> None:
         self._places = places
-        self._queues: list[dict[tuple[Target, ...], deque[Ticket]]] = [{} for _ in range(PRIORITIES)]
+        self._queues: list[dict[tuple[TargetName, ...], deque[Ticket]]] = [{} for _ in range(PRIORITIES)]
         self.entered = 0
         self.count = 0
 

@@ -20,7 +20,7 @@ first of all."""
 PRIORITY_NAMES = ("live", "hedge", "shadow", "audit", "teacher")
 
 
-class Target(NamedTuple):
+class TargetName(NamedTuple):
     """A model at a provider: what is asked, fails, is ejected and comes back."""
 
     provider: str

@@ -22,7 +22,7 @@ from ._budget import RetryBudget
 from ._state import State
 from ._waiting import Ticket, Waiter, WaitingRoom
 from .judgement import Verdict
-from .policy import HEDGE, LIVE, PRIORITY_NAMES, SHADOW, Policy, Target
+from .policy import HEDGE, LIVE, PRIORITY_NAMES, SHADOW, Policy, TargetName
 
 _KNOWN = 1024
 _LOW_SHARE = 0.8
@@ -30,7 +30,7 @@ _LEAST_S = 0.05
 _PROBE_LEAST_S = 1.0
 _SHED_MOST_S = 30
 
-Chain = tuple[Target, ...]
+Chain = tuple[TargetName, ...]
 Samples = Iterator[tuple[str, tuple[tuple[str, str], ...], float]]
 
 
@@ -48,10 +48,10 @@ class Permit:
     asked all the same.
     """
 
-    __slots__ = ("_epoch", "_over", "_state", "_streamed", "_targets", "probe", "resort")
+    __slots__ = ("_epoch", "_health", "_over", "_state", "_streamed", "probe", "resort")
 
-    def __init__(self, targets: Targets, state: State, *, streamed: bool) -> None:
-        self._targets = targets
+    def __init__(self, health: Health, state: State, *, streamed: bool) -> None:
+        self._health = health
         self._state = state
         self._streamed = streamed
         self._epoch = state.breaker.epoch
@@ -59,9 +59,14 @@ class Permit:
         self.probe = self.resort = False
 
     @property
-    def target(self) -> Target:
+    def target(self) -> TargetName:
         """Who may be asked."""
         return self._state.target
+
+    @property
+    def usual_s(self) -> float | None:
+        """The time within which 19 of 20 answers of its kind came from the target; None where too few have."""
+        return (self._state.first if self._streamed else self._state.whole).quantile(0.95)
 
     def first_byte(self, latency_s: float) -> None:
         """The first byte of a streamed answer came: a probe has succeeded, however long the rest takes."""
@@ -69,7 +74,7 @@ class Permit:
             return
         self._state.first.add(latency_s)
         if self.probe or self.resort:
-            self._state.revived(self._targets.clock(), self._epoch)
+            self._state.revived(self._health.clock(), self._epoch)
 
     def done(self, verdict: Verdict, latency_s: float = 0.0, told_s: float | None = None) -> None:
         """The attempt is over.
@@ -82,22 +87,22 @@ class Permit:
         if self._over:
             return
         self._over = True
-        state, targets = self._state, self._targets
+        state, health = self._state, self._health
         if verdict == "ok":
             if not self._streamed:
                 state.whole.add(latency_s)
             if not state.concurrency.calm:
-                state.concurrency.good(state.in_flight, targets.clock())
+                state.concurrency.good(state.in_flight, health.clock())
             if state.well:
                 state.answered_well()
         if verdict != "ok" or not state.well:
-            now = targets.clock()
+            now = health.clock()
             state.learn(verdict, told_s, now, epoch=self._epoch, probe=self.probe, resort=self.resort)
         state.in_flight -= 1
-        targets.released()
+        health.released()
 
 
-class Targets:
+class Health:
     """The health of all targets of one gateway process, its limits and its queue.
 
     Args:
@@ -112,10 +117,10 @@ class Targets:
         self.random = random
         self.in_flight = 0
         self._most = policy.max_in_flight
-        self.retries: dict[tuple[str, str], int] = {}
-        self.hedges: dict[tuple[str, str], int] = {}
+        self._retries: dict[tuple[str, str], int] = {}
+        self._hedges: dict[tuple[str, str], int] = {}
         self._shed: dict[tuple[str, str], int] = {}
-        self._states: dict[Target, State] = {}
+        self._states: dict[TargetName, State] = {}
         self._budgets: dict[str, RetryBudget] = {}
         self._room = WaitingRoom(policy.max_queued)
 
@@ -150,7 +155,7 @@ class Targets:
             return No.FULL
         return self._last_resort(chain, priority, now, streamed=streamed, asked=asked)
 
-    def again(self, target: Target, priority: int, *, streamed: bool = False) -> Permit | No:
+    def again(self, target: TargetName, priority: int, *, streamed: bool = False) -> Permit | No:
         """Leave to ask a target once more, after `spend` has paid for it."""
         now = self.clock()
         state = self._state(target, now)
@@ -158,7 +163,7 @@ class Targets:
             return No.FULL
         return self._permit(state, now, streamed=streamed, pays=False)
 
-    def hedge(self, target: Target) -> Permit | None:
+    def hedge(self, target: TargetName) -> Permit | None:
         """Leave to ask a target that is well for an answer that is on its way already: paid for, and never queued."""
         now = self.clock()
         state = self._state(target, now)
@@ -166,7 +171,12 @@ class Targets:
             return None
         return self._permit(state, now, streamed=False, pays=False)
 
-    def spend(self, target: Target) -> bool:
+    def hedged(self, target: TargetName, *, won: bool) -> None:
+        """Count a hedge whose call is over."""
+        key = (target.provider, "won" if won else "lost")
+        self._hedges[key] = self._hedges.get(key, 0) + 1
+
+    def spend(self, target: TargetName) -> bool:
         """Take a retry from a provider's budget; False: it is used up."""
         now = self.clock()
         return self._take(self._state(target, now), now)
@@ -203,25 +213,25 @@ class Targets:
 
     # knowing
 
-    def typical_s(self, target: Target) -> float:
+    def typical_s(self, target: TargetName) -> float:
         """How long a whole answer of a target usually takes: with less than that, an attempt is not worth its cost."""
         state = self._states.get(target)
         known = state.whole.quantile(0.5) if state is not None else None
         return max(_LEAST_S, known or 0.0)
 
-    def p95_s(self, target: Target, *, streamed: bool) -> float | None:
+    def p95_s(self, target: TargetName, *, streamed: bool) -> float | None:
         """The time within which 19 of 20 answers (of streams: first bytes) came; None where too few have."""
         state = self._states.get(target)
         if state is None:
             return None
         return (state.first if streamed else state.whole).quantile(0.95)
 
-    def probe_s(self, target: Target, *, streamed: bool) -> float | None:
+    def probe_s(self, target: TargetName, *, streamed: bool) -> float | None:
         """How long a probe may hold a call up: twice the p95, a second at the least; None: nothing is known."""
         p95_s = self.p95_s(target, streamed=streamed)
         return None if p95_s is None else max(_PROBE_LEAST_S, 2.0 * p95_s)
 
-    def rest_s(self, target: Target) -> float:
+    def rest_s(self, target: TargetName) -> float:
         """Seconds for which a target has asked to be left alone; 0 where it has not."""
         state = self._states.get(target)
         return 0.0 if state is None else max(0.0, state.cool_until - self.clock())
@@ -243,9 +253,9 @@ class Targets:
             for reason in sorted({reason for state in states for reason in state.ejections}):
                 count = sum(state.ejections.get(reason, 0) for state in states)
                 yield "freehold_ejections_total", (*labels, ("reason", reason)), float(count)
-        for (provider, result), count in self.retries.items():
+        for (provider, result), count in self._retries.items():
             yield "freehold_retries_total", (("provider", provider), ("result", result)), float(count)
-        for (provider, result), count in self.hedges.items():
+        for (provider, result), count in self._hedges.items():
             yield "freehold_hedges_total", (("provider", provider), ("result", result)), float(count)
         for (priority, reason), count in self._shed.items():
             yield "freehold_shed_total", (("priority", priority), ("reason", reason)), float(count)
@@ -263,10 +273,10 @@ class Targets:
 
     # inside
 
-    def _state(self, target: Target, now: float) -> State:
+    def _state(self, target: TargetName, now: float) -> State:
         return self._states.get(target) or self._met(target, now)
 
-    def _met(self, target: Target, now: float) -> State:
+    def _met(self, target: TargetName, now: float) -> State:
         budget = self._budgets.get(target.provider)
         if budget is None:
             budget = self._budgets[target.provider] = RetryBudget(self.policy.retry_share, now)
@@ -323,13 +333,13 @@ class Targets:
     def _take(self, state: State, now: float) -> bool:
         made = state.budget.take(now)
         key = (state.target.provider, "made" if made else "refused")
-        self.retries[key] = self.retries.get(key, 0) + 1
+        self._retries[key] = self._retries.get(key, 0) + 1
         return made
 
-    def _by_name(self) -> dict[Target, list[State]]:
-        found: dict[Target, list[State]] = {}
+    def _by_name(self) -> dict[TargetName, list[State]]:
+        found: dict[TargetName, list[State]] = {}
         for target, state in self._states.items():
-            found.setdefault(target if state.answered else Target(target.provider, ""), []).append(state)
+            found.setdefault(target if state.answered else TargetName(target.provider, ""), []).append(state)
         return found
 
 

@@ -7,22 +7,23 @@ from tests.support.clock import Clock
 
 from freehold.errors import Overloaded
 from freehold.gateway.metrics import HELP
-from freehold.gateway.resilience.policy import AUDIT, HEDGE, LIVE, SHADOW, TEACHER, Policy, Target
-from freehold.gateway.resilience.targets import No, Permit, Targets
+from freehold.gateway.resilience._budget import RESERVE
+from freehold.gateway.resilience.health import Health, No, Permit
+from freehold.gateway.resilience.policy import AUDIT, HEDGE, LIVE, SHADOW, TEACHER, Policy, TargetName
 
-A, B, A2 = Target("a", "m"), Target("b", "m"), Target("a", "other")
+A, B, A2 = TargetName("a", "m"), TargetName("b", "m"), TargetName("a", "other")
 
 
 class Bench:
-    """Targets, their clock, and what the waiting were told."""
+    """Health, their clock, and what the waiting were told."""
 
     def __init__(self, **policy):
         self.clock = Clock()
-        self.targets = Targets(Policy(**policy), self.clock, Random(5))
+        self.health = Health(Policy(**policy), self.clock, Random(5))
         self.told = []
 
     def begin(self, *chain, priority=LIVE, **how):
-        return self.targets.begin(chain, priority, **how)
+        return self.health.begin(chain, priority, **how)
 
     def attempt(self, target, verdict, times=1, told_s=None):
         for _ in range(times):
@@ -40,13 +41,13 @@ class Bench:
             def shed(self, error):
                 told.append(error)
 
-        return self.targets.wait(chain, priority, Waiter())
+        return self.health.wait(chain, priority, Waiter())
 
     def ejected(self, target):
-        return not self.targets._states[target].breaker.closed
+        return not self.health._states[target].breaker.closed
 
     def shown(self, name):
-        return {labels: value for found, labels, value in self.targets.samples() if found == name}
+        return {labels: value for found, labels, value in self.health.samples() if found == name}
 
 
 @pytest.fixture
@@ -174,7 +175,7 @@ def test_what_was_sent_before_an_ejection_does_not_make_it_longer(bench):
 def test_a_limited_target_is_left_alone_as_long_as_it_says(bench):
     bench.attempt(A, "limited", told_s=7.0)
     assert bench.begin(A, B).target == B
-    assert bench.targets.rest_s(A) == 7.0
+    assert bench.health.rest_s(A) == 7.0
     bench.clock.ahead(7.0)
     permit = bench.begin(A, B)
     assert (permit.target, permit.probe) == (A, False)
@@ -185,17 +186,17 @@ def test_one_that_does_not_say_is_left_alone_longer_each_time(bench):
     waits = []
     for _ in range(8):
         bench.attempt(A, "limited")
-        waits.append(bench.targets.rest_s(A))
+        waits.append(bench.health.rest_s(A))
         bench.clock.ahead(waits[-1])
     assert waits == [1, 2, 4, 8, 16, 30, 30, 30]
     bench.attempt(A, "ok")
     bench.attempt(A, "limited")
-    assert bench.targets.rest_s(A) == 1.0
+    assert bench.health.rest_s(A) == 1.0
 
 
 def test_a_wait_without_end_ends(bench):
     bench.attempt(A, "limited", told_s=86_400.0)
-    assert bench.targets.rest_s(A) == 600.0
+    assert bench.health.rest_s(A) == 600.0
 
 
 def test_no_credit_takes_a_target_out_for_minutes_at_once(bench):
@@ -210,11 +211,11 @@ def test_no_credit_takes_a_target_out_for_minutes_at_once(bench):
 def test_an_attempt_elsewhere_is_free_and_at_the_same_provider_costs_a_retry(bench):
     assert bench.begin(B, asked={"a"}).target == B
     assert bench.shown("freehold_retries_total") == {}
-    for _ in range(10):
+    for _ in range(int(RESERVE)):
         assert bench.begin(A2, asked={"a"}).target == A2
     assert bench.begin(A2, asked={"a"}) is No.BARRED
     made, refused = (("provider", "a"), ("result", "made")), (("provider", "a"), ("result", "refused"))
-    assert bench.shown("freehold_retries_total") == {made: 10, refused: 2}
+    assert bench.shown("freehold_retries_total") == {made: RESERVE, refused: 2}
 
 
 def test_the_gateways_limit_holds_over_all_targets_and_keeps_room_for_the_living():
@@ -262,12 +263,12 @@ def test_the_waiting_are_admitted_by_priority_then_age():
         order.append(permit)
         permit.done("ok")
     assert len(order) == 4
-    assert bench.targets.in_flight == 0
+    assert bench.health.in_flight == 0
 
 
 def test_who_has_to_line_up_again_does_not_keep_the_gateway_busy():
     bench = Bench(ceilings={"b": 1}, retry_share=0.0)
-    while bench.targets.spend(A2):
+    while bench.health.spend(A2):
         pass
     busy, other = bench.begin(B), bench.begin(A)
     turns = []
@@ -276,9 +277,9 @@ def test_who_has_to_line_up_again_does_not_keep_the_gateway_busy():
         def admitted(self):
             turns.append(1)
             assert bench.begin(A2, B, asked={"a"}) is No.FULL
-            bench.targets.wait((A2, B), LIVE, self)
+            bench.health.wait((A2, B), LIVE, self)
 
-    bench.targets.wait((A2, B), LIVE, Waiter())
+    bench.health.wait((A2, B), LIVE, Waiter())
     other.done("ok")
     assert len(turns) == 1
     assert busy.target == B
@@ -308,21 +309,21 @@ def test_a_full_room_sends_the_least_important_away_with_a_time_to_come_back():
 def test_one_who_left_the_queue_hears_nothing():
     bench = Bench(max_in_flight=1)
     busy = bench.begin(A)
-    bench.targets.leave(bench.wait(A))
+    bench.health.leave(bench.wait(A))
     busy.done("ok")
     assert bench.told == []
-    assert bench.targets.in_flight == 0
+    assert bench.health.in_flight == 0
 
 
 def test_a_hedge_needs_a_well_target_room_and_the_budget():
     bench = Bench(ceilings={"a": 2})
     bench.begin(A)
-    assert bench.targets.hedge(A).target == A
-    assert bench.targets.hedge(A) is None
+    assert bench.health.hedge(A).target == A
+    assert bench.health.hedge(A) is None
     bench.attempt(B, "failed", 5)
-    assert bench.targets.hedge(B) is None
-    made = sum(bench.targets.hedge(Target("c", "m")) is not None for _ in range(50))
-    assert made == 10
+    assert bench.health.hedge(B) is None
+    made = sum(bench.health.hedge(TargetName("c", "m")) is not None for _ in range(50))
+    assert made == RESERVE
 
 
 def test_a_permit_is_done_once(bench):
@@ -330,22 +331,22 @@ def test_a_permit_is_done_once(bench):
     for _ in range(3):
         permit.done("failed")
         permit.first_byte(1.0)
-    assert bench.targets.in_flight == 0
+    assert bench.health.in_flight == 0
     assert bench.begin(A, B).target == A
 
 
 def test_what_clients_call_models_is_bounded_and_those_that_answer_are_kept(bench):
     bench.attempt(A, "ok")
     for number in range(5000):
-        bench.attempt(Target("a", f"nonsense-{number}"), "refused")
-    assert len(bench.targets._states) <= 1024
-    assert A in bench.targets._states
+        bench.attempt(TargetName("a", f"nonsense-{number}"), "refused")
+    assert len(bench.health._states) <= 1024
+    assert A in bench.health._states
 
 
 def test_the_metrics_name_a_model_only_once_it_has_answered(bench):
-    bench.attempt(Target("a", "sk-a-key-in-the-wrong-place"), "failed", 5)
+    bench.attempt(TargetName("a", "sk-a-key-in-the-wrong-place"), "failed", 5)
     bench.attempt(A, "ok")
-    labels = {labels for _, labels, _ in bench.targets.samples()}
+    labels = {labels for _, labels, _ in bench.health.samples()}
     assert (("provider", "a"), ("model", "m")) in labels
     assert "sk-a-key" not in str(labels)
     assert bench.shown("freehold_target_state") == {
@@ -358,23 +359,23 @@ def test_every_sample_is_a_known_metric(bench):
     bench.attempt(A, "ok")
     bench.attempt(A, "spent")
     bench.begin(A2, asked={"a"})
-    bench.targets.hedges["a", "won"] = 1
-    bench.targets.overloaded(LIVE, "waited")
-    names = {name for name, _, _ in bench.targets.samples()}
+    bench.health.hedged(A, won=True)
+    bench.health.overloaded(LIVE, "waited")
+    names = {name for name, _, _ in bench.health.samples()}
     assert names <= HELP.keys()
     assert len(names) == 9
 
 
 def test_latencies_are_known_after_twenty_answers(bench):
-    assert bench.targets.p95_s(A, streamed=False) is None
-    assert bench.targets.typical_s(A) == 0.05
+    assert bench.health.p95_s(A, streamed=False) is None
+    assert bench.health.typical_s(A) == 0.05
     for _ in range(20):
         bench.begin(A).done("ok", 2.0)
         permit = bench.begin(A, streamed=True)
         permit.first_byte(0.3)
         permit.done("ok", 9.0)
-    assert bench.targets.p95_s(A, streamed=False) == 2.0
-    assert bench.targets.p95_s(A, streamed=True) == 0.3
-    assert bench.targets.typical_s(A) == 2.0
-    assert bench.targets.probe_s(A, streamed=False) == 4.0
-    assert bench.targets.probe_s(A, streamed=True) == 1.0
+    assert bench.health.p95_s(A, streamed=False) == 2.0
+    assert bench.health.p95_s(A, streamed=True) == 0.3
+    assert bench.health.typical_s(A) == 2.0
+    assert bench.health.probe_s(A, streamed=False) == 4.0
+    assert bench.health.probe_s(A, streamed=True) == 1.0
