@@ -81,9 +81,11 @@ def answer_until_a_write_kills(home: str, acknowledged: str, count: str, nth: st
     from tests.support.disk import failing, fatal
     from tests.support.ledger_calls import make_call
 
+    from freehold.ledger import writer as module
     from freehold.ledger.writer import LedgerWriter
     from freehold.settings import LedgerSettings
 
+    module._GATHER_S = 0.0005  # its pauses are not what this is about, and there are hundreds of these processes
     client = os.open(acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     with failing(fatal(int(nth))), LedgerWriter(Path(home), LedgerSettings(rotate_rows=int(count))) as writer:
         for n in range(int(count)):
