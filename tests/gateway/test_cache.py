@@ -23,6 +23,7 @@ def gateway(up, tmp_path_factory):
     made = settings(
         providers={"up": {"kind": "openai", "base_url": up.url, "api_key_env": "KEY"}},
         tasks={"triage": {"cache_s": 60.0}},
+        gateway={"retries": 0},
     )
     with running(made, tmp_path_factory.mktemp("home"), environ={"KEY": "k"}) as one:
         one.publish(Route("task-1", "triage"), tasks=(TASK,))

@@ -97,7 +97,7 @@ def test_the_ledger_in_trouble_stops_no_call(tmp_path):
 @pytest.mark.fault("secrets", "key in an exception's text")
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_fault_of_our_own_ends_one_call_with_an_error(tmp_path, monkeypatch, streamed):
-    def broken(*_):
+    def broken(*_, **__):
         raise ZeroDivisionError("with content of the call")
 
     monkeypatch.setattr("freehold.gateway._reply.returned_headers", broken)
