@@ -29,7 +29,7 @@ def shown(client: Client) -> results.Result:
         except subprocess.TimeoutExpired as fault:
             return results.read(client, (fault.stdout or b"").decode(), "its program did not end")
     result = results.read(client, done.stdout, "" if done.returncode == 0 else "its program failed")
-    if not result.holds:
+    if not result.holds(client):
         print(done.stderr, file=sys.stderr)
     return result
 
@@ -51,7 +51,7 @@ def main(names: list[str]) -> int:
         for check, why in result.checks.items():
             if why is not None:
                 print(f"  {check} ({ROWS[check]}): {why}")
-    return 0 if all(known[name].holds for name in chosen) else 1
+    return 0 if all(known[name].holds(CLIENTS[name]) for name in chosen) else 1
 
 
 if __name__ == "__main__":

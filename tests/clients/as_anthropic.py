@@ -28,6 +28,11 @@ _USAGE = {
     "service_tier": "standard",
 }
 
+_TOTALS = {
+    name: _USAGE[name]
+    for name in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
+}
+
 
 def error(status: int) -> bytes:
     """Anthropic's error of that status."""
@@ -52,7 +57,7 @@ def message(asked: dict[str, Any], said: Said) -> tuple[bytes, tuple[bytes, ...]
         events.append(event("content_block_start", index=index, content_block=opening))
         events += [event("content_block_delta", index=index, delta=delta) for delta in deltas]
         events.append(event("content_block_stop", index=index))
-    events.append(event("message_delta", delta=reason, usage={"output_tokens": 7}))
+    events.append(event("message_delta", delta=reason, usage=_TOTALS))
     events.append(event("message_stop"))
     return json.dumps(whole).encode(), tuple(events)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
@@ -14,12 +14,19 @@ REQUIREMENTS = FOLDER / "requirements"
 
 @dataclass(frozen=True)
 class Client:
-    """A client with an environment of its own: `requirements/NAME` pins it, `packages` are those the page names."""
+    """A client with an environment of its own, pinned by `requirements/NAME`.
+
+    `packages` are those the page names; `needs` is what its environment holds, where that is more or narrower.
+    `shortcomings` are checks that fail by the client's own doing, whatever it is pointed at, with the reason: the page
+    says so, and the run does not fail for them.
+    """
 
     name: str
     title: str
     program: str
     packages: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    shortcomings: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_node(self) -> bool:
@@ -39,11 +46,32 @@ class Client:
 CLIENTS = {
     one.name: one
     for one in (
-        Client("openai-python-3", "`openai` 3, Python", "openai_python.py", ("openai",)),
-        Client("openai-python-2", "`openai` 2, Python", "openai_python.py", ("openai",)),
-        Client("openai-js", "`openai`, JavaScript", "openai_js.mjs", ("openai",)),
+        Client("openai-python-3", "`openai` 3, Python", "openai_python.py", ("openai",), ("openai>=3,<4",)),
+        Client("openai-python-2", "`openai` 2, Python", "openai_python.py", ("openai",), ("openai>=2,<3",)),
+        Client("openai-js-7", "`openai` 7, JavaScript", "openai_js.mjs", ("openai",), ("openai@7",)),
+        Client("openai-js-6", "`openai` 6, JavaScript", "openai_js.mjs", ("openai",), ("openai@6",)),
         Client("anthropic-python", "`anthropic`, Python", "anthropic_python.py", ("anthropic",)),
         Client("anthropic-js", "`@anthropic-ai/sdk`, JavaScript", "anthropic_js.mjs", ("@anthropic-ai/sdk",)),
+        Client("langchain", "LangChain", "langchain_python.py", ("langchain-openai", "langchain-anthropic")),
+        Client(
+            "llamaindex",
+            "LlamaIndex",
+            "llamaindex_python.py",
+            ("llama-index-llms-openai-like", "llama-index-embeddings-openai"),
+            shortcomings={
+                "openai.budget": "told as what it is, but after attempts of LlamaIndex's own, which do not look at "
+                "`x-should-retry: false`"
+            },
+        ),
+        Client("instructor", "instructor", "instructor_python.py", ("instructor",), ("instructor", "anthropic")),
+        Client(
+            "pydantic-ai",
+            "Pydantic AI",
+            "pydantic_ai_python.py",
+            ("pydantic-ai-slim",),
+            ("pydantic-ai-slim[openai,anthropic]",),
+        ),
+        Client("litellm", "LiteLLM's SDK", "litellm_python.py", ("litellm",)),
     )
 }
 

@@ -9,7 +9,7 @@ The text of a request says `do:NAME`, and NAME is one of:
     image      what kind of image came and how many bytes it had
     echo       the fields of the request that begin with `x_new`; the answer has a field of its own that nobody knows
     cut        a stream that ends in the middle
-    busy       429 with `Retry-After: 1`, then a text
+    busy       429 with `Retry-After: 1`, then a text, or WEATHER where a tool is offered
     e401 ...   that status, with the error that the dialect has for it
 
 Every answer is made twice from the same words: once whole, once streamed.
@@ -99,8 +99,8 @@ def said(order: str, asked: dict[str, Any]) -> Said:
     """What is answered, in no dialect yet."""
     if order == "tools":
         return Said(TOOLS_ANSWER) if _has_results(asked) else Said(calls=TOOL_CALLS)
-    if order == "structured":
-        tool = _tool(asked)
+    tool = _tool(asked)
+    if order == "structured" or (order == "busy" and tool):
         return Said(calls=((tool, WEATHER),)) if tool else Said(json.dumps(WEATHER))
     if order == "image":
         return Said(_image(asked))

@@ -67,21 +67,33 @@ def test_the_page_is_in_step():
 
 
 def test_what_does_not_hold_is_shown_with_its_reason():
-    client = CLIENTS["openai-js"]
+    client = CLIENTS["openai-js-7"]
     told = (
         '{"versions":{"openai":"9"}}',
         '{"check":"openai.chat","ok":true}',
         '{"check":"openai.chat_stream","ok":false,"why":"cut"}',
     )
     result = results.read(client, "\n".join(told), "its program failed")
-    assert not result.holds
+    assert not result.holds(client)
     assert (result.checks["openai.chat"], result.checks["openai.chat_stream"]) == (None, "cut")
     assert result.checks["openai.models"] == "the program ended before it"
     page = results.page({client.name: result})
-    assert re.search(r"^\d+\. `openai-js`, OpenAI's API, chat completions, streamed.*: cut$", page, re.MULTILINE)
+    assert re.search(r"^\d+\. `openai-js-7`, OpenAI's API, chat completions, streamed.*: cut$", page, re.MULTILINE)
+
+
+def test_a_clients_own_shortcoming_is_shown_and_fails_nothing():
+    client = CLIENTS["llamaindex"]
+    (check, why), *_ = client.shortcomings.items()
+    result = results.Result({"a": "1"}, "", dict.fromkeys(client.declared()) | {check: "took 3 s"})
+    assert result.holds(client)
+    assert f"{ROWS[check]}: {why}" in results.page({client.name: result})
+    result.checks["openai.chat"] = "wrong"
+    assert not result.holds(client)
+    for one in CLIENTS.values():
+        assert set(one.shortcomings) <= set(one.declared())
 
 
 def test_a_client_that_could_not_be_installed_is_shown_as_that():
-    page = results.page({"openai-js": results.Result(fault="npm is not here")})
-    assert "| **not installed**: npm is not here |" in page
+    page = results.page({"openai-js-7": results.Result(fault="npm is not here")})
+    assert "| **not installed**: npm is not here | " in page
     assert "✓" not in page.partition("## OpenAI")[2]

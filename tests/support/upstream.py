@@ -203,8 +203,8 @@ class Upstream:
                 return
             while await self._request(reader, writer):
                 pass
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # cancelled: everything ends, and a task that says so is reported as a fault by Python 3.11
         finally:
             writer.transport.abort()
             self._tasks.discard(task)

@@ -78,7 +78,8 @@ function why(error) {
 }
 
 export async function main(...packages) {
-  console.log(JSON.stringify({ versions: Object.fromEntries(packages.map((name) => [name, version(name)])) }));
+  const versions = Object.fromEntries(packages.map((name) => [name, version(name)]));
+  console.log(JSON.stringify({ versions, runtime: `Node ${process.versions.node.split(".")[0]}` }));
   for (const [name, run] of checks) {
     try {
       await run();

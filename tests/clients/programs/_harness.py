@@ -84,11 +84,13 @@ def same(found: Any, wanted: Any) -> None:
 
 
 @contextmanager
-def raises(kind: type[BaseException], **attributes: Any) -> Iterator[None]:
-    """The block must raise this, with these attributes."""
+def raises(kind: type[BaseException], look: Callable[[Any], None] | None = None, **attributes: Any) -> Iterator[None]:
+    """The block must raise this, with these attributes; `look` may look at it."""
     try:
         yield
     except kind as error:
+        if look is not None:
+            look(error)
         for name, value in attributes.items():
             same(getattr(error, name, None), value)
     else:
@@ -105,6 +107,11 @@ def takes(at_least: float = 0.0, below: float = 60.0) -> Iterator[None]:
         raise AssertionError(f"took {took:.2f} s, which is not between {at_least} and {below}")
 
 
+def told_once(error: Any) -> None:
+    """An error of an official client must come from its first attempt."""
+    same(error.response.request.headers["x-stainless-retry-count"], "0")
+
+
 def fields(value: Any, path: str = "") -> set[str]:
     """Every field of nested dicts by its path; of lists, those of the first element."""
     if isinstance(value, dict):
@@ -117,10 +124,12 @@ def fields(value: Any, path: str = "") -> set[str]:
 
 def main(*packages: str) -> None:
     """Tell the versions of these packages, then run every check."""
-    sys.stdout.reconfigure(encoding="utf-8", line_buffering=True)  # type: ignore[union-attr]
-    print(json.dumps({"versions": {name: importlib.metadata.version(name) for name in packages}}))
+    told, sys.stdout = sys.stdout, sys.stderr  # some clients print
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    runtime = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+    print(json.dumps({"versions": versions, "runtime": runtime}), file=told, flush=True)
     for name, function in _checks.items():
-        told: dict[str, Any] = {"check": name, "ok": True}
+        said: dict[str, Any] = {"check": name, "ok": True}
         try:
             if inspect.iscoroutinefunction(function):
                 asyncio.run(function())
@@ -128,8 +137,8 @@ def main(*packages: str) -> None:
                 function()
         except Exception as fault:  # noqa: BLE001 -- whatever a client raises is what its check says
             traceback.print_exc()
-            told = {"check": name, "ok": False, "why": _why(fault)}
-        print(json.dumps(told))
+            said = {"check": name, "ok": False, "why": _why(fault)}
+        print(json.dumps(said), file=told, flush=True)
 
 
 def _why(fault: BaseException) -> str:
