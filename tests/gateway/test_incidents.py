@@ -1,0 +1,40 @@
+"""Reported incidents of 2021 to 2024, played to a real gateway: does somebody who stands in keep the promise?"""
+
+from __future__ import annotations
+
+import pytest
+from benchmarks.outage import INCIDENTS, PROMISED, replay, timeline, windows
+
+pytestmark = [
+    pytest.mark.shared_data,
+    pytest.mark.slow,
+    pytest.mark.skipif(not INCIDENTS.exists(), reason="../shared/data/provider_risk is absent"),
+]
+PLAYED = {"seconds": 12.0, "rate": 100.0, "one_in": 25}
+"""Every 25th stretch of trouble, so that an incident of the usual length lasts for some 50 calls."""
+
+
+def test_time_is_compressed_without_losing_an_incident():
+    down = windows()
+    line = timeline(down)
+    assert {name: len(spans) > 40 for name, spans in down.items()} == {"openai": True, "anthropic": True}
+    for spans in down.values():
+        for begin, end in spans:
+            assert line.compressed(end) - line.compressed(begin) == pytest.approx(end - begin)
+            assert line.moment(line.compressed(begin)) == pytest.approx(begin)
+    assert line.kept_s < 0.05 * (line.ended - line.began)
+
+
+def test_a_provider_alone_does_not_keep_it():
+    assert replay(second=False, owned=False, **PLAYED).availability < PROMISED
+
+
+def test_a_second_provider_keeps_it():
+    got = replay(second=True, owned=False, **PLAYED)
+    assert got.availability >= PROMISED, got
+
+
+def test_an_owned_model_keeps_it_for_answers_that_can_still_be_taken_back():
+    """A stream that is cut after its first byte cannot; the benchmark has the figure with streams."""
+    got = replay(second=False, owned=True, streams=False, **PLAYED)
+    assert got.availability >= PROMISED, got
