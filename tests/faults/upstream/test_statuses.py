@@ -67,7 +67,7 @@ def test_a_storm_is_told_and_is_not_made_worse(up, tmp_path, share, status):
     rng = Random(f"{share} {status}")
     failed = (send(http(status, b'{"error":{"message":"down"}}')),)
     up.choose = lambda _: failed if rng.random() < share else up.default
-    before, n_calls = len(up.requests), 200
+    before, n_calls, began = len(up.requests), 100, time.monotonic()
     with renting(up, tmp_path, retries=2) as gateway:
         statuses = answers(gateway, n_calls)
         calls = gateway.ledger.wait(n_calls)
@@ -76,10 +76,11 @@ def test_a_storm_is_told_and_is_not_made_worse(up, tmp_path, share, status):
         assert set(statuses) <= {200, status, 503}
         n_tries = len(up.requests) - before
         assert n_tries == sum(leg.status != 0 for call in calls for leg in call.legs)
-        assert n_tries <= n_calls * 1.25, "no storm of retries"
+        budget = 0.2 * n_calls + 5 + (time.monotonic() - began) / 2 + 1
+        assert n_tries <= n_calls + budget, "no storm of retries"
         assert max(len(call.legs) for call in calls) <= 3
         if share == 0.01:
-            assert statuses.count(200) >= 190
+            assert statuses.count(200) >= 95
         if share == 1.0:
             assert 200 not in statuses
         up.choose = None
