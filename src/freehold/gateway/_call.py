@@ -377,6 +377,7 @@ class ModelCall:
         if self._audit is not None:
             legs += self._audit.legs
         self.call.legs = tuple(legs)
+        self._rental = self._audit = None  # they know this call: freed at once, and not when the collector comes by
         self._gateway.record(self)
 
     def _with_agreement(self, leg: Leg) -> Leg:

@@ -240,6 +240,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.open = False
+        self._parser = cast("httptools.HttpResponseParser", None)  # it knows this connection: freed at once
         attempt, self.attempt = self.attempt, None
         if attempt is None or not attempt.live:
             return

@@ -179,10 +179,16 @@ class Exchange:
         if not self.finished:
             self.finished = True
             self.on_gone()
+            self._let_go()
 
     def _finish(self) -> None:
         self.finished = True
+        self._let_go()
         self._connection.answered()
+
+    def _let_go(self) -> None:
+        """Forget who answered, so that both are freed at once and not when the collector comes by."""
+        self.on_gone = self.on_pause = self.on_resume = _nothing
 
 
 Handler = Callable[[Exchange], None]
@@ -255,6 +261,7 @@ class ServerConnection(asyncio.Protocol):
         self._connections.discard(self)
         current, self._current = self._current, None
         self._queue.clear()
+        self._parser = cast("httptools.HttpRequestParser", None)  # it knows this connection: freed at once
         if current is not None:
             current.lost()
 

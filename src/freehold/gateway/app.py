@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import random
@@ -369,6 +370,8 @@ async def _run(loaded: Loaded, doors: Doors, port: int | None, ready: Callable[[
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await gateway.start(port)
+    gc.collect()
+    gc.freeze()  # what is loaded now stays: the collector need not look at it again
     ready(gateway)
     await stop.wait()
     await gateway.stop()

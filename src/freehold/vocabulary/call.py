@@ -26,7 +26,7 @@ DATA_CLASS_TAG = "data_class"
 """The tag of a call that was restricted when it was made: `restricted`. No other call has it."""
 
 
-class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Token counts of one answer, disjoint except `reasoning_tokens`.
 
     `input_tokens` counts uncached input only, so that input + cache_read + cache_write + output is the whole.
@@ -47,7 +47,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
 
 
-class Leg(msgspec.Struct, frozen=True, omit_defaults=True):
+class Leg(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One attempt at a call, on one model.
 
     `answer` is kept only for legs that did not reach the client (audit, shadow); the served answer is the call's
@@ -72,7 +72,7 @@ class Leg(msgspec.Struct, frozen=True, omit_defaults=True):
     error: str = ""
 
 
-class Call(msgspec.Struct, omit_defaults=True):
+class Call(msgspec.Struct, omit_defaults=True, gc=False):
     """One call as the product made it.
 
     `request` and `response` are JSON bodies as bytes, exactly as they crossed the wire (a streamed response is

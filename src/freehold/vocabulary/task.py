@@ -91,7 +91,7 @@ class Task(msgspec.Struct, frozen=True):
     named_by: Literal["discovery", "person"] = "discovery"
 
 
-class Match(msgspec.Struct, frozen=True):
+class Match(msgspec.Struct, frozen=True, gc=False):
     """What a request was recognised as.
 
     `template_id` is "" where the call is near the task but no known version of its prompt, tools or schema: such a

@@ -9,14 +9,14 @@ import msgspec
 from freehold.wire import bodies
 
 
-class ContentPart(msgspec.Struct, omit_defaults=True):
+class ContentPart(msgspec.Struct, omit_defaults=True, gc=False):
     """One part of a message's content. Parts other than text keep only their `type` here."""
 
     type: str = ""
     text: str | None = None
 
 
-class Message(msgspec.Struct, omit_defaults=True):
+class Message(msgspec.Struct, omit_defaults=True, gc=False):
     """One message. `content` is text, a list of parts, or nothing (an assistant's tool calls)."""
 
     role: str = ""
@@ -42,13 +42,13 @@ class Message(msgspec.Struct, omit_defaults=True):
         return all(isinstance(part, str) or part.text is not None for part in self.content)
 
 
-class StreamOptions(msgspec.Struct, omit_defaults=True):
+class StreamOptions(msgspec.Struct, omit_defaults=True, gc=False):
     """Options of a streamed answer."""
 
     include_usage: bool | None = None
 
 
-class ChatRequest(msgspec.Struct, omit_defaults=True):
+class ChatRequest(msgspec.Struct, omit_defaults=True, gc=False):
     """Body of `POST /v1/chat/completions`, as far as recognising, routing and recording need it.
 
     Fields that only ask for a form of answer no owned model can give (`logprobs`, `n`, `audio`, …) are kept loosely
