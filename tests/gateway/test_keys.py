@@ -10,7 +10,7 @@ import pytest
 from tests.support import keys
 from tests.support.gateway import TASK, connect, read_response, request_bytes, running, settings
 from tests.support.students import SURE, ScriptedHost
-from tests.support.upstream import CLOSE, STREAM_HEAD, Upstream, chat, chunk, event, http, send, stream
+from tests.support.upstream import CLOSE, STREAM_HEAD, Upstream, chat, chunk, event, http, send, stream, wait
 
 from freehold.gateway.app import Doors
 from freehold.gateway.callers.spending import spending
@@ -188,3 +188,16 @@ def test_a_client_that_leaves_is_charged_for_what_it_cost(opened, up, tmp_path):
     amount, reserved = account(tmp_path, 1, gateway)
     assert gateway.ledger.calls[0].outcome in {"cancelled", "incomplete"}
     assert (reserved, Decimal("0.003") <= amount < Decimal("0.02")) == (0, True)
+
+
+@pytest.mark.parametrize(("dollars", "asked"), [(0.9, 1), (2.0, 2)])
+def test_nobody_is_asked_twice_with_money_that_the_key_does_not_have(opened, up, dollars, asked):
+    gateway, client, _ = opened(gateway={"hedge": True}, budget=keys.budget(dollars))
+    up.choose = lambda _: (wait(0.03), send(http(200, chat("usual"))))
+    for _ in range(20):
+        client.chat.completions.create(model="m", messages=ASKED, max_tokens=5)
+    up.choose = None
+    before = len(up.requests)
+    up.play(wait(0.5), send(http(200, chat("slow"))))
+    client.chat.completions.create(model="m", messages=ASKED, max_tokens=300)
+    assert len(up.requests) == before + asked

@@ -277,7 +277,8 @@ class ModelCall:
         body = exchange.body if streamed == self.call.streamed else dialect.unstreamed(exchange.body)
         outgoing = Outgoing(b"POST", exchange.path, exchange.headers, body, resolution.data_class, dialect.name)
         task = self._gateway.task_key(resolution)
-        return Wanted(dialect, outgoing, purpose, self.call.model, self._asked, streamed, task)
+        wanted = Wanted(dialect, outgoing, purpose, self.call.model, self._asked, streamed, task)
+        return wanted if self._admission is None else wanted._replace(afford=self._admission.extend)
 
     def _refuse(self, error: FreeholdError, reason: str) -> None:
         call = self.call

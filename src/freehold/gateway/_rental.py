@@ -73,7 +73,8 @@ class Wanted(NamedTuple):
     """What is to be rented.
 
     `model`: the name in the request. `asked`: the request as it was read. `streamed`: the answer will be a stream.
-    `task`: whose deadlines hold, by its name in the settings; "" where the gateway's do.
+    `task`: whose deadlines hold, by its name in the settings; "" where the gateway's do. `afford` says whether the
+    caller may pay for a second request beside the first, and reserves for it.
     """
 
     dialect: Dialect
@@ -83,6 +84,7 @@ class Wanted(NamedTuple):
     asked: Asked
     streamed: bool
     task: str = ""
+    afford: Callable[[], bool] = lambda: True
 
 
 class Rental:
@@ -279,7 +281,9 @@ class Rental:
         self._timer = None
         if len(self._tries) == 1 and self._hedge is None:
             permit = self._course.hedge(self._tries[0].permit.target)
-            if permit is not None:
+            if permit is not None and not self._wanted.afford():
+                permit.done("cancelled")
+            elif permit is not None:
                 self._hedge = permit
                 self._ask(permit, "hedge")
 
