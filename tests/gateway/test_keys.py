@@ -192,7 +192,7 @@ def test_a_client_that_leaves_is_charged_for_what_it_cost(opened, up, tmp_path):
 
 @pytest.mark.parametrize(("dollars", "asked"), [(0.9, 1), (2.0, 2)])
 def test_nobody_is_asked_twice_with_money_that_the_key_does_not_have(opened, up, dollars, asked):
-    gateway, client, _ = opened(gateway={"hedge": True}, budget=keys.budget(dollars))
+    _, client, _ = opened(gateway={"hedge": True}, budget=keys.budget(dollars))
     up.choose = lambda _: (wait(0.03), send(http(200, chat("usual"))))
     for _ in range(20):
         client.chat.completions.create(model="m", messages=ASKED, max_tokens=5)
