@@ -34,7 +34,6 @@ def test_a_second_provider_keeps_it():
     assert got.availability >= PROMISED, got
 
 
-def test_an_owned_model_keeps_it_for_answers_that_can_still_be_taken_back():
-    """A stream that is cut after its first byte cannot; the benchmark has the figure with streams."""
-    got = replay(second=False, owned=True, streams=False, **PLAYED)
+def test_so_does_an_owned_model():
+    got = replay(second=False, owned=True, **PLAYED)
     assert got.availability >= PROMISED, got

@@ -213,7 +213,8 @@ class ModelCall:
         call.provider, call.outcome, call.usage = result.provider, result.outcome, result.usage
         call.status = result.status
         call.model = result.model or call.model
-        self._gateway.sunsets.note(call.provider, call.model, result.headers)
+        if self._rental is not None and self._rental.legs:  # under the name that the answer gives itself
+            self._gateway.sunsets.note(call.provider, self._rental.legs[-1].model, result.headers)
         self._recorded_ms = recorded_ms(result.headers, trusted=self._gateway.settings.trust_replay_times)
         if result.ttft_ms is not None and self._rental is not None:
             call.ttft_ms = result.ttft_ms + self._rental.legs[-1].offset_ms
@@ -277,7 +278,8 @@ class ModelCall:
         body = exchange.body if streamed == self.call.streamed else dialect.unstreamed(exchange.body)
         outgoing = Outgoing(b"POST", exchange.path, exchange.headers, body, resolution.data_class, dialect.name)
         task = self._gateway.task_key(resolution)
-        wanted = Wanted(dialect, outgoing, purpose, self.call.model, self._asked, streamed, task)
+        stand_in = purpose == "escalate" and self._may_rescue
+        wanted = Wanted(dialect, outgoing, purpose, self.call.model, self._asked, streamed, task, stand_in=stand_in)
         return wanted if self._admission is None else wanted._replace(afford=self._admission.extend)
 
     def _refuse(self, error: FreeholdError, reason: str) -> None:
@@ -336,12 +338,18 @@ class ModelCall:
         self._audit = Audit(self._gateway, turn, self._dialect, self._settle)
         self._audit.start(self._wanted("audit"), self._targets, self._began)
 
-    def _rescue(self) -> bool:
-        """Serve the owned answer although it was not sure: every provider failed, and the task's settings want it."""
+    @property
+    def _may_rescue(self) -> bool:
+        """Whether the owned model's answer may serve although it was not sure: the task's settings want it."""
         turn = self._turn
-        if turn is None or turn.answer is None or not turn.in_scope or self._exchange.streaming:
+        if turn is None or turn.answer is None or not turn.in_scope or turn.route.paused:
             return False
-        if turn.route.paused or not self._gateway.task_settings(self._resolution).owned_fallback:
+        return self._gateway.task_settings(self._resolution).owned_fallback
+
+    def _rescue(self) -> bool:
+        """Serve the owned answer where every provider failed, before the client has got a byte; True where it was."""
+        turn = self._turn
+        if turn is None or not self._may_rescue or self._exchange.streaming:
             return False
         self.call.reason = reasons.OWNED_FALLBACK
         self._owned_leg = turn.leg("fallback", served=True)

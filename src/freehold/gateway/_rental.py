@@ -74,7 +74,8 @@ class Wanted(NamedTuple):
 
     `model`: the name in the request. `asked`: the request as it was read. `streamed`: the answer will be a stream.
     `task`: whose deadlines hold, by its name in the settings; "" where the gateway's do. `afford` says whether the
-    caller may pay for a second request beside the first, and reserves for it.
+    caller may pay for a second request beside the first, and reserves for it. `stand_in`: an owned answer is at hand
+    that serves where no target is well, so that none that is out need be asked.
     """
 
     dialect: Dialect
@@ -85,6 +86,7 @@ class Wanted(NamedTuple):
     streamed: bool
     task: str = ""
     afford: Callable[[], bool] = lambda: True
+    stand_in: bool = False
 
 
 class Rental:
@@ -119,7 +121,9 @@ class Rental:
         priority = _PRIORITY[wanted.purpose]
         since = began if priority == LIVE else terms.clock()
         ends_at = since + terms.timetable.call_s(wanted.task)
-        self._course = Course(terms.health, names, priority, ends_at, streamed=wanted.streamed)
+        self._course = Course(
+            terms.health, names, priority, ends_at, streamed=wanted.streamed, stand_in=wanted.stand_in
+        )
         self._follow(self._course.first())
 
     def cancel(self) -> Usage | None:

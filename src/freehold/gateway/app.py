@@ -159,6 +159,7 @@ class Gateway:
             await asyncio.wait(tuple(self._tasks), timeout=5.0)
         await self.owned.close()
         self.callers.close()
+        await asyncio.to_thread(self.sunsets.settle)
         self._audits.close()
 
     # what calls use

@@ -379,3 +379,10 @@ def test_latencies_are_known_after_twenty_answers(bench):
     assert bench.health.typical_s(A) == 2.0
     assert bench.health.probe_s(A, streamed=False) == 4.0
     assert bench.health.probe_s(A, streamed=True) == 1.0
+
+
+def test_where_somebody_stands_in_nobody_who_is_out_is_asked(bench):
+    bench.attempt(A, "failed", 5)
+    assert bench.begin(A).target == A, "the last is asked although it is out"
+    assert bench.begin(A, stand_in=True) is No.BARRED
+    assert bench.begin(A, B, stand_in=True).target == B

@@ -39,11 +39,15 @@ class Course:
         priority: who waits for the answer.
         ends_at: when the call must be over, on the clock of `health`.
         streamed: whether the answer will be a stream.
+        stand_in: whether somebody else answers where all are out.
     """
 
-    __slots__ = ("_again", "_chain", "_full", "_health", "_pauses", "_priority", "_tried", "ends_at", "streamed")
+    __slots__ = ("_again", "_chain", "_full", "_health", "_pauses", "_priority", "_stand_in", "_tried", "ends_at",
+                 "streamed")  # fmt: skip
 
-    def __init__(self, health: Health, chain: Chain, priority: int, ends_at: float, *, streamed: bool) -> None:
+    def __init__(
+        self, health: Health, chain: Chain, priority: int, ends_at: float, *, streamed: bool, stand_in: bool = False
+    ) -> None:
         self._health = health
         self._chain = chain
         self._priority = priority
@@ -51,6 +55,7 @@ class Course:
         self._again: TargetName | None = None
         self._full: Chain = ()
         self._pauses = 0
+        self._stand_in = stand_in
         self.ends_at = ends_at
         self.streamed = streamed
 
@@ -112,7 +117,8 @@ class Course:
 
     def _begin(self, chain: Chain) -> Step:
         asked = {one.provider for one in self._tried} if self._tried else ()
-        return self._step(self._health.begin(chain, self._priority, streamed=self.streamed, asked=asked), chain)
+        permit = self._health.begin(chain, self._priority, streamed=self.streamed, asked=asked, stand_in=self._stand_in)
+        return self._step(permit, chain)
 
     def _step(self, permit: Permit | No, chain: Chain) -> Step:
         if isinstance(permit, Permit):

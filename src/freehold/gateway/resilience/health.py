@@ -126,7 +126,15 @@ class Health:
 
     # asking
 
-    def begin(self, chain: Chain, priority: int, *, streamed: bool = False, asked: Collection[str] = ()) -> Permit | No:
+    def begin(
+        self,
+        chain: Chain,
+        priority: int,
+        *,
+        streamed: bool = False,
+        asked: Collection[str] = (),
+        stand_in: bool = False,
+    ) -> Permit | No:
         """Leave to ask the first target of a chain that is well and has room.
 
         Where all are out, the one that is soonest back is asked all the same: the last target is never ejected. That
@@ -138,6 +146,7 @@ class Health:
             streamed: the answer will be a stream.
             asked: the providers that this call has asked before. Another attempt at one of them costs a retry from its
                 budget, whatever the model.
+            stand_in: somebody else answers where all are out, so that none of them is asked then.
         """
         now = self.clock()
         full = False
@@ -153,6 +162,8 @@ class Health:
                 return self._permit(state, now, streamed=streamed, pays=not again)
         if full:
             return No.FULL
+        if stand_in:
+            return No.BARRED
         return self._last_resort(chain, priority, now, streamed=streamed, asked=asked)
 
     def again(self, target: TargetName, priority: int, *, streamed: bool = False) -> Permit | No:
