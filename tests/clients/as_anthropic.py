@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.clients.said import UNKNOWN, Said, pieces
+from tests.clients.said import SEAL, UNKNOWN, Said, pieces
 from tests.support.anthropic_upstream import event
 
 COUNT = b'{"input_tokens":14}'
@@ -16,6 +16,20 @@ MODELS = json.dumps(
         "has_more": False,
         "first_id": "claude-sonnet-5",
         "last_id": "claude-sonnet-5",
+    }
+).encode()
+BATCH = json.dumps(
+    {
+        "id": "msgbatch_up",
+        "type": "message_batch",
+        "processing_status": "in_progress",
+        "request_counts": {"processing": 1, "succeeded": 0, "errored": 0, "canceled": 0, "expired": 0},
+        "created_at": "2026-01-01T00:00:00Z",
+        "expires_at": "2026-01-02T00:00:00Z",
+        "ended_at": None,
+        "archived_at": None,
+        "cancel_initiated_at": None,
+        "results_url": None,
     }
 ).encode()
 _ERRORS = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error", 529: "overloaded_error"}
@@ -46,6 +60,8 @@ def message(asked: dict[str, Any], said: Said) -> tuple[bytes, tuple[bytes, ...]
         {"type": "tool_use", "id": f"toolu_up_{n}", "name": name, "input": given}
         for n, (name, given) in enumerate(said.calls)
     ] or [{"type": "text", "text": said.text}]
+    if said.thought:
+        content.insert(0, {"type": "thinking", "thinking": said.thought, "signature": SEAL})
     head: dict[str, Any] = {"id": "msg_up", "type": "message", "role": "assistant", "model": asked["model"]}
     more = {"x_of_tomorrow": UNKNOWN} if said.unknown else {}
     reason = {"stop_reason": "tool_use" if said.calls else "end_turn", "stop_sequence": None}
@@ -65,5 +81,9 @@ def message(asked: dict[str, Any], said: Said) -> tuple[bytes, tuple[bytes, ...]
 def _grown(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     if block["type"] == "text":
         return block | {"text": ""}, [{"type": "text_delta", "text": piece} for piece in pieces(block["text"])]
+    if block["type"] == "thinking":
+        grown = [{"type": "thinking_delta", "thinking": piece} for piece in pieces(block["thinking"])]
+        sealed = {"type": "signature_delta", "signature": block["signature"]}
+        return block | {"thinking": "", "signature": ""}, [*grown, sealed]
     written = ["", *pieces(json.dumps(block["input"]))]
     return block | {"input": {}}, [{"type": "input_json_delta", "partial_json": piece} for piece in written]

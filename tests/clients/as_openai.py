@@ -7,7 +7,7 @@ import json
 import struct
 from typing import Any
 
-from tests.clients.said import UNKNOWN, Said, pieces
+from tests.clients.said import SEAL, UNKNOWN, Said, pieces
 from tests.support.upstream import DONE, event
 from tests.support.upstream import chat as chat_body
 
@@ -17,6 +17,17 @@ MODELS = json.dumps(
         "data": [
             {"id": name, "object": "model", "created": 1, "owned_by": "up"} for name in ("gpt-4.1", "gpt-4.1-mini")
         ],
+    }
+).encode()
+BATCH = json.dumps(
+    {
+        "id": "batch_up",
+        "object": "batch",
+        "endpoint": "/v1/chat/completions",
+        "input_file_id": "file-up",
+        "completion_window": "24h",
+        "status": "validating",
+        "created_at": 1,
     }
 ).encode()
 _ERRORS = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded", 500: "server_error"}
@@ -108,6 +119,8 @@ def response(asked: dict[str, Any], said: Said) -> tuple[bytes, tuple[bytes, ...
     items = [_call_item(n, name, json.dumps(given)) for n, (name, given) in enumerate(said.calls)] or [
         _message_item(said.text)
     ]
+    if said.thought:
+        items.insert(0, _thought_item(said.thought))
     head = {
         "id": "resp_up",
         "object": "response",
@@ -153,6 +166,11 @@ def _message_item(text: str) -> dict[str, Any]:
     return {"type": "message", "id": "msg_up", "role": "assistant", "status": "completed", "content": [part]}
 
 
+def _thought_item(thought: str) -> dict[str, Any]:
+    summary = [{"type": "summary_text", "text": thought}]
+    return {"type": "reasoning", "id": "rs_up", "summary": summary, "encrypted_content": SEAL}
+
+
 def _call_item(n: int, name: str, arguments: str) -> dict[str, Any]:
     head = {"type": "function_call", "id": f"fc_up_{n}", "call_id": f"call_up_{n}", "status": "completed"}
     return head | {"name": name, "arguments": arguments}
@@ -162,6 +180,18 @@ def _item_events(index: int, item: dict[str, Any]) -> list[tuple[str, dict[str, 
     at = {"item_id": item["id"], "output_index": index}
     added, done = "response.output_item.added", "response.output_item.done"
     end = (done, {"output_index": index, "item": item})
+    if item["type"] == "reasoning":
+        thought = item["summary"][0]
+        inside = at | {"summary_index": 0}
+        grown = [("response.reasoning_summary_text.delta", inside | {"delta": one}) for one in pieces(thought["text"])]
+        return [
+            (added, {"output_index": index, "item": item | {"summary": []}}),
+            ("response.reasoning_summary_part.added", inside | {"part": thought | {"text": ""}}),
+            *grown,
+            ("response.reasoning_summary_text.done", inside | {"text": thought["text"]}),
+            ("response.reasoning_summary_part.done", inside | {"part": thought}),
+            end,
+        ]
     if item["type"] == "function_call":
         begun = item | {"status": "in_progress", "arguments": ""}
         grown = [

@@ -9,6 +9,8 @@ from typing import Any
 HELLO = "Grüße, 日本 🙂"
 TOOLS_ANSWER = "7 degrees in Paris, 12 in Rome."
 TOOL_CALLS: tuple[tuple[str, dict[str, Any]], ...] = (("weather", {"city": "Paris"}), ("weather", {"city": "Rome"}))
+THOUGHT, SEAL = "Hm. Well.", "c2VhbGVk"
+"""What was thought before an answer, and the seal that clients give back with it."""
 WEATHER = {"city": "Rome", "degrees": 12}
 IMAGE_ANSWER = "image/png 70"
 UNKNOWN = {"deep": [1, {"deeper": None}]}
@@ -21,6 +23,7 @@ class Said:
 
     text: str = ""
     calls: tuple[tuple[str, dict[str, Any]], ...] = ()
+    thought: str = ""
     logprobs: bool = False
     unknown: bool = False
 

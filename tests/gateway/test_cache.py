@@ -106,3 +106,4 @@ def test_it_forgets_in_time_and_when_full():
 def test_a_key_is_no_concatenation():
     one = AnswerCache.key("a", [], "openai.chat", b"b")
     assert one != AnswerCache.key("", [], "aopenai.chat", b"b")
+    assert one != AnswerCache.key("a", [], "openai.chat", b"b", b"beta=true")

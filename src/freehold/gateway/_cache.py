@@ -1,7 +1,7 @@
 """Answers that were given before, for tasks that want the same request answered alike.
 
-Exact matches alone: a key is a digest of the caller, the dialect and the body, byte for byte. There is no look-up by
-likeness: two prompts that read alike may want different answers, and no threshold tells which.
+Exact matches alone: a key is a digest of the caller, the dialect, the body and the URL's query, byte for byte. There is
+no look-up by likeness: two prompts that read alike may want different answers, and no threshold tells which.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class AnswerCache:
         self._bytes = 0
 
     @staticmethod
-    def key(caller: str, headers: Headers, dialect: str, body: bytes) -> bytes:
+    def key(caller: str, headers: Headers, dialect: str, body: bytes, query: bytes = b"") -> bytes:
         """The key of a request: no answer passes from one caller to another, with a virtual key or one of their own."""
         digest = hashlib.blake2b(digest_size=16)
         own = b"\n".join(value for name, value in headers if name in _CALLER)
-        for part in (caller.encode(), own, dialect.encode(), body):
+        for part in (caller.encode(), own, dialect.encode(), body, query):
             digest.update(len(part).to_bytes(8, "big"))
             digest.update(part)
         return digest.digest()

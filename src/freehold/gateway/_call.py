@@ -186,7 +186,8 @@ class ModelCall:
         seconds = gateway.task_settings(self._resolution).cache_s
         if not seconds or self._resolution.data_class != "ordinary":
             return False
-        key = gateway.cache.key(call.key, self._exchange.headers, self._dialect.name, call.request)
+        exchange = self._exchange
+        key = gateway.cache.key(call.key, exchange.headers, self._dialect.name, call.request, exchange.query)
         kept = gateway.cache.get(key)
         gateway.metrics.cache.add((self._resolution.task_name, "miss" if kept is None else "hit"))
         if kept is None:
@@ -277,6 +278,7 @@ class ModelCall:
         streamed = self.call.streamed and purpose != "audit"
         body = exchange.body if streamed == self.call.streamed else dialect.unstreamed(exchange.body)
         outgoing = Outgoing(b"POST", exchange.path, exchange.headers, body, resolution.data_class, dialect.name)
+        outgoing = outgoing._replace(query=exchange.query) if exchange.query else outgoing
         task = self._gateway.task_key(resolution)
         stand_in = purpose == "escalate" and self._may_rescue
         wanted = Wanted(dialect, outgoing, purpose, self.call.model, self._asked, streamed, task, stand_in=stand_in)

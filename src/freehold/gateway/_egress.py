@@ -27,7 +27,8 @@ class Outgoing(NamedTuple):
     `dialect` names the format of the body; "" for a request that is no call (a file, a list of models), whose `path`
     goes to the provider as it is. `model`: the name that the provider knows, "" where the body's own holds.
     `data_class` None: it could not be told. `trusted`: the provider is the one the client addressed, so that the
-    client's own key may go to it. `patience`: how long it may take; None: what the provider's settings say.
+    client's own key may go to it. `query`: what the client's URL said after its `?`, for calls. `patience`: how long
+    it may take; None: what the provider's settings say.
     """
 
     method: bytes
@@ -38,6 +39,7 @@ class Outgoing(NamedTuple):
     dialect: str = ""
     model: str = ""
     trusted: bool = True
+    query: bytes = b""
     patience: Deadlines | None = None
 
 

@@ -15,6 +15,7 @@ export const HELLO = "Grüße, 日本 🙂";
 export const TOOLS_ANSWER = "7 degrees in Paris, 12 in Rome.";
 export const WEATHER = { city: "Rome", degrees: 12 };
 export const CITIES = ["Paris", "Rome"];
+export const [THOUGHT, SEAL] = ["Hm. Well.", "c2VhbGVk"];
 export const UNKNOWN = { deep: [1, { deeper: null }] };
 export const PARAMETERS = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
 export const OUTPUT = {

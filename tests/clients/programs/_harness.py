@@ -34,6 +34,7 @@ HELLO = "Grüße, 日本 🙂"
 TOOLS_ANSWER = "7 degrees in Paris, 12 in Rome."
 WEATHER = {"city": "Rome", "degrees": 12}
 CITIES = ["Paris", "Rome"]
+THOUGHT, SEAL = "Hm. Well.", "c2VhbGVk"
 UNKNOWN = {"deep": [1, {"deeper": None}]}
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 OUTPUT = {

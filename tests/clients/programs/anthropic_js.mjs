@@ -2,7 +2,7 @@
 import Anthropic from "@anthropic-ai/sdk";
 import {
   BY_GPT, CITIES, CLAUDE, HELLO, IMAGE_ANSWER, KEY, OUTPUT, OWNED_ANSWER, OWNED_TEXT, PARAMETERS, PNG_BASE64,
-  POOR_KEY, SYSTEM, TOOLS_ANSWER, UNKNOWN, URL, WEATHER, check, fields, holds, main, raises, same, seconds,
+  POOR_KEY, SEAL, SYSTEM, THOUGHT, TOOLS_ANSWER, UNKNOWN, URL, WEATHER, check, fields, holds, main, raises, same, seconds,
 } from "./_harness.mjs";
 
 const client = new Anthropic({ baseURL: URL, apiKey: KEY });
@@ -67,6 +67,24 @@ check("anthropic.messages_images", async () => {
   same((await ask("", { messages })).content[0].text, IMAGE_ANSWER);
 });
 
+check("anthropic.messages_thinking", async () => {
+  const remembered = async (content) => {
+    const messages = [...asked("think"), { role: "assistant", content }, ...asked("remember")];
+    return (await ask("", { messages })).content[0].text;
+  };
+  const thinking = { type: "adaptive" };
+  const { content } = await ask("think", { thinking });
+  same([content[0].thinking, content[1].text, await remembered(content)], [THOUGHT, HELLO, SEAL]);
+  const streamed = await client.messages.stream(question("think", { thinking })).finalMessage();
+  same(await remembered(streamed.content), SEAL);
+});
+
+check("anthropic.messages_beta", async () => {
+  const beta = { ...question("beta"), betas: ["new-2099-01-01"] };
+  const answer = await client.beta.messages.create(beta, { query: { beta: "true" } });
+  same(answer.content[0].text, "beta=true new-2099-01-01");
+});
+
 check("anthropic.messages_unknown", async () => {
   const answer = await ask("echo", { x_new: UNKNOWN });
   same(JSON.parse(answer.content[0].text), { x_new: UNKNOWN });
@@ -79,6 +97,11 @@ check("anthropic.count_tokens", async () => {
 
 check("anthropic.models", async () => {
   same((await all(client.models.list())).map((one) => one.id), [CLAUDE]);
+});
+
+check("anthropic.batches", async () => {
+  const requests = [{ custom_id: "1", params: question("hello") }];
+  same((await client.messages.batches.create({ requests })).id, "msgbatch_up");
 });
 
 check("anthropic.errors", async () => {

@@ -18,7 +18,9 @@ from _harness import (
     PARAMETERS,
     PNG_BASE64,
     POOR_KEY,
+    SEAL,
     SYSTEM,
+    THOUGHT,
     TOOLS_ANSWER,
     UNKNOWN,
     URL,
@@ -117,6 +119,27 @@ def _():
     same(client.messages.create(model=CLAUDE, max_tokens=9, messages=[turn]).content[0].text, IMAGE_ANSWER)
 
 
+@check("anthropic.messages_thinking")
+def _():
+    def remembered(content) -> str:
+        turns = [*asked("think"), {"role": "assistant", "content": content}, *asked("remember")]
+        return client.messages.create(model=CLAUDE, max_tokens=1000, messages=turns).content[0].text
+
+    thinking = {"thinking": {"type": "adaptive"}}
+    answer = ask("think", **thinking)
+    same((answer.content[0].thinking, answer.content[1].text), (THOUGHT, HELLO))
+    same(remembered(answer.content), SEAL)
+    with client.messages.stream(model=CLAUDE, max_tokens=1000, messages=asked("think"), **thinking) as stream:
+        same(remembered(stream.get_final_message().content), SEAL)
+
+
+@check("anthropic.messages_beta")
+def _():
+    beta = {"betas": ["new-2099-01-01"], "extra_query": {"beta": "true"}}
+    answer = client.beta.messages.create(model=CLAUDE, max_tokens=9, messages=asked("beta"), **beta)
+    same(answer.content[0].text, "beta=true new-2099-01-01")
+
+
 @check("anthropic.messages_unknown")
 def _():
     answer = ask("echo", extra_body={"x_new": UNKNOWN})
@@ -132,6 +155,12 @@ def _():
 @check("anthropic.models")
 def _():
     same([one.id for one in client.models.list()], [CLAUDE])
+
+
+@check("anthropic.batches")
+def _():
+    params = {"model": CLAUDE, "max_tokens": 9, "messages": asked("hello")}
+    same(client.messages.batches.create(requests=[{"custom_id": "1", "params": params}]).id, "msgbatch_up")
 
 
 @check("anthropic.errors")

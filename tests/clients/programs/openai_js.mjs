@@ -2,7 +2,7 @@
 import OpenAI, { toFile } from "openai";
 import {
   BY_CLAUDE, CITIES, GPT, HELLO, IMAGE_ANSWER, KEY, OPENAI_URL, OUTPUT, OWNED_ANSWER, OWNED_TEXT, PARAMETERS,
-  PNG_BASE64, POOR_KEY, SYSTEM, TOOLS_ANSWER, UNKNOWN, WEATHER, check, fields, holds, main, raises, same, seconds,
+  PNG_BASE64, POOR_KEY, SEAL, SYSTEM, THOUGHT, TOOLS_ANSWER, UNKNOWN, WEATHER, check, fields, holds, main, raises, same, seconds,
 } from "./_harness.mjs";
 
 const client = new OpenAI({ baseURL: OPENAI_URL, apiKey: KEY });
@@ -71,6 +71,12 @@ check("openai.chat_images", async () => {
   same((await ask("", { messages })).choices[0].message.content, IMAGE_ANSWER);
 });
 
+check("openai.chat_audio", async () => {
+  const sound = { type: "input_audio", input_audio: { data: "UklGRg==", format: "wav" } };
+  const messages = [{ role: "user", content: [{ type: "text", text: "do:audio" }, sound] }];
+  same((await ask("", { messages })).choices[0].message.content, "wav 4");
+});
+
 check("openai.chat_choices", async () => {
   same((await ask("hello", { n: 3 })).choices.map((one) => one.message.content), [HELLO, HELLO, HELLO]);
 });
@@ -101,6 +107,19 @@ check("openai.responses_tools", async () => {
   same((await client.responses.create({ model: GPT, input, tools: FLAT_TOOLS })).output_text, TOOLS_ANSWER);
 });
 
+check("openai.responses_reasoning", async () => {
+  const remembered = async (output) => {
+    const input = [...output, ...asked("remember")];
+    return (await client.responses.create({ model: GPT, input })).output_text;
+  };
+  const question = { model: GPT, input: "do:think", include: ["reasoning.encrypted_content"] };
+  const answer = await client.responses.create(question);
+  same([answer.output[0].summary[0].text, answer.output_text], [THOUGHT, HELLO]);
+  same(await remembered(answer.output), SEAL);
+  const streamed = await client.responses.stream(question).finalResponse();
+  same(await remembered(streamed.output.map(({ parsed, ...item }) => item)), SEAL);
+});
+
 check("openai.completions", async () => {
   same((await client.completions.create({ model: GPT, prompt: "do:hello" })).choices[0].text, HELLO);
 });
@@ -121,7 +140,10 @@ check("openai.models", async () => {
 
 check("openai.files", async () => {
   const file = await toFile(Buffer.from('{"custom_id":"1"}\n'), "batch.jsonl");
-  same((await client.files.create({ file, purpose: "batch" })).id, "file-up");
+  const made = await client.files.create({ file, purpose: "batch" });
+  same(made.id, "file-up");
+  const batch = { input_file_id: made.id, endpoint: "/v1/chat/completions", completion_window: "24h" };
+  same((await client.batches.create(batch)).id, "batch_up");
 });
 
 check("openai.errors", async () => {

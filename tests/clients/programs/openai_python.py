@@ -19,7 +19,9 @@ from _harness import (
     PARAMETERS,
     PNG_URL,
     POOR_KEY,
+    SEAL,
     SYSTEM,
+    THOUGHT,
     TOOLS_ANSWER,
     UNKNOWN,
     WEATHER,
@@ -127,6 +129,13 @@ def _():
     same(answer.choices[0].message.content, IMAGE_ANSWER)
 
 
+@check("openai.chat_audio")
+def _():
+    sound = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
+    turn = {"role": "user", "content": [{"type": "text", "text": "do:audio"}, sound]}
+    same(client.chat.completions.create(model=GPT, messages=[turn]).choices[0].message.content, "wav 4")
+
+
 @check("openai.chat_choices")
 def _():
     same([one.message.content for one in ask(n=3).choices], [HELLO] * 3)
@@ -167,6 +176,20 @@ def _():
     same(client.responses.create(model=GPT, input=asked, tools=FLAT_TOOLS).output_text, TOOLS_ANSWER)
 
 
+@check("openai.responses_reasoning")
+def _():
+    def remembered(output) -> str:
+        turns = [one.model_dump(exclude_none=True) for one in output]
+        turns.append({"role": "user", "content": "do:remember"})
+        return client.responses.create(model=GPT, input=turns).output_text
+
+    asked = {"model": GPT, "input": "do:think", "include": ["reasoning.encrypted_content"]}
+    answer = client.responses.create(**asked)
+    same((answer.output[0].summary[0].text, answer.output_text, remembered(answer.output)), (THOUGHT, HELLO, SEAL))
+    with client.responses.stream(**asked) as stream:
+        same(remembered(stream.get_final_response().output), SEAL)
+
+
 @check("openai.completions")
 def _():
     same(client.completions.create(model=GPT, prompt="do:hello").choices[0].text, HELLO)
@@ -195,6 +218,8 @@ def _():
 def _():
     made = client.files.create(file=("batch.jsonl", b'{"custom_id":"1"}\n'), purpose="batch")
     same(made.id, "file-up")
+    batch = client.batches.create(input_file_id=made.id, endpoint="/v1/chat/completions", completion_window="24h")
+    same(batch.id, "batch_up")
 
 
 @check("openai.errors")

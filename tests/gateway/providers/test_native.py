@@ -99,3 +99,24 @@ def test_an_alias_changes_the_model_and_no_other_byte(up, tmp_path):
     assert json.loads(sent) == json.loads(BODY) | {"model": "real-1"}
     assert b'"x":1.50' in sent, "numbers keep their digits"
     assert (call.model, call.legs[0].model) == ("real-1", "up-1"), "asked for by name, and what the answer says"
+
+
+def test_a_query_goes_to_the_provider_addressed(up, tmp_path):
+    sent, *_ = asked(up, tmp_path, provider("anthropic", up), "/v1/messages?beta=true&x=%20y", message())
+    assert sent.head.startswith(b"POST /v1/messages?beta=true&x=%20y HTTP/1.1\r\n")
+    table = provider("azure", up, api_version="2024-10-21")
+    sent, *_ = asked(up, tmp_path, table, "/v1/chat/completions?api-version=2099-01-01")
+    assert sent.head.startswith(b"POST /openai/deployments/m-1/chat/completions?api-version=2024-10-21 HTTP/1.1\r\n")
+
+
+def test_a_query_may_hold_a_key_and_goes_to_no_fallback(up, tmp_path):
+    with Upstream() as other:
+        first = {"kind": "openai", "base_url": up.url, "fallback": "other"}
+        second = {"kind": "openai", "base_url": other.url}
+        made = settings(default_provider="first", providers={"first": first, "other": second}, gateway={"retries": 0})
+        up.play(send(http(503, b"{}")))
+        with running(made, tmp_path) as gateway, connect(gateway.port) as sock:
+            sock.sendall(request_bytes(BODY, "/v1/chat/completions?key=secret"))
+            assert read_response(sock)[0] == 200
+        assert up.requests[-1].head.startswith(b"POST /v1/chat/completions?key=secret HTTP/1.1\r\n")
+        assert other.requests[-1].head.startswith(b"POST /v1/chat/completions HTTP/1.1\r\n")

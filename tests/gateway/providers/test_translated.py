@@ -61,13 +61,16 @@ def last(gateway, before):
 def test_chat_by_claude_whole(gpt_client, gateway, up):
     before = len(gateway.ledger.calls)
     up.play(send(http(200, claude.message("Grüße"), {"request-id": "req_1"})))
-    raw = gpt_client.chat.completions.with_raw_response.create(model="claude/claude-x", messages=ASKED, seed=7)
+    raw = gpt_client.chat.completions.with_raw_response.create(
+        model="claude/claude-x", messages=ASKED, seed=7, extra_query={"beta": "true"}
+    )
     answer = raw.parse()
     assert (answer.choices[0].message.content, answer.choices[0].finish_reason) == ("Grüße", "stop")
     assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (11, 7)
     assert raw.headers["x-freehold-not-carried"].split(", ").count("seed") == 1
     assert raw.headers["request-id"] == "req_1"
     sent = up.requests[-1]
+    assert sent.head.startswith(b"POST /v1/messages HTTP/1.1\r\n"), "nobody knows what the query means there"
     assert json.loads(sent.body)["model"] == "claude-x"
     assert (sent.headers["x-api-key"], "authorization" in sent.headers) == ("sk-own", False)
     call = last(gateway, before)

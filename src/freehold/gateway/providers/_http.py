@@ -114,7 +114,10 @@ class HttpProvider:
         path = self.paths.get(outgoing.dialect, b"")
         if path or not outgoing.dialect:
             body = with_model(outgoing.body, outgoing.model) if outgoing.model else outgoing.body
-            payload = self.payload(outgoing, path or self.relayed(outgoing.path), body, outgoing.headers)
+            path = path or self.relayed(outgoing.path)
+            if outgoing.query and outgoing.trusted:  # it may hold a key, which is for the provider addressed
+                path += b"?" + outgoing.query
+            payload = self.payload(outgoing, path, body, outgoing.headers)
             return self._origin.send(payload, sink, outgoing.patience)
         into = self._translation(outgoing.dialect)
         translated = into.request(outgoing.body, model=outgoing.model or None)

@@ -42,6 +42,7 @@ class AzureProvider(HttpProvider):
             prefix = b"/openai"
             if outgoing.dialect:
                 prefix += b"/deployments/%b" % quote(self._deployment(body), safe="").encode()
+                path = path.partition(b"?")[0]  # which version is for the settings to say
             joint = b"&" if b"?" in path else b"?"
             path = b"%b%b%bapi-version=%b" % (prefix, path, joint, quote(version, safe="").encode())
         return super().payload(outgoing, path, body, headers)
