@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,6 +55,21 @@ def ask(gateway: Running, body: bytes = CHAT.whole, *, path: str = CHAT.path, he
 def ask_streamed(gateway: Running, wire: Wire = CHAT) -> Seen:
     """Make a streamed call."""
     return ask(gateway, wire.streamed, path=wire.path)
+
+
+def ask_at_once(gateway: Running, count: int, body: bytes = CHAT.whole, *, path: str = CHAT.path) -> list[int]:
+    """Make so many calls side by side; their statuses."""
+
+    def one(_: int) -> int:
+        with connect(gateway.port) as sock:
+            sock.sendall(request_bytes(body, path=path))
+            return read_response(sock)[0]
+
+    before = len(gateway.ledger.calls)
+    with ThreadPoolExecutor(count) as pool:
+        statuses = list(pool.map(one, range(count)))
+    gateway.ledger.wait(before + count)
+    return statuses
 
 
 @contextmanager

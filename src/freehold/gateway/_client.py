@@ -18,7 +18,7 @@ from freehold.vocabulary import Usage
 from ._server import MAX_HEAD_BYTES, Headers
 from .resilience.deadlines import Deadlines
 
-_TICK_S = 0.05
+_TICK_S, _REST_S = 0.05, 1.0
 _IDLE_S = 30.0
 _MAX_IDLE = 256
 
@@ -116,8 +116,7 @@ class Attempt:
         connection.begin(self)
 
     def touch(self) -> None:
-        """Bytes have come: the next may take as long again."""
-        self.started_answer = True
+        """Bytes of a body have come: the next may take as long again. Headers alone buy no time."""
         if not self.paused:
             self.deadline = min(self._origin.loop.time() + self._patience.idle_s, self._total)
 
@@ -217,7 +216,7 @@ class UpstreamConnection(asyncio.Protocol):
         if attempt is None:
             self.transport.abort()  # bytes that nobody asked for: this connection cannot be trusted
             return
-        attempt.touch()
+        attempt.started_answer = True
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
@@ -285,6 +284,7 @@ class UpstreamConnection(asyncio.Protocol):
         data = parts[0] if len(parts) == 1 else b"".join(parts)
         if not self._complete:
             if data and attempt.live:
+                attempt.touch()
                 attempt.sink.on_data(data, done=False)
             return
         self.attempt = None
@@ -317,13 +317,14 @@ class Origin:
         self._ssl = ssl.create_default_context() if tls else None
         self._idle: deque[UpstreamConnection] = deque()
         self._ticker: asyncio.TimerHandle | None = None
+        self._resting = False  # nothing is under way, and the ticker only looks after idle connections
 
     def send(self, payload: bytes, sink: Sink, patience: Deadlines | None = None) -> Attempt:
         """Send a serialised request. Answers and failures go to the sink, never before this returns."""
         attempt = Attempt(self, payload, sink, patience or self.patience)
         self.attempts.add(attempt)
-        if self._ticker is None:
-            self._ticker = self.loop.call_later(_TICK_S, self._tick)
+        if self._ticker is None or self._resting:
+            self._tick_in(_TICK_S)
         while self._idle:
             connection = self._idle.pop()
             if connection.open and not connection.transport.is_closing():
@@ -370,5 +371,14 @@ class Origin:
                 attempt.expire()
         while self._idle and now - self._idle[0].idle_since > _IDLE_S:
             self._idle.popleft().transport.close()
-        busy = self.attempts or self._idle
-        self._ticker = self.loop.call_later(_TICK_S if self.attempts else 1.0, self._tick) if busy else None
+        self._ticker = None
+        if self.attempts:
+            self._tick_in(_TICK_S)
+        elif self._idle:
+            self._tick_in(_REST_S)
+
+    def _tick_in(self, seconds: float) -> None:
+        if self._ticker is not None:
+            self._ticker.cancel()
+        self._resting = seconds == _REST_S
+        self._ticker = self.loop.call_later(seconds, self._tick)

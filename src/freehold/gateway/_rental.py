@@ -213,16 +213,16 @@ class Rental:
         except FreeholdError as error:
             self._give_up(error)
             return
-        wait_s = min(self._terms.health.policy.queue_timeout_s, self._course.remaining_s)
-        self._timer = self._terms.later(wait_s, lambda: self._guarded(self._waited))
+        queue_s, call_s = self._terms.health.policy.queue_timeout_s, self._course.remaining_s
+        if queue_s < call_s:
+            self._timer = self._terms.later(queue_s, lambda: self._guarded(self._waited))
+        else:
+            error = DeadlineExceeded("the time of the call was over before there was room for it")
+            self._timer = self._terms.later(call_s, lambda: self._guarded(lambda: self._give_up(error)))
 
     def _waited(self) -> None:
         """The queue took too long."""
-        if self._course.remaining_s:
-            error = self._terms.health.overloaded(_PRIORITY[self._wanted.purpose], "waited")
-        else:
-            error = DeadlineExceeded("the time of the call was over before there was room for it")
-        self._give_up(error)
+        self._give_up(self._terms.health.overloaded(_PRIORITY[self._wanted.purpose], "waited"))
 
     def _give_up(self, error: FreeholdError) -> None:
         """Nobody can be asked: what the last one said, else why."""
