@@ -18,7 +18,7 @@ keys and a promoted task; behind it a scripted provider answers as OpenAI and An
     make clients                                    # every client; needs the package registries, and Node
     python -m tests.clients NAME...                 # some of them
 
-✓ shown by the run · ✗ not so, with the reason below · - the client does not offer it, or does not let it be seen
+✓ shown by the run · ✗ not so, with the reason below · - not offered by the client, or not tried
 
 The only change to each client is its base URL and its key: `http://HOST:8080/v1` for OpenAI's, `http://HOST:8080` for
 Anthropic's.

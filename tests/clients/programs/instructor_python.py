@@ -36,12 +36,13 @@ class Weather(pydantic.BaseModel):
     degrees: int
 
 
-def gpt(mode: instructor.Mode = instructor.Mode.TOOLS, key: str = KEY):
-    return instructor.from_openai(openai.OpenAI(base_url=OPENAI_URL, api_key=key), mode=mode)
+def gpt(mode: instructor.Mode = instructor.Mode.TOOLS, key: str = KEY, **more):
+    return instructor.from_openai(openai.OpenAI(base_url=OPENAI_URL, api_key=key, **more), mode=mode)
 
 
-def claude(key: str = KEY):
-    return instructor.from_anthropic(anthropic.Anthropic(base_url=URL, api_key=key), mode=instructor.Mode.TOOLS)
+def claude(key: str = KEY, **more):
+    client = anthropic.Anthropic(base_url=URL, api_key=key, **more)
+    return instructor.from_anthropic(client, mode=instructor.Mode.TOOLS)
 
 
 def _by_gpt(client, model: str = GPT, order: str = "structured") -> dict:
@@ -59,6 +60,12 @@ def _partial(client, model: str, **more) -> dict:
     return last.model_dump()
 
 
+def _cut(client, model: str, kind: type[Exception], **more) -> None:
+    asked = [{"role": "user", "content": "do:cut"}]
+    with _refused(kind):
+        list(client.create_partial(model=model, messages=asked, response_model=Weather, **more))
+
+
 @contextmanager
 def _refused(kind: type[Exception]) -> Iterator[None]:
     """The block must fail at once because of this error of the official client, however it is wrapped."""
@@ -67,7 +74,7 @@ def _refused(kind: type[Exception]) -> Iterator[None]:
             yield
         except Exception as fault:  # noqa: BLE001 -- its causes are looked at
             chain = [fault, fault.__cause__, fault.__context__, getattr(fault.__cause__, "__cause__", None)]
-            same([type(one) for one in chain if isinstance(one, kind)][:1], [kind])
+            assert any(isinstance(one, kind) for one in chain), f"{chain!r} has no {kind.__name__}"
             return
     raise AssertionError("nothing was raised")
 
@@ -103,14 +110,21 @@ def _():
 
 @check("openai.errors")
 def _():
-    with _refused(openai.NotFoundError):
-        _by_gpt(gpt(), "of-404", "e404")
+    kinds = {401: openai.AuthenticationError, 404: openai.NotFoundError, 429: openai.RateLimitError}
+    for status, kind in (kinds | {500: openai.InternalServerError}).items():
+        with _refused(kind):
+            _by_gpt(gpt(max_retries=0), f"of-{status}", f"e{status}")
 
 
 @check("openai.retry_after")
 def _():
     with takes(at_least=0.99):
         same(_by_gpt(gpt(), "of-busy", "busy"), WEATHER)
+
+
+@check("openai.cut_stream")
+def _():
+    _cut(gpt(), GPT, openai.APIError)
 
 
 @check("openai.key")
@@ -134,6 +148,7 @@ def _():
 @check("openai.translated_stream")
 def _():
     same(_partial(gpt(), BY_CLAUDE), WEATHER)
+    _cut(gpt(), BY_CLAUDE, openai.APIError)
 
 
 @check("anthropic.messages_structured")
@@ -157,14 +172,21 @@ async def _():
 
 @check("anthropic.errors")
 def _():
-    with _refused(anthropic.NotFoundError):
-        _by_claude(claude(), "of-404", "e404")
+    kinds = {401: anthropic.AuthenticationError, 404: anthropic.NotFoundError, 429: anthropic.RateLimitError}
+    for status, kind in (kinds | {529: anthropic.InternalServerError}).items():
+        with _refused(kind):
+            _by_claude(claude(max_retries=0), f"of-{status}", f"e{status}")
 
 
 @check("anthropic.retry_after")
 def _():
     with takes(at_least=0.99):
         same(_by_claude(claude(), "of-busy", "busy"), WEATHER)
+
+
+@check("anthropic.cut_stream")
+def _():
+    _cut(claude(), CLAUDE, anthropic.APIError, max_tokens=1000)
 
 
 @check("anthropic.key")
@@ -187,6 +209,7 @@ def _():
 @check("anthropic.translated_stream")
 def _():
     same(_partial(claude(), BY_GPT, max_tokens=1000), WEATHER)
+    _cut(claude(), BY_GPT, anthropic.APIError, max_tokens=1000)
 
 
 if __name__ == "__main__":

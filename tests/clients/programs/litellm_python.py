@@ -203,8 +203,12 @@ def _():
 
 @check("openai.responses_tools")
 def _():
-    answer = litellm.responses(**gpt(), input="do:tools", tools=FLAT_TOOLS)
+    turns = [{"role": "user", "content": "do:tools"}]
+    answer = litellm.responses(**gpt(), input=turns, tools=FLAT_TOOLS)
     same([json.loads(one.arguments)["city"] for one in answer.output], CITIES)
+    turns += [one.model_dump(exclude_none=True) for one in answer.output]
+    turns += [{"type": "function_call_output", "call_id": one.call_id, "output": "7"} for one in answer.output]
+    same(litellm.responses(**gpt(), input=turns, tools=FLAT_TOOLS).output[0].content[0].text, TOOLS_ANSWER)
 
 
 def _older() -> dict:

@@ -160,9 +160,7 @@ def _():
 
 @check("openai.responses_tools")
 def _():
-    model = responses()
-    answer = model.chat_with_tools([TOOL], "do:tools", allow_parallel_tool_calls=True)
-    same([one.tool_kwargs["city"] for one in model.get_tool_calls_from_response(answer)], CITIES)
+    _tools(responses())
 
 
 @check("openai.completions")
