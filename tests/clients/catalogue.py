@@ -80,7 +80,7 @@ APIS = {"openai": "OpenAI's API", "anthropic": "Anthropic's API"}
 ROWS = {
     "openai.chat": "chat completions",
     "openai.chat_stream": "chat completions, streamed",
-    "openai.chat_async": "chat completions by the asynchronous client, whole and streamed",
+    "openai.chat_async": "chat completions by the asynchronous client",
     "openai.chat_tools": "chat completions: two tool calls at once, and their results",
     "openai.chat_tools_stream": "chat completions: two tool calls, streamed",
     "openai.chat_structured": "structured output",
@@ -110,7 +110,7 @@ ROWS = {
     "openai.translated_tools": "served by an Anthropic model: tools, whole and streamed",
     "anthropic.messages": "messages",
     "anthropic.messages_stream": "messages, streamed",
-    "anthropic.messages_async": "messages by the asynchronous client, whole and streamed",
+    "anthropic.messages_async": "messages by the asynchronous client",
     "anthropic.messages_tools": "two tool calls at once, and their results",
     "anthropic.messages_tools_stream": "two tool calls, streamed",
     "anthropic.messages_structured": "structured output",
