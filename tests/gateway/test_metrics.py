@@ -121,7 +121,7 @@ def test_what_a_killed_process_counted_stays_and_is_counted_on_by_the_next():
     def there():
         mine = Metrics(board, 1)
         mine.attempts.add(("p", "serve", "ok"))
-        mine.in_flight += 1
+        mine.began()
         mine.ended(call(owner="owned", latency_ms=200.0), "t")
         mine.read([("freehold_ledger_written_total", (), 5)])
 

@@ -63,9 +63,11 @@ class ModelCall:
         self._dialect = dialect
         self._began = gateway.clock()
         self.draw = gateway.random.getrandbits(64)
+        now_us = time.time_ns() // 1000
+        trusted = gateway.settings.trust_replay_times
         self.call = Call(
-            id=f"call_{time.time_ns() // 1000:014x}{self.draw:016x}",
-            started_at_us=started_at_us(exchange, trusted=gateway.settings.trust_replay_times),
+            id=f"call_{now_us:014x}{self.draw:016x}",
+            started_at_us=started_at_us(exchange, now_us) if trusted else now_us,
             latency_ms=0.0,
             provider="",
             model="",
@@ -106,7 +108,7 @@ class ModelCall:
             self._reply.refuse(error)
             return
         gateway.calls.add(self)
-        gateway.metrics.in_flight += 1
+        gateway.metrics.began()
         exchange.on_gone = self.gone
         call.model = self._asked.chat.model
         call.streamed = bool(self._asked.chat.stream)
@@ -154,7 +156,7 @@ class ModelCall:
         claim = Claim(
             self._dialect.name,
             chat.model,
-            tuple((one.provider.name, one.model or chat.model) for one in self._targets),
+            tuple([one.name for one in self._targets]),
             task=self._resolution.task_name,
             prompt_tokens=most_prompt_tokens(chat),
             output_limit=chat.max_completion_tokens or chat.max_tokens,
@@ -277,12 +279,13 @@ class ModelCall:
         exchange, dialect, resolution = self._exchange, self._dialect, self._resolution
         streamed = self.call.streamed and purpose != "audit"
         body = exchange.body if streamed == self.call.streamed else dialect.unstreamed(exchange.body)
-        outgoing = Outgoing(b"POST", exchange.path, exchange.headers, body, resolution.data_class, dialect.name)
-        outgoing = outgoing._replace(query=exchange.query) if exchange.query else outgoing
+        outgoing = Outgoing(
+            b"POST", exchange.path, exchange.headers, body, resolution.data_class, dialect.name, query=exchange.query
+        )
         task = self._gateway.task_key(resolution)
         stand_in = purpose == "escalate" and self._may_rescue
-        wanted = Wanted(dialect, outgoing, purpose, self.call.model, self._asked, streamed, task, stand_in=stand_in)
-        return wanted if self._admission is None else wanted._replace(afford=self._admission.extend)
+        afford = _gladly if self._admission is None else self._admission.extend
+        return Wanted(dialect, outgoing, purpose, self.call.model, self._asked, streamed, task, afford, stand_in)
 
     def _refuse(self, error: FreeholdError, reason: str) -> None:
         call = self.call
@@ -364,7 +367,7 @@ class ModelCall:
         """Nothing more goes to the client."""
         elapsed_ms = (self._gateway.clock() - self._began) * 1000.0
         self.call.latency_ms = elapsed_ms if self._recorded_ms is None else self._recorded_ms
-        self._gateway.metrics.in_flight -= 1
+        self._gateway.metrics.answered()
         if self._admission is not None:
             self._admission.settle_call(self.call, self._rental.legs if self._rental is not None else ())
         self._settle()
@@ -405,6 +408,10 @@ def _failed(result: Rented) -> bool:
     if result.error is not None:
         return result.error.status >= 500 and not isinstance(result.error, MissingPrerequisite) and not result.streamed
     return result.status == 429 or result.status >= 500
+
+
+def _gladly() -> bool:
+    return True
 
 
 def _restricted() -> RestrictedRefused:

@@ -42,6 +42,13 @@ class Outgoing(NamedTuple):
     query: bytes = b""
     patience: Deadlines | None = None
 
+    def to(self, model: str, patience: Deadlines, *, trusted: bool) -> Outgoing:
+        """The same to one provider (every call does this, and `_replace` would cost it more)."""
+        return Outgoing(
+            self.method, self.path, self.headers, self.body, self.data_class, self.dialect, model,
+            self.trusted and trusted, self.query, patience,
+        )  # fmt: skip
+
 
 class Provider(Protocol):
     """Somebody who rents out models. Only `send` below may call `transmit`."""

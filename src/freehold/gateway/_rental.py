@@ -117,7 +117,7 @@ class Rental:
         """
         wanted, terms = self._wanted, self._terms
         self._targets, self._began = targets, began
-        self._names = names = tuple(TargetName(one.provider.name, one.model or wanted.model) for one in targets)
+        self._names = names = tuple([one.name for one in targets])
         priority = _PRIORITY[wanted.purpose]
         since = began if priority == LIVE else terms.clock()
         ends_at = since + terms.timetable.call_s(wanted.task)
@@ -243,13 +243,13 @@ class Rental:
             if probe_s is not None and probe_s < patience.first_byte_s:
                 patience = patience._replace(first_byte_s=probe_s)
         # The client's own key belongs to the provider it addressed, and goes to no other.
-        trusted = wanted.outgoing.trusted and target.provider is self._targets[0].provider
+        trusted = target.provider is self._targets[0].provider
         if purpose is None:
             purpose = "fallback" if at and _PRIORITY[wanted.purpose] == LIVE else wanted.purpose
         one = Try(self, wanted.dialect, target, permit, purpose, terms.clock, terms.max_body_bytes)
         self._tries.append(one)
         try:
-            one.send(wanted.outgoing._replace(model=target.model, trusted=trusted, patience=patience), full)
+            one.send(wanted.outgoing.to(target.model, patience, trusted=trusted), full)
         except FreeholdError as error:
             self._not_asked(one, error)
         except Exception as fault:  # noqa: BLE001 -- one call's fault may not cost others their permits

@@ -6,7 +6,6 @@ be about the replay and not about the product.
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 
 from ._server import Exchange, Headers
@@ -16,16 +15,16 @@ RECORDED_MS = b"recorded-latency-ms"
 """Header of a recorded answer: how long it took when it was recorded."""
 
 
-def started_at_us(exchange: Exchange, *, trusted: bool) -> int:
-    """When the call was made: now, or the time its replay states. A time that cannot be read counts as none."""
-    stated = exchange.header(STARTED_AT) if trusted else b""
+def started_at_us(exchange: Exchange, now_us: int) -> int:
+    """When the call was made: the time its replay states, or now. A time that cannot be read counts as none."""
+    stated = exchange.header(STARTED_AT)
     if stated:
         try:
             at = datetime.fromisoformat(stated.decode("ascii"))
         except ValueError:
-            return time.time_ns() // 1000
+            return now_us
         return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1e6)
-    return time.time_ns() // 1000
+    return now_us
 
 
 def recorded_ms(headers: Headers, *, trusted: bool) -> float | None:

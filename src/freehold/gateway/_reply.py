@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import quote
 
 from freehold.errors import FreeholdError, MissingPrerequisite
@@ -14,6 +15,11 @@ from .providers import returned_headers
 
 _JSON = b"content-type: application/json\r\n"
 _EVENT_STREAM = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
+_SERVED_BY: dict[Owner, bytes] = {
+    "owned": b"x-freehold-served-by: owned\r\n",
+    "rented": b"x-freehold-served-by: rented\r\n",
+    "none": b"",
+}
 _NO_RETRY = b"x-should-retry: false\r\n"  # OpenAI's SDKs would try again although nothing can change
 
 
@@ -87,9 +93,10 @@ class Reply:
         return returned_headers(headers, limits=not self.lines) + self._ours("rented")
 
     def _ours(self, owner: Owner) -> bytes:
-        lines = b"x-freehold-call-id: %b\r\n" % self._call_id
-        if self.task:
-            lines += b"x-freehold-task: %b\r\n" % quote(self.task, safe=" ()/:,&+").encode()
-        if owner != "none":
-            lines += b"x-freehold-served-by: %b\r\n" % owner.encode()
-        return lines + self.lines
+        task = _task_line(self.task) if self.task else b""
+        return b"x-freehold-call-id: %b\r\n%b%b%b" % (self._call_id, task, _SERVED_BY[owner], self.lines)
+
+
+@lru_cache(maxsize=1024)
+def _task_line(name: str) -> bytes:
+    return b"x-freehold-task: %b\r\n" % quote(name, safe=" ()/:,&+").encode()

@@ -14,16 +14,21 @@ from freehold.registry.names import folded
 from freehold.settings import Settings
 
 from ._egress import Provider
+from .resilience.policy import TargetName
 
 TASK_PREFIX = "task:"
 _KEPT = 4096
 
 
 class Target(NamedTuple):
-    """A provider and the name that it knows the model by, "" where the request's own name holds."""
+    """A provider and the name that it knows the model by, "" where the request's own name holds.
+
+    `name`: both as they are spoken of, with the request's name where that holds.
+    """
 
     provider: Provider
     model: str
+    name: TargetName
 
 
 class Targets:
@@ -97,13 +102,14 @@ class Targets:
         if renamed:
             model = self._task_model(model.removeprefix(TASK_PREFIX))
         names = self._aliases.get(model) or (model,)
-        return tuple(self._with_fallbacks([self._target(name, dialect, renamed=renamed) for name in names]))
+        chosen = self._with_fallbacks([self._target(name, dialect, renamed=renamed) for name in names])
+        return tuple(Target(one, name, TargetName(one.name, name or model)) for one, name in chosen)
 
-    def _target(self, name: str, dialect: str, *, renamed: bool) -> Target:
+    def _target(self, name: str, dialect: str, *, renamed: bool) -> tuple[Provider, str]:
         provider, slash, model = name.partition("/")
         if slash and provider in self._providers:
-            return Target(self._providers[provider], model)
-        return Target(self.default(dialect), name if renamed else "")
+            return self._providers[provider], model
+        return self.default(dialect), name if renamed else ""
 
     def _task_model(self, task: str) -> str:
         model = self._of_task.get(folded(task))
@@ -115,12 +121,12 @@ class Targets:
             )
         return model
 
-    def _with_fallbacks(self, targets: list[Target]) -> list[Target]:
+    def _with_fallbacks(self, targets: list[tuple[Provider, str]]) -> list[tuple[Provider, str]]:
         """The same with each provider's own fallback after the last, as far as that leads to somebody new."""
-        names = {one.provider.name for one in targets}
-        last = targets[-1]
-        while (name := last.provider.fallback) and name not in names:
+        names = {provider.name for provider, _ in targets}
+        last, model = targets[-1]
+        while (name := last.fallback) and name not in names:
             names.add(name)
-            last = Target(self._providers[name], last.model)
-            targets.append(last)
+            last = self._providers[name]
+            targets.append((last, model))
         return targets

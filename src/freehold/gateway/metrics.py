@@ -114,7 +114,7 @@ class Metrics:
         self._first_tokens = Histogram(mine, "freehold_time_to_first_token_seconds", "owner")
         self._in_flight = counter("freehold_calls_in_flight")
         self._internal_errors = counter("freehold_internal_errors_total")
-        self.in_flight = 0
+        self._in_flight[()] = 0
         self._internal_errors.add((), 0)
         self.read([("freehold_gateway_workers", (), 1), ("freehold_routes_errors_total", (), 0)])
         mine.living = True
@@ -124,9 +124,13 @@ class Metrics:
         """Calls this process is answering now."""
         return self._in_flight[()]
 
-    @in_flight.setter
-    def in_flight(self, value: float) -> None:
-        self._in_flight[()] = value
+    def began(self) -> None:
+        """Count a call that is being answered, until it has `ended`."""
+        self._in_flight.add(())
+
+    def answered(self) -> None:
+        """Count it no more."""
+        self._in_flight.add((), -1)
 
     @property
     def internal_errors(self) -> float:

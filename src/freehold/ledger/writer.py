@@ -107,6 +107,7 @@ class LedgerWriter:
         self._unfinished: deque[tuple[str, int]] = deque()
         self._batch: list[Call] = []
         self._batch_bytes = 0
+        self._busy = False
         self._wake = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
@@ -146,7 +147,8 @@ class LedgerWriter:
                 self._overflowing = True
                 return False
             self._offered_bytes += size
-            self._idle.clear()
+            if not self._queue:
+                self._idle.clear()
             self._queue.append((call, size))
         if not self._wake.is_set():
             self._wake.set()
@@ -211,15 +213,17 @@ class LedgerWriter:
         if not self._batch and not self._queue:
             if closing is not None:
                 return True
-            self._wake.wait(_TICK_S)
-            self._wake.clear()
-        if not self._batch and 0 < len(self._queue) < _BATCH_CALLS and self._deadline is None:
+            if not self._busy:  # after a batch it looks once more by itself: to be woken up costs the calls more
+                self._wake.wait(_TICK_S)
+                self._wake.clear()
+        if not self._batch and len(self._queue) < _BATCH_CALLS and self._deadline is None:
             time.sleep(_GATHER_S)
         if closing is not None and time.monotonic() >= closing:
             self._give_up()
             return True
         self._attach_mark()
         self._take_batch()
+        self._busy = bool(self._batch)
         if self._batch:
             self._commit()
         self._rotate_if_due()

@@ -46,7 +46,7 @@ def lines(dialect: str, now_ns: int, rpm: int, requests_full: int, tpm: int, tok
 
 
 def _openai(what: bytes, now_ns: int, limit: int, full_ns: int) -> bytes:
-    left, reset = remaining(full_ns, now_ns, limit), duration(max(0, full_ns - now_ns))
+    left, reset = remaining(full_ns, now_ns, limit), duration(full_ns - now_ns if full_ns > now_ns else 0)
     return (
         b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\nx-ratelimit-reset-%b: %b\r\n"
         % (what, limit, what, left, what, reset)

@@ -23,4 +23,4 @@ def presented(headers: Headers) -> bytes | None:
 
 def without_keys(headers: Headers) -> Headers:
     """The headers without those that carry a virtual key: what may go to a provider."""
-    return [pair for pair in headers if presented([pair]) is None]
+    return [pair for pair in headers if pair[0] not in _CARRIERS or presented([pair]) is None]

@@ -21,7 +21,8 @@ _HOP = frozenset(
     {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te",
      b"trailer", b"trailers", b"transfer-encoding", b"upgrade", b"http2-settings"}
 )  # fmt: skip
-_NOT_SENT = _HOP | KEY_HEADERS | {b"host", b"content-length", b"accept-encoding", b"expect"}
+_NOT_SENT_WITH_KEYS = _HOP | {b"host", b"content-length", b"accept-encoding", b"expect"}
+_NOT_SENT = _NOT_SENT_WITH_KEYS | KEY_HEADERS
 _NOT_RETURNED = _HOP | {b"content-length"}
 _OURS = b"x-freehold-"
 _LIMITS = (b"x-ratelimit-", b"anthropic-ratelimit-")
@@ -151,23 +152,24 @@ class HttpProvider:
 
     def payload(self, outgoing: Outgoing, path: bytes, body: bytes, headers: Headers) -> bytes:
         """The request's bytes."""
-        lines = [
-            b"%b %b%b HTTP/1.1\r\nhost: %b\r\naccept-encoding: identity\r\n"
-            % (outgoing.method, self.base, path, self.host)
-        ]
-        if self.key:
-            lines.append(self.key_lines())
-        lines.append(self.more_lines(headers))
         keys_pass = outgoing.trusted and not self.key and headers is outgoing.headers
-        for name, value in headers:
-            if (keys_pass and name in KEY_HEADERS) or (name not in _NOT_SENT and not name.startswith(_OURS)):
-                lines.append(b"%b: %b\r\n" % (name, value))
-        if body:
-            lines.append(b"content-length: %d\r\n\r\n" % len(body))
-            lines.append(body)
-        else:
-            lines.append(b"\r\n")
-        return b"".join(lines)
+        kept_back = _NOT_SENT_WITH_KEYS if keys_pass else _NOT_SENT
+        lines = [
+            b"%b: %b\r\n" % (name, value)
+            for name, value in headers
+            if name not in kept_back and not name.startswith(_OURS)
+        ]
+        return b"%b %b%b HTTP/1.1\r\nhost: %b\r\naccept-encoding: identity\r\n%b%b%b%b\r\n%b" % (
+            outgoing.method,
+            self.base,
+            path,
+            self.host,
+            self.key_lines() if self.key else b"",
+            self.more_lines(headers),
+            b"".join(lines),
+            b"content-length: %d\r\n" % len(body) if body else b"",
+            body,
+        )
 
     # private
 

@@ -48,6 +48,9 @@ class StreamOptions(msgspec.Struct, omit_defaults=True, gc=False):
     include_usage: bool | None = None
 
 
+_OBSTACLES = ("logprobs", "top_logprobs", "logit_bias", "stop", "audio", "functions", "web_search_options", "store")
+
+
 class ChatRequest(msgspec.Struct, omit_defaults=True, gc=False):
     """Body of `POST /v1/chat/completions`, as far as recognising, routing and recording need it.
 
@@ -87,18 +90,8 @@ class ChatRequest(msgspec.Struct, omit_defaults=True, gc=False):
         """Name the field that asks for what an owned model cannot give, or "" where none does."""
         if (self.n or 1) != 1:
             return "n"
-        asked = {
-            "logprobs": self.logprobs,
-            "top_logprobs": self.top_logprobs,
-            "logit_bias": self.logit_bias,
-            "stop": self.stop,
-            "audio": self.audio,
-            "functions": self.functions,
-            "web_search_options": self.web_search_options,
-            "store": self.store,
-        }
-        for name, value in asked.items():
-            if value:
+        for name in _OBSTACLES:
+            if getattr(self, name):
                 return name
         if self.modalities and self.modalities != ["text"]:
             return "modalities"
