@@ -1,6 +1,7 @@
 """Providers that say no: too many requests, overloaded, down for a share of the calls, down every other moment."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from random import Random
 
@@ -62,16 +63,19 @@ def answers(gateway, n_calls):
 
 @pytest.mark.fault("upstream", "5xx storm")
 @pytest.mark.parametrize("share", [0.01, 0.5, 1.0], ids=["1", "50", "100"])
-@pytest.mark.parametrize("status", [500, 503, 529])
+@pytest.mark.parametrize("status", [500, 529])
 def test_a_storm_is_told_and_is_not_made_worse(up, tmp_path, share, status):
     rng = Random(f"{share} {status}")
-    failed = (send(http(status, b'{"error":{"message":"down"}}')),)
-    up.choose = lambda _: failed if rng.random() < share else up.default
+    fail = (send(http(status, b'{"error":{"message":"down"}}')),)
+    up.choose = lambda _: fail if rng.random() < share else up.default
     before, n_calls, began = len(up.requests), 100, time.monotonic()
     with renting(up, tmp_path, retries=2) as gateway:
-        statuses = answers(gateway, n_calls)
+        with ThreadPoolExecutor(10) as pool:
+            statuses = [
+                status for some in pool.map(lambda _: answers(gateway, n_calls // 10), range(10)) for status in some
+            ]
         calls = gateway.ledger.wait(n_calls)
-        assert [call.status for call in calls] == statuses
+        assert sorted(call.status for call in calls) == sorted(statuses)
         assert all((call.outcome == "ok") is (call.status == 200) for call in calls)
         assert set(statuses) <= {200, status, 503}
         n_tries = len(up.requests) - before
