@@ -18,11 +18,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def free_port() -> int:
-    """A port on which nobody listens."""
+@contextmanager
+def refusing() -> Iterator[int]:
+    """A port on which nobody listens, and nobody else can meanwhile."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+        yield int(sock.getsockname()[1])
 
 
 @contextmanager

@@ -21,7 +21,7 @@ import pytest
 from tests.support import keys as virtual_keys
 from tests.support.gateway import connect, read_response, request_bytes
 from tests.support.gateway_process import starter
-from tests.support.unreachable import free_port
+from tests.support.unreachable import refusing
 from tests.support.upstream import CLOSE, LAST_CHUNK, RESET, SILENCE, STREAM_HEAD, Upstream, chunk, http, send, streamed
 from tests.support.wires import WIRES
 
@@ -51,7 +51,7 @@ HEADERS = (
 )
 
 
-def settings_of(up, spare):
+def settings_of(up, spare, closed):
     """Settings with a secret in every place that takes one."""
     spoken = json.dumps([wire.dialect for wire in WIRES])
     address = up.url.replace("http://", f"http://user:{URL_PASSWORD}@")
@@ -68,7 +68,7 @@ base_url = "{up.url}"
 dialects = {spoken}
 [providers.falling]
 kind = "compatible"
-base_url = "http://127.0.0.1:{free_port()}/v1"
+base_url = "http://127.0.0.1:{closed}/v1"
 api_key_env = "UP_KEY"
 fallback = "spare"
 dialects = {spoken}
@@ -196,9 +196,9 @@ def run(tmp_path_factory):
     home = tmp_path_factory.mktemp("canaries") / "home"
     home.mkdir()
     one = Run(home)
-    with Upstream() as up, Upstream() as spare:
+    with Upstream() as up, Upstream() as spare, refusing() as closed:
         spare.default = (send(http(500, json.dumps({"error": {"message": f"bad key {SPARE_KEY}"}}).encode())),)
-        (home / "freehold.toml").write_text(settings_of(up, spare))
+        (home / "freehold.toml").write_text(settings_of(up, spare, closed))
         one.whole(up)
         one.requests = {
             "up": [r.head + r.body for r in up.requests],

@@ -4,7 +4,7 @@ import time
 
 import pytest
 from tests.support.faults import SOON, ask, lives_on, renting
-from tests.support.unreachable import certificate, free_port, mute, resetting, unanswered
+from tests.support.unreachable import certificate, mute, refusing, resetting, unanswered
 from tests.support.upstream import CLOSE, RESET, SILENCE, Upstream, chat, http, send
 
 at = "http://127.0.0.1:{}/v1".format
@@ -19,7 +19,7 @@ def told(seen, status=502, code="upstream_unreachable"):
 @pytest.mark.fault("upstream", "connection refused")
 @pytest.mark.parametrize("retries", [0, 2])
 def test_refused(tmp_path, retries):
-    with renting(at(free_port()), tmp_path, retries=retries) as gateway:
+    with refusing() as port, renting(at(port), tmp_path, retries=retries) as gateway:
         seen = ask(gateway)
         told(seen)
         assert seen.attempts == ["error"] * (1 + retries)
