@@ -54,6 +54,21 @@ def test_an_unwritable_folder_at_start_is_survived(tmp_path: Path) -> None:
     assert [f.code for f in ledger.doctor()] == ["calls_dropped"]
 
 
+def test_what_waits_takes_no_more_memory_than_it_may_and_a_single_call_always_has_room(tmp_path: Path) -> None:
+    (tmp_path / "ledger").write_text("a file stands where the folder should be")
+    with LedgerWriter(tmp_path, LedgerSettings(queue_bytes=100_000)) as writer:
+        assert offer(writer, 0, 1, size=300_000) == 1
+        assert offer(writer, 1, 10) == 0, "it fills the room"
+        (tmp_path / "ledger").unlink()
+        assert writer.flush()
+        assert (writer.health().written, writer.health().dropped) == (1, 10)
+    (tmp_path / "ledger").rename(tmp_path / "other")
+    (tmp_path / "ledger").write_text("again")
+    with LedgerWriter(tmp_path, LedgerSettings(queue_bytes=100_000)) as writer:
+        taken = offer(writer, 0, 100, size=1000)
+        assert 20 < taken < 40, "bodies and all that is around them count"
+
+
 @pytest.mark.fault("host", "store locked for 60 s")
 def test_a_locked_hot_file_is_waited_for(tmp_path: Path) -> None:
     with LedgerWriter(tmp_path) as writer:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import http
+import socket
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
@@ -22,8 +23,13 @@ MAX_HEAD_BYTES = 64 * 1024
 
 _HEAD_TOO_LARGE = f"the request's headers are longer than {MAX_HEAD_BYTES} bytes"
 _PIPELINE = 16
+_NOTSENT_LOWAT: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 _LINGER_S = 2.0
-_WRITE_HIGH = 256 * 1024
+_WRITE_HIGH = 64 * 1024
+_UNSENT_BYTES = 64 * 1024
+"""What the system may hold for a client that reads slowly (Linux); left to itself it takes some megabytes, and the
+gateway, which keeps a copy of every stream for the ledger, as much again.
+"""
 _SLOWEST_BODY = 64 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STATUS_LINES = {s.value: b"HTTP/1.1 %d %s\r\n" % (s.value, s.phrase.encode()) for s in http.HTTPStatus}
@@ -232,6 +238,9 @@ class ServerConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=_WRITE_HIGH)
+        if _NOTSENT_LOWAT is not None:
+            sock = self._transport.get_extra_info("socket")
+            sock.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, _UNSENT_BYTES)
         self._since = self._loop.time()
         self._connections.add(self)
 

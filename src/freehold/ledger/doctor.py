@@ -177,7 +177,7 @@ def _losses(layout: Layout, listing: Listing) -> Iterator[Finding]:
             "calls_dropped",
             "warning",
             f"{dropped} calls were answered and are not in the ledger",
-            "raise ledger.queue_calls, or give the ledger a faster or larger disk; kills lose what was in memory",
+            "raise ledger.queue_calls and queue_bytes, or give it a faster or larger disk; a kill loses what waits",
         )
 
 

@@ -36,8 +36,7 @@ from ._recovery import recover_quietly
 from ._rows import size_of
 from ._sqlite import Vanished, code_of
 
-QUEUE_BYTES = 256 * 1024 * 1024
-"""Calls wait for the disk in at most this much memory, whatever `queue_calls` says."""
+_HELD_BYTES = 1200  # what the objects of a waiting call take beside its bodies
 
 _BATCH_CALLS = 1000
 _BATCH_BYTES = 16 * 1024 * 1024
@@ -137,11 +136,12 @@ class LedgerWriter:
                 self._unclaimed -= 1
             else:
                 self._mark.answered += 1
-            waiting = self._offered_bytes - self._taken_bytes
+            waiting = len(self._queue) + len(self._batch)
+            held = self._offered_bytes - self._taken_bytes + self._batch_bytes + (waiting + 1) * _HELD_BYTES
             if (
                 self._deadline is not None
-                or len(self._queue) + len(self._batch) >= self._settings.queue_calls
-                or waiting + size > QUEUE_BYTES
+                or waiting >= self._settings.queue_calls
+                or (waiting and held + size > self._settings.queue_bytes)  # a single one is kept, however large
             ):
                 self._mark.dropped += 1
                 self._overflowing = True

@@ -2,15 +2,14 @@
 
 It publishes at start and whenever the settings change. The gateway itself opens no database. Started as
 `python -m freehold.services.housekeeping HOME`; writes one line once it has published or failed to, and ends when its
-standard input does, that is, with its parent. The work is done by short-lived children (`... HOME publish`,
-`... HOME seal`), so that what waits between two rounds holds neither a query engine nor a database toolkit in memory.
+standard input does, that is, with its parent. The work is done by short-lived children, so that what
+waits between two rounds holds neither a query engine nor a database toolkit in memory.
 Where the settings name a collector of spans, it keeps the process running that sends them (`tracing`).
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -133,15 +132,24 @@ def _seal(home: Path) -> None:
 
 
 def _child(home: Path, work: str) -> bool:
-    command = [sys.executable, "-m", __spec__.name if __spec__ else __name__, str(home), work]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, check=False)  # noqa: S603 - our own module
-    return done.returncode == 0
+    """Have a short-lived child do a piece of work; whether it succeeded. A fork, which need not start Python again."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if not pid:
+        done = False
+        try:
+            done = once(home, work)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the child ends here; its words may hold content
+            sys.stderr.write(f"freehold: could not {work}: {type(error).__name__}\n")
+        finally:
+            sys.stderr.flush()
+            os._exit(0 if done else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 if __name__ == "__main__":
     try:
-        if len(sys.argv) > 2:
-            sys.exit(0 if once(Path(sys.argv[1]), sys.argv[2]) else 1)
         main(Path(sys.argv[1]))
     except KeyboardInterrupt:
         sys.exit(0)

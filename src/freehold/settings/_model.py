@@ -122,6 +122,7 @@ class LedgerSettings(_Table, frozen=True):
     rotate_rows: Count = 50_000
     rotate_s: Seconds = 300.0
     queue_calls: Count = 20_000
+    queue_bytes: Count = 24 * 1024 * 1024
     synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
 
 

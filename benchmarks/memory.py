@@ -1,0 +1,188 @@
+"""Whether a gateway's memory stays flat over a million calls: all well, with its ledger down, with slow readers.
+
+    python -m benchmarks.memory [--calls 1000000]
+
+One gateway without an owned model for each case, load from wrk (whole answers and streams in turn), the upstream the
+harness's C mock. `well` takes all of the calls, the others a tenth each. In `ledger_down` a file stands where the
+ledger's folder should be, so that every write fails and what waits for the disk waits for ever. In `slow_readers` 64
+clients read streams of 200 kB at 16 kB a second meanwhile, one after another. Memory is PSS of the whole tree, looked
+at before the first call and after every round of some seconds. What the load itself takes (calls that wait for the
+disk, connections) stays with the process and is bounded; a leak is what goes on growing. So it holds where the end
+weighs at most 10 % more than the most of the first half, and nothing ever more than 10 % above the 80 MB that an idle
+gateway may weigh. The reference is the harness's bare proxy. Needs gcc, wrk and ../shared/bench/gateway.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks._processes import first_answer, free_port, home_renting_from, pss_mb, started, up
+
+HARNESS = Path(__file__).resolve().parents[2] / "shared" / "bench" / "gateway"
+IDLE_MB, GROWTH = 80.0, 1.10
+ROUND_S, REST_S = 10, 1.0
+READERS, EVENT = 64, b"data: " + b'{"choices":[{"index":0,"delta":{"content":"' + b"x" * 4000 + b'"}}]}' + b"\n\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, default=1_000_000)
+    args = parser.parse_args()
+    missing = [tool for tool in ("gcc", "wrk") if shutil.which(tool) is None]
+    if missing or not HARNESS.is_dir():
+        print(f"skipped: needs ../shared/bench/gateway, gcc and wrk (missing: {missing})")
+        return
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        mock = free_port()
+        subprocess.run(["gcc", "-O2", "-o", str(folder / "mock"), str(HARNESS / "mock.c")], check=True)
+        stack.enter_context(started([str(folder / "mock"), str(mock), "0"], {}))
+        figures = {
+            "well": case(folder / "well", mock, args.calls),
+            "ledger_down": case(folder / "ledger_down", mock, args.calls // 10, ledger_down=True),
+            "slow_readers": case(folder / "slow_readers", stack.enter_context(endless()), args.calls // 10, slow=True),
+        }
+        reference = floor(mock)
+    holds = all(one["idle_mb"] <= IDLE_MB and one["holds"] for one in figures.values())
+    ratio = {name: round(one["end_mb"] / one["half_mb"], 3) for name, one in figures.items()}
+    limits = {"idle_mb": IDLE_MB, "end_mb": round(IDLE_MB * GROWTH, 1), "growth": GROWTH}
+    report = {"benchmark": "memory", "figures": figures, "reference": {"floor": reference, "must": limits}}
+    print(json.dumps(report | {"ratio": ratio, "holds": holds}))
+    sys.exit(0 if holds else 1)
+
+
+def case(home: Path, upstream: int, calls: int, *, ledger_down: bool = False, slow: bool = False) -> dict[str, Any]:
+    """Memory over the rounds of one gateway."""
+    port = free_port()
+    env = home_renting_from(home, upstream)
+    if ledger_down:
+        (home / "ledger").write_text("a file where a folder should be", encoding="utf-8")
+    with started(up(port), env) as (process, _), ExitStack() as stack:
+        first_answer(port)
+        time.sleep(REST_S)
+        idle = pss_mb(process.pid)
+        if slow:
+            stack.enter_context(slow_readers(port))
+        done, weights = 0, list[float]()
+        while done < calls or len(weights) < 4:
+            done += load(port, streamed=bool(len(weights) % 2))
+            time.sleep(REST_S)
+            weights.append(pss_mb(process.pid))
+        stack.close()
+        time.sleep(REST_S if slow else 0.0)
+        end = pss_mb(process.pid)
+    half = max(weights[: len(weights) // 2])
+    holds = end <= half * GROWTH and max(*weights, end) <= IDLE_MB * GROWTH
+    figures: dict[str, Any] = {"idle_mb": idle, "half_mb": half, "most_mb": max(*weights, end), "end_mb": end}
+    figures = {name: round(value, 1) for name, value in figures.items()} | {"calls": done, "holds": holds}
+    print(home.name, figures, flush=True)
+    return figures
+
+
+def floor(upstream: int) -> dict[str, float]:
+    """The same for the bare proxy."""
+    port = free_port()
+    env = {"PORT": str(port), "UPSTREAM_PORT": str(upstream)}
+    with started([sys.executable, str(HARNESS / "ref_rawproto.py")], env) as (process, _):
+        first_answer(port)
+        idle = pss_mb(process.pid)
+        for streamed in (False, True):
+            load(port, streamed=streamed)
+        return {"idle_mb": round(idle, 1), "end_mb": round(pss_mb(process.pid), 1)}
+
+
+def load(port: int, *, streamed: bool) -> int:
+    """Calls for some seconds, as many as are answered; how many there were."""
+    env = os.environ | {"MODEL": "m", "KEY": "k", "EXTRA": "", "STREAM": str(int(streamed))}
+    command = ["wrk", "-t1", "-c32", f"-d{ROUND_S}", "--timeout", "20", "-s", str(HARNESS / "post.lua")]
+    command.append(f"http://127.0.0.1:{port}/v1/chat/completions")
+    said = subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
+    found = re.search(r"(\d+) requests in", said)
+    if found is None or "Non-2xx" in said:
+        sys.exit(f"not every call was answered:\n{said}")
+    return int(found[1])
+
+
+@contextmanager
+def endless() -> Generator[int]:
+    """An upstream whose long streams have 200 kB, as fast as they are read; the rest is answered at once."""
+    loop = asyncio.new_event_loop()
+    whole = b'{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}]}'  # fmt: skip # noqa: E501
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                found = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+                body = await reader.readexactly(int(found[1]) if found else 0)
+                if b'"long"' in body:
+                    writer.write(
+                        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+                    )
+                    for _ in range(50):
+                        writer.write(b"%x\r\n%b\r\n" % (len(EVENT), EVENT))
+                        await writer.drain()
+                    writer.write(b"0\r\n\r\n")
+                else:
+                    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(whole) + whole)  # fmt: skip # noqa: E501
+        writer.close()
+
+    server = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0))
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    yield int(server.sockets[0].getsockname()[1])
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+
+
+@contextmanager
+def slow_readers(port: int) -> Generator[None]:
+    """Clients that ask for one long stream after another and read a little now and then, until the block ends."""
+    stop = threading.Event()
+    body = b'{"model":"long","stream":true,"messages":[{"role":"user","content":"x"}]}'
+    head = (
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    )
+    sockets: list[socket.socket] = []
+    for _ in range(READERS):
+        one = socket.socket()
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        one.connect(("127.0.0.1", port))
+        one.sendall(head % len(body) + body)
+        sockets.append(one)
+
+    def read() -> None:
+        while not stop.wait(0.25):
+            for one in sockets:
+                if one.recv(4096).endswith(b"\r\n0\r\n\r\n"):
+                    one.sendall(head % len(body) + body)
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        for one in sockets:
+            one.close()
+
+
+if __name__ == "__main__":
+    main()
