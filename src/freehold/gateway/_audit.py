@@ -48,6 +48,11 @@ class Audit:
         rental = self._rental = Rental(self._gateway.terms, wanted, self)
         rental.start(targets, began)
 
+    def give_up(self) -> None:
+        """Nobody will hear the answer."""
+        if self._rental is not None:
+            self._rental.cancel()
+
     def streaming(self, headers: Headers, data: bytes, *, first: bool) -> None:
         """A provider that streams although it was not asked to."""
 
@@ -58,7 +63,8 @@ class Audit:
         rented = self._dialect.answer_text(result.body) if result.outcome == "ok" else None
         wrong = differs(turn.route.loss, turn.answer.text, rented) if rented is not None else None
         self._gateway.audited(turn.route, wrong)
-        self.legs[-1] = judged(self.legs[-1], rented, wrong)
+        if self.legs:  # none where nobody could be asked
+            self.legs[-1] = judged(self.legs[-1], rented, wrong)
         self._over()
 
     def crashed(self, fault: Exception) -> None:  # noqa: ARG002 -- counted, and nothing else can be done

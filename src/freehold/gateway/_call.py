@@ -263,6 +263,16 @@ class ModelCall:
                 call.owner, call.provider, call.usage = "rented", self._rental.legs[-1].provider, usage
         self._answered()
 
+    def give_up(self) -> None:
+        """The gateway stops: what has not ended by now is over, and recorded as it stands."""
+        exchange = self._exchange
+        if not (exchange.finished or self.over):
+            exchange.on_gone = lambda: None  # its connection is being closed: that is no second end
+            self.gone()
+        if self._audit is not None:
+            self._audit.give_up()
+        self.close()
+
     # renting
 
     def _rent(self, purpose: Purpose) -> None:

@@ -160,8 +160,11 @@ class Rental:
         if result.usage is None and (result.outcome == "incomplete" or judgement.verdict in {"slow", "hurried"}):
             result = result._replace(usage=one.estimate(prompt_tokens(self._wanted.asked.chat)))
             came = came._replace(result=result)
+        final = judgement.verdict == "ok" or one.streaming
+        if final:
+            self._alone(None)  # before the record of this one, which is the last
         self._note(one, result.outcome, result.usage, self._complaint(result), came.model)
-        if judgement.verdict == "ok" or one.streaming:
+        if final:
             self._tell(one, came)
         elif self._tries and judgement.elsewhere:
             self._last = came

@@ -151,8 +151,9 @@ class Gateway:
         await self._server.stop(self.settings.drain_s)
         while self.calls and self.clock() < end:  # noqa: ASYNC110 -- once, at the end
             await asyncio.sleep(0.01)
+        self.health.close()
         for call in tuple(self.calls):
-            call.close()
+            call.give_up()
         for provider in self._providers.values():
             provider.close()
         if self._tasks:

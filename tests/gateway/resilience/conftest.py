@@ -8,6 +8,8 @@ from tests.support.faults import PATIENT
 from tests.support.gateway import running, settings
 from tests.support.upstream import Upstream, chat, http, send
 
+from freehold.gateway.app import Doors
+
 
 @pytest.fixture
 def first():
@@ -28,7 +30,7 @@ def gateways(first, second, tmp_path):
     """`with gateways(retries=0, ...) as gateway`: the alias `both` names the first, then the second provider."""
 
     @contextmanager
-    def start(*, tasks=None, one=None, environ=None, **gateway) -> Iterator:
+    def start(*, tasks=None, one=None, environ=None, host=None, **gateway) -> Iterator:
         made = settings(
             default_provider="first",
             providers={
@@ -39,7 +41,8 @@ def gateways(first, second, tmp_path):
             tasks=tasks or {},
             gateway=PATIENT | {"drain_s": 1.0} | gateway,
         )
-        with running(made, tmp_path, environ={"KEY": "sk-ours"} if environ is None else environ) as running_one:
+        environ = {"KEY": "sk-ours"} if environ is None else environ
+        with running(made, tmp_path, Doors(host=host), environ=environ) as running_one:
             yield running_one
 
     return start

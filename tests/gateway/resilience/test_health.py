@@ -386,3 +386,33 @@ def test_where_somebody_stands_in_nobody_who_is_out_is_asked(bench):
     assert bench.begin(A).target == A, "the last is asked although it is out"
     assert bench.begin(A, stand_in=True) is No.BARRED
     assert bench.begin(A, B, stand_in=True).target == B
+
+
+def test_a_target_that_falls_silent_is_left_before_anybodys_patience_ends(bench):
+    for _ in range(20):
+        bench.attempt(A, "ok")
+    waiting = [bench.begin(A, B) for _ in range(3)]
+    bench.clock.ahead(5.1)
+    assert bench.begin(A, B).target == B
+    assert bench.ejected(A)
+    assert bench.shown("freehold_ejections_total")[("provider", "a"), ("model", "m"), ("reason", "silent")] == 1
+    for permit in waiting:
+        permit.done("slow")
+    bench.clock.ahead(6.1)
+    assert bench.begin(A, B).probe
+
+
+@pytest.mark.parametrize("how", ["two", "soon", "unknown", "heard", "streams", "never"])
+def test_silence_is_taken_for_trouble_only_where_it_is_one(bench, unejected, how):
+    bench = unejected if how == "never" else bench
+    for _ in range(19 if how == "unknown" else 20):
+        bench.attempt(A, "ok")
+    for permit in [bench.begin(A, streamed=how == "streams") for _ in range(2 if how == "two" else 3)]:
+        if how == "streams":
+            permit.first_byte(0.1)
+    last = bench.begin(A) if how == "heard" else None
+    bench.clock.ahead(4.0)
+    if last is not None:
+        last.done("refused")
+    bench.clock.ahead(0.9 if how == "soon" else 4.0)
+    assert bench.begin(A, B).target == A

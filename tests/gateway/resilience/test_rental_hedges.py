@@ -30,9 +30,9 @@ def test_the_other_answer_wins_and_the_slow_one_is_let_go(gateways, first, secon
         assert (seen.status, b"from the second" in seen.body) == (200, True)
         assert first.requests[-1].left.wait(1.0)
         legs = [(leg.provider, leg.purpose, leg.outcome) for leg in seen.call.legs]
-        assert legs == [("second", "hedge", "ok"), ("first", "serve", "cancelled")]
-        assert seen.call.legs[1].usage.estimated
-        assert seen.call.legs[1].usage.input_tokens == 3
+        assert legs == [("first", "serve", "cancelled"), ("second", "hedge", "ok")]
+        assert seen.call.legs[0].usage.estimated
+        assert seen.call.legs[0].usage.input_tokens == 3
         assert seen.call.provider == "second"
         assert dict(gateway.gateway.health._hedges) == {("second", "won"): 1}
         assert gateway.gateway.health.in_flight == 0
@@ -46,7 +46,7 @@ def test_the_slow_answer_may_still_win(gateways, first, second):
         seen = ask(gateway, BOTH)
         assert b"from the first" in seen.body
         assert second.requests[-1].left.wait(1.0)
-        assert [(leg.purpose, leg.outcome) for leg in seen.call.legs] == [("serve", "ok"), ("hedge", "cancelled")]
+        assert [(leg.purpose, leg.outcome) for leg in seen.call.legs] == [("hedge", "cancelled"), ("serve", "ok")]
         assert dict(gateway.gateway.health._hedges) == {("second", "lost"): 1}
 
 
@@ -76,7 +76,7 @@ def test_alone_a_provider_is_asked_twice_itself(gateways, first):
         warmed(gateway, first)
         first.play(SILENCE)
         seen = ask(gateway, BOTH.replace(b"both", b"first/m"))
-        assert (seen.status, [leg.purpose for leg in seen.call.legs]) == (200, ["hedge", "serve"])
+        assert (seen.status, [leg.purpose for leg in seen.call.legs]) == (200, ["serve", "hedge"])
 
 
 @pytest.mark.parametrize("how", ["off", "streamed", "unknown", "fast"])

@@ -47,6 +47,11 @@ class Breaker:
         self._streak = 0
         self._recent = 1  # a leading 1, then a bit for each of the last answers: 1 where it failed
 
+    @property
+    def may_eject(self) -> bool:
+        """Whether the settings want anything ejected."""
+        return self._after > 0
+
     def answered(self) -> None:
         """A good answer, while it is closed."""
         self._streak = 0

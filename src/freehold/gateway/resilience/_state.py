@@ -12,6 +12,7 @@ from .policy import TargetName
 _FIRST_COOL_S, _MOST_COOL_S = 1.0, 30.0
 _TOLD_COOL_S = 600.0
 _SPENT_S = 300.0
+_SILENT, _SILENCE_LEAST_S, _SILENCE_TIMES = 3, 5.0, 3.0
 
 
 class State:
@@ -21,32 +22,22 @@ class State:
         well: it is neither ejected nor cooling. The only thing that a healthy call looks at, and brought up to date by
             `back` alone.
         answered: it has answered at least once, so that its name is more than what a client wrote.
+        unanswered, heard_at: requests of which no byte has come back, and when one last did.
         whole, first: how long its whole answers took, and the first bytes of its streams.
         cool_until: how long it has asked to be left alone.
         ejections: how often it was taken out, by reason.
     """
 
-    __slots__ = (
-        "_limited",
-        "answered",
-        "breaker",
-        "budget",
-        "concurrency",
-        "cool_until",
-        "ejections",
-        "first",
-        "in_flight",
-        "target",
-        "well",
-        "whole",
-    )  # fmt: skip
+    __slots__ = ("_limited", "answered", "breaker", "budget", "concurrency", "cool_until", "ejections", "first",
+                 "heard_at", "in_flight", "target", "unanswered", "well", "whole")  # fmt: skip
 
     def __init__(self, target: TargetName, breaker: Breaker, budget: RetryBudget, ceiling: float) -> None:
         self.target = target
         self.breaker = breaker
         self.budget = budget
         self.concurrency = Concurrency(ceiling)
-        self.in_flight = 0
+        self.in_flight = self.unanswered = 0
+        self.heard_at = 0.0
         self.well = True
         self.answered = False
         self.whole, self.first = Latencies(), Latencies()
@@ -62,6 +53,19 @@ class State:
             self.well = True
             return True
         return self.breaker.probe_due(now)
+
+    def look_for_silence(self, now: float) -> None:
+        """Take it out where several requests wait and nothing has come back for three times as long as usual.
+
+        Their own patience may be minutes, and every further call would wait as long.
+        """
+        if self.unanswered < _SILENT or not self.well or not self.breaker.may_eject:
+            return
+        usual_s = max(self.whole.quantile(0.95) or 0.0, self.first.quantile(0.95) or 0.0)
+        if usual_s and now - self.heard_at > max(_SILENCE_LEAST_S, _SILENCE_TIMES * usual_s):
+            self.breaker.eject(now)
+            self.ejections["silent"] = self.ejections.get("silent", 0) + 1
+            self.well = False
 
     @property
     def back_at(self) -> float:

@@ -27,6 +27,7 @@ from .policy import HEDGE, LIVE, PRIORITY_NAMES, SHADOW, Policy, TargetName
 _KNOWN = 1024
 _LOW_SHARE = 0.8
 _LEAST_S = 0.05
+_UNHEARD = frozenset({"slow", "hurried", "cancelled"})
 _PROBE_LEAST_S = 1.0
 _SHED_MOST_S = 30
 
@@ -48,14 +49,14 @@ class Permit:
     asked all the same.
     """
 
-    __slots__ = ("_epoch", "_health", "_over", "_state", "_streamed", "probe", "resort")
+    __slots__ = ("_epoch", "_health", "_heard", "_over", "_state", "_streamed", "probe", "resort")
 
     def __init__(self, health: Health, state: State, *, streamed: bool) -> None:
         self._health = health
         self._state = state
         self._streamed = streamed
         self._epoch = state.breaker.epoch
-        self._over = False
+        self._over = self._heard = False
         self.probe = self.resort = False
 
     @property
@@ -72,9 +73,14 @@ class Permit:
         """The first byte of a streamed answer came: a probe has succeeded, however long the rest takes."""
         if self._over:
             return
-        self._state.first.add(latency_s)
+        state, now = self._state, self._health.clock()
+        state.first.add(latency_s)
+        if not self._heard:
+            self._heard = True
+            state.unanswered -= 1
+        state.heard_at = now
         if self.probe or self.resort:
-            self._state.revived(self._health.clock(), self._epoch)
+            state.revived(now, self._epoch)
 
     def done(self, verdict: Verdict, latency_s: float = 0.0, told_s: float | None = None) -> None:
         """The attempt is over.
@@ -88,15 +94,20 @@ class Permit:
             return
         self._over = True
         state, health = self._state, self._health
+        now = health.clock()
+        if not self._heard:
+            state.unanswered -= 1
         if verdict == "ok":
+            state.heard_at = now
             if not self._streamed:
                 state.whole.add(latency_s)
             if not state.concurrency.calm:
-                state.concurrency.good(state.in_flight, health.clock())
+                state.concurrency.good(state.in_flight, now)
             if state.well:
                 state.answered_well()
+        elif verdict not in _UNHEARD:
+            state.heard_at = now
         if verdict != "ok" or not state.well:
-            now = health.clock()
             state.learn(verdict, told_s, now, epoch=self._epoch, probe=self.probe, resort=self.resort)
         state.in_flight -= 1
         health.released()
@@ -123,6 +134,7 @@ class Health:
         self._states: dict[TargetName, State] = {}
         self._budgets: dict[str, RetryBudget] = {}
         self._room = WaitingRoom(policy.max_queued)
+        self._closed = False
 
     # asking
 
@@ -152,6 +164,8 @@ class Health:
         full = False
         for target in chain:
             state = self._states.get(target) or self._met(target, now)
+            if state.unanswered > 2:
+                state.look_for_silence(now)
             if not (state.well or state.back(now)):
                 continue
             if not self._has_room(state, priority):
@@ -214,6 +228,10 @@ class Health:
         """Wait no longer; the waiter hears nothing."""
         self._room.leave(ticket)
 
+    def close(self) -> None:
+        """Admit nobody who waits any more: the gateway stops."""
+        self._closed = True
+
     def overloaded(self, priority: int, reason: str) -> Overloaded:
         """Count a call that is shed, and say when to come back: once those who wait have passed, as far as is known."""
         key = (PRIORITY_NAMES[priority], reason)
@@ -275,7 +293,7 @@ class Health:
         """For permits: an attempt is over, and somebody who waits may have its place."""
         self.in_flight -= 1
         last = self._room.entered
-        while self._room.count:
+        while self._room.count and not self._closed:
             ticket = self._room.first(self._fits)
             if ticket is None or ticket.number > last:  # who had to line up again waits for the next release
                 return
@@ -317,6 +335,9 @@ class Health:
         return any(self._has_room(state, ticket.priority) for state in usable)
 
     def _permit(self, state: State, now: float, *, streamed: bool, pays: bool) -> Permit:
+        if not state.unanswered:
+            state.heard_at = now
+        state.unanswered += 1
         state.in_flight += 1
         self.in_flight += 1
         if pays:
