@@ -14,6 +14,7 @@ from freehold.vocabulary import Leg, Outcome, Purpose, Usage
 from freehold.wire.dialects import Asked, Dialect
 
 from ._answers import prompt_tokens
+from ._client import ConnectFailed
 from ._egress import Outgoing
 from ._server import Headers
 from ._targets import Target
@@ -157,7 +158,8 @@ class Rental:
         result, judgement = came.result, came.judgement
         self._tries.remove(one)
         one.permit.done(judgement.verdict, one.latency_s, judgement.told_s)
-        if result.usage is None and (result.outcome == "incomplete" or judgement.verdict in {"slow", "hurried"}):
+        at_work = judgement.verdict in {"slow", "hurried"} and not isinstance(result.error, ConnectFailed)
+        if result.usage is None and (at_work or result.outcome == "incomplete"):
             result = result._replace(usage=one.estimate(prompt_tokens(self._wanted.asked.chat)))
             came = came._replace(result=result)
         final = judgement.verdict == "ok" or one.streaming
