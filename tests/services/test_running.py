@@ -187,9 +187,12 @@ def test_the_doctor_names_a_gateway_that_does_not_last(tmp_path: Path, monkeypat
     well = Watched(0, pid=os.getpid(), ready=True, n_starts=1)
     file.write([well, Watched(1, n_starts=4, last_end="was ended by SIGKILL")])
     found = {one.code: one.what for one in doctoring.examine()}
-    assert "was ended by SIGKILL" in found["gateway_process_down"]
-    file.write([well, msgspec.structs.replace(well, number=1)])
-    assert "gateway_process_down" not in {one.code for one in doctoring.examine()}
+    assert "is down (3 restarts): it was ended by SIGKILL" in found["gateway_process_down"]
+    died = Watched(1, pid=os.getpid(), ready=True, n_starts=2, last_end="was ended by SIGSEGV")
+    for ago_s, code in ((60, "gateway_process_restarted"), (2 * 86_400, "")):
+        file.write([well, msgspec.structs.replace(died, ended_us=int((time.time() - ago_s) * 1e6))])
+        found = {one.code: one.what for one in doctoring.examine() if one.code.startswith("gateway")}
+        assert list(found) == ([code] if code else [])
     file.close()
     assert standing.standings(tmp_path) == []
 

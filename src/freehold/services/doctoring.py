@@ -19,6 +19,7 @@ from . import pausing, radar
 from .home import Home
 from .standing import standings
 
+_RECENTLY_S = 86_400.0
 _USER_OF_URL = re.compile(r"://[^/]*@")
 
 
@@ -89,19 +90,23 @@ def _ledger(home: Home) -> list[Ailment]:
 
 
 def _gateways(home: Home) -> list[Ailment]:
-    """Processes of running gateways that are down now; one that was started again and lasts is none."""
-    return [
-        Ailment(
-            "gateway_process_down",
-            "error",
-            f"process {one.number + 1} of the gateway {found.pid} is down after {one.n_restarts + 1} starts: "
-            f"the last {one.last_end}",
-            "read what the gateway says on stderr; SIGKILL that nobody sent means that memory ran out",
-        )
-        for found in standings(home.path)
-        for one in found.processes
-        if not one.pid
-    ]
+    """Processes of running gateways that are down, or died within a day."""
+    found: list[Ailment] = []
+    for gateway in standings(home.path):
+        for one in gateway.processes:
+            if one.pid and one.ended_us < (time.time() - _RECENTLY_S) * 1e6:
+                continue
+            state = "died and runs again" if one.pid else "is down"
+            found.append(
+                Ailment(
+                    "gateway_process_restarted" if one.pid else "gateway_process_down",
+                    "warning" if one.pid else "error",
+                    f"process {one.number + 1} of the gateway {gateway.pid} {state} ({one.n_restarts} restarts): "
+                    f"it {one.last_end}",
+                    "read what the gateway says on stderr; SIGKILL that nobody sent means that memory ran out",
+                )
+            )
+    return found
 
 
 def _providers(settings: Settings) -> list[Ailment]:

@@ -21,13 +21,14 @@ _PATTERN = "gateway-*.json"
 
 
 class ProcessStanding(msgspec.Struct, frozen=True):
-    """One process: 0 for `pid` while it is down, how often it was started again, and how it ended last."""
+    """One process: 0 for `pid` while it is down, how often it was started again, how and when it ended last."""
 
     number: int
     pid: int
     ready: bool
     n_restarts: int
     last_end: str = ""
+    ended_us: int = 0
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -56,7 +57,8 @@ class StandingFile:
     def write(self, processes: Sequence[Watched]) -> None:
         """Say how they stand now."""
         stand = tuple(
-            ProcessStanding(one.number, one.pid, one.ready, max(0, one.n_starts - 1), one.last_end) for one in processes
+            ProcessStanding(one.number, one.pid, one.ready, max(0, one.n_starts - 1), one.last_end, one.ended_us)
+            for one in processes
         )
         content = msgspec.json.encode(Standing(os.getpid(), time.time_ns() // 1000, stand))
         with contextlib.suppress(OSError):

@@ -45,7 +45,7 @@ class Watched(msgspec.Struct):
     """One of the processes over all its lives.
 
     `pid` 0: it is down, and is started (again) at `due_at`, by the monotonic clock. `why` is what it said was
-    wrong in this life, `last_end` how its last one ended.
+    wrong in this life, `last_end` how its last one ended, at `ended_us` (microseconds since the epoch).
     """
 
     number: int
@@ -54,6 +54,7 @@ class Watched(msgspec.Struct):
     n_starts: int = 0
     why: str = ""
     last_end: str = ""
+    ended_us: int = 0
     started_at: float = 0.0
     due_at: float = 0.0
     delay_s: float = 0.0
@@ -199,7 +200,7 @@ class Fleet:
             self._changed()
             return
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-        process.last_end = f"{how}: {process.why}" if process.why else how
+        process.last_end, process.ended_us = f"{how}: {process.why}" if process.why else how, time.time_ns() // 1000
         longer = process.delay_s * 2 if lived_s < self._pace.healthy_s else 0.0
         process.delay_s = min(max(longer, self._pace.first_delay_s), self._pace.longest_delay_s)
         process.due_at = time.monotonic() + process.delay_s
