@@ -1,10 +1,10 @@
 """Keys planted in settings and requests appear nowhere but where they belong, after everything has gone wrong.
 
-What may be where: a provider's key in requests to that provider; a client's key in requests to the provider that it
-addressed; what the URL says after its `?` in the same request to that provider; the content of a call in requests, in its answer, and in the bodies of the ledger (columns `request`,
-`response`, and an owned answer on a leg). Nothing else may hold any of it: neither standard error with every logger
-at DEBUG, nor the text of a crash, nor error bodies that we write, nor metrics, health and traces, nor any other column
-or file of the home.
+What may be where: a provider's key in requests to that provider; a client's key, and what the URL says after its `?`,
+in requests to the provider that was addressed; the content of a call in requests, in its answer, and in the bodies of
+the ledger (columns `request`, `response`, and an owned answer on a leg). Nothing else may hold
+any of it: neither standard error with every logger at DEBUG, nor the text of a crash, nor error bodies that we write,
+nor metrics, health and traces, nor any other column or file of the home.
 """
 
 import itertools
