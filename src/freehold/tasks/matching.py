@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache, partial
 
 from freehold.errors import BadRequest
 from freehold.vocabulary import Call, Match, MessagePattern, Slot, Task, Template
@@ -27,6 +28,7 @@ NEAR_ENOUGH = 0.5
 _HEAD_CHARS = 6000
 _TAIL_CHARS = 2000
 _ENOUGH = NEAR_ENOUGH - 1e-9  # sums of the same numbers in another order differ a little
+_PROMPTS_KEPT = 128
 _NO_NEAREST = 3
 """Templates with fewer shingles of constant text than this say too little to be near to."""
 
@@ -299,10 +301,12 @@ class _Nearest:
         self._without = [_ENOUGH * total for total in self._totals]
         self._stands_for: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
         self._put_down()
-        self._known = frozenset(self._stands_for)
+        self._known = known = frozenset(self._stands_for)
+        # The last message is new in every call; those before it often are the same prompt again and again.
+        self._held = lru_cache(_PROMPTS_KEPT)(partial(known_words, known=known))
 
     def find(self, seen: View) -> str | None:
-        if not self._all:
+        if not self._all or not seen.texts:
             return None
         texts = [clipped(text, _HEAD_CHARS, _TAIL_CHARS) for text in _patterned(seen)]
         if not self._possible(texts):
@@ -338,8 +342,8 @@ class _Nearest:
 
     def _possible(self, texts: list[str]) -> bool:
         """Whether the words of some texts leave it open that they are near to a task."""
-        known = self._known
-        held = known_words(texts[0], known).union(*[known_words(text, known) for text in texts[1:]]) if texts else ()
+        *before, last = texts
+        held = known_words(last, self._known).union(*map(self._held, before))
         missing = list(self._without)
         for word in held:
             for i, weight in self._stands_for[word]:

@@ -490,6 +490,22 @@ def test_tokens_a_minute_are_reserved_and_corrected(tmp_path: Path) -> None:
     callers.admit(caller, claim(10, 0)).release()
 
 
+def test_what_a_call_did_use_is_known_to_other_processes_after_the_next_look(tmp_path: Path) -> None:
+    clock = Clock()
+    key = support.make(tmp_path, tpm=1000)
+    one, other = (support.opened(tmp_path, clock=clock) for _ in range(2))
+    held = one.admit(support.caller(one, key), claim(900, 0))
+    held.settle(used(100, 0), "up", "m")
+    one.refresh()
+    seen = other.admit(support.caller(other, key), claim(0, 0))
+    assert field(seen.lines, "x-ratelimit-remaining-tokens") == "900"
+    held = one.admit(support.caller(one, key), claim(100, 0))
+    held.settle(used(300, 0), "up", "m")
+    one.close()
+    seen = other.admit(support.caller(other, key), claim(0, 0))
+    assert field(seen.lines, "x-ratelimit-remaining-tokens") == "600"
+
+
 def test_a_call_larger_than_a_minutes_worth_waits_for_a_full_bucket(tmp_path: Path) -> None:
     clock = Clock()
     key = support.make(tmp_path, tpm=1000)

@@ -10,8 +10,7 @@ import msgspec
 from freehold.errors import FreeholdError
 from freehold.vocabulary import Call, Leg, Owner, Usage
 
-from . import _limits
-from ._book import TOKENS, Book
+from ._book import Book
 from ._caller import Caller
 from ._tariffs import Tariffs
 
@@ -51,22 +50,28 @@ class Admission:
     as spent then.
     """
 
-    __slots__ = ("_amount", "_book", "_clock", "_extra_nano", "_extra_tokens", "_open", "_rates_row", "_spend_row",
-                 "_tag", "_tariffs", "_tokens", "_unit", "caller", "claim", "lines")  # fmt: skip
+    __slots__ = ("_amount", "_book", "_clock", "_extra_nano", "_extra_tokens", "_open", "_owe", "_spend_row", "_tag",
+                 "_tariffs", "_tokens", "_unit", "caller", "claim", "lines")  # fmt: skip
 
     def __init__(
-        self, caller: Caller, claim: Claim, book: Book | None, tariffs: Tariffs, clock: Callable[[], int]
+        self,
+        caller: Caller,
+        claim: Claim,
+        book: Book | None,
+        tariffs: Tariffs,
+        clock: Callable[[], int],
+        owe: Callable[[Caller, int], None],
     ) -> None:
         self.caller, self.claim = caller, claim
-        self._book, self._tariffs, self._clock = book, tariffs, clock
+        self._book, self._tariffs, self._clock, self._owe = book, tariffs, clock, owe
         self._open = book is not None
-        self._rates_row = self._spend_row = self._tag = 0
+        self._spend_row = self._tag = 0
         self._amount = self._unit = self._tokens = self._extra_nano = self._extra_tokens = 0
         self.lines = b""
 
-    def hold(self, *, rates_row: int, spend_row: int, amount: int, tokens: int, lines: bytes) -> None:
+    def hold(self, *, spend_row: int, amount: int, tokens: int, lines: bytes) -> None:
         """Note what was taken. Called by whoever admits."""
-        self._rates_row, self._spend_row, self._tag = rates_row, spend_row, self.caller.span.tag
+        self._spend_row, self._tag = spend_row, self.caller.span.tag
         self._amount = self._unit = amount
         self._tokens, self.lines = tokens, lines
 
@@ -121,11 +126,12 @@ class Admission:
         Attempts that failed and state no tokens cost nothing: no provider charges for a refusal. Audits and shadows are
         not the caller's.
         """
-        paid = [leg for leg in legs if leg.owner == "rented" and leg.purpose not in _OURS]
-        unknown = call.owner != "owned" and bool(paid) and paid[-1].outcome == "ok" and paid[-1].usage is None
-        for leg in paid:
-            if leg.usage is not None:
-                self.add(self._with_prompt(leg.usage), leg.provider, leg.model)
+        unknown = False
+        for leg in legs:
+            if leg.owner == "rented" and leg.purpose not in _OURS:
+                unknown = leg.usage is None and leg.outcome == "ok"
+                if leg.usage is not None:
+                    self.add(self._with_prompt(leg.usage), leg.provider, leg.model)
         if call.owner == "owned":
             self.settle(call.usage, "owned", "", owner="owned")
         elif unknown:
@@ -162,18 +168,5 @@ class Admission:
             return
         if self._spend_row and self._has_row(book):
             book.settle(self._spend_row, self._amount, cost)
-        if self._rates_row and tokens != self._tokens and self.caller.key.tpm:
-            self._correct(book, tokens - self._tokens)
-
-    def _correct(self, book: Book, more: int) -> None:
-        now_ns, limit = self._clock(), self.caller.key.tpm
-        try:
-            book.lock()
-        except FreeholdError:
-            return  # the limit stays as it was reserved
-        try:
-            word = self._rates_row + TOKENS
-            full_ns = _limits.after(_limits.current(book.view[word], now_ns), more, limit)
-            book.view[word] = _limits.current(full_ns, now_ns)
-        finally:
-            book.unlock()
+        if tokens != self._tokens and self.caller.key.tpm:
+            self._owe(self.caller, tokens - self._tokens)

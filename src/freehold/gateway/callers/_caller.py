@@ -32,6 +32,8 @@ class Caller:
         "key",
         "limited",
         "number",
+        "owed",
+        "owed_ns",
     )
 
     def __init__(self, key: VirtualKey) -> None:
@@ -45,6 +47,7 @@ class Caller:
         self._book: Book | None = None
         self._span = Span(0, 0, -1)
         self._rates_row = self._spend_row = _NO_ROW
+        self.owed = self.owed_ns = 0  # tokens that calls used beyond what was taken for them, and the last one when
 
     def check_valid(self, now_ns: int) -> None:
         """Refuse a key that was revoked or has expired.

@@ -55,6 +55,7 @@ class Callers:
         self._book: Book | None = None
         self._loader: threading.Thread | None = None
         self._swept_ns = 0
+        self._owing: set[Caller] = set()
         self.version = 0
         self.fault: FreeholdError | None = None
         """What is wrong with the keys' file, for people; None while all is well."""
@@ -76,6 +77,7 @@ class Callers:
             self._read(vanished=seen is None)
         if self._limits:
             self._look_after_book()
+        self._pay()
         if self._budgets and not self._tariffs.ready:
             if not background:
                 self._tariffs.load()
@@ -87,6 +89,7 @@ class Callers:
     def close(self) -> None:
         """Leave the book. Calls that are not settled by then count as spent at what was reserved for them."""
         if self._book is not None:
+            self._pay()
             self._book.close()
             self._book = None
 
@@ -122,12 +125,12 @@ class Callers:
         now_ns = self._clock()
         caller.check_scope(claim.model, claim.task)
         if not caller.limited:
-            return Admission(caller, claim, None, self._tariffs, self._clock)
+            return Admission(caller, claim, None, self._tariffs, self._clock, self._owe)
         book = self._book
         if book is None:
             fault = self.book_fault or unavailable("the budgets are being opened", hint="try again in a second")
             raise fault.with_traceback(None)
-        admission = Admission(caller, claim, book, self._tariffs, self._clock)
+        admission = Admission(caller, claim, book, self._tariffs, self._clock, self._owe)
         output_tokens = claim.choices * (self._output_tokens if claim.output_limit is None else claim.output_limit)
         amount = self._worst(caller, claim, output_tokens, now_ns)
         tokens = min(claim.prompt_tokens + output_tokens, caller.key.tpm)
@@ -154,38 +157,72 @@ class Callers:
         rpm, tpm, budget = caller.key.rpm, caller.key.tpm, caller.key.budget
         rates_row = caller.rates_row(book, now_ns) if rpm or tpm else 0
         spend_row = caller.spend_row(book, now_ns) if budget is not None else 0
-        requests = tokens_full = committed = reserved = 0
-        wait_requests = wait_tokens = 0
+        committed = reserved = 0
         over = False
         book.lock()
         try:
             view = book.view
-            if rpm:
-                requests = _limits.current(view[rates_row + REQUESTS], now_ns)
-                wait_requests = _limits.wait_ns(_limits.after(requests, 1, rpm), now_ns)
-            if tpm:
-                tokens_full = _limits.current(view[rates_row + TOKENS], now_ns)
-                wait_tokens = _limits.wait_ns(_limits.after(tokens_full, tokens, tpm), now_ns)
-            wait = max(wait_requests, wait_tokens)
+            requests = _limits.taken(view[rates_row + REQUESTS], 1, rpm, now_ns) if rpm else 0
+            tokens_full = _limits.taken(self._full(caller, view, rates_row), tokens, tpm, now_ns) if tpm else 0
+            wait = _limits.wait_ns(max(requests, tokens_full), now_ns)
             if budget is not None and not wait:
                 committed = book.committed(spend_row)
                 over = committed + amount > budget.limit_nano_usd
                 reserved = book.reserved(spend_row) if over else 0
             if not wait and not over:
                 if rpm:
-                    view[rates_row + REQUESTS] = requests = _limits.after(requests, 1, rpm)
+                    view[rates_row + REQUESTS] = requests
                 if tpm:
-                    view[rates_row + TOKENS] = tokens_full = _limits.after(tokens_full, tokens, tpm)
+                    view[rates_row + TOKENS] = tokens_full
                 if budget is not None:
                     book.reserve(spend_row, amount)
         finally:
             book.unlock()
         if over:
             raise _refusals.exhausted(caller, committed - reserved, reserved, amount)
-        lines = _limits.lines(admission.claim.dialect, now_ns, rpm, requests, tpm, tokens_full)
+        dialect = admission.claim.dialect
         if wait:
-            raise _refusals.limited(caller, wait_requests, wait_tokens, lines)
-        admission.hold(rates_row=rates_row, spend_row=spend_row, amount=amount, tokens=tokens, lines=lines)
+            waits = _limits.wait_ns(requests, now_ns), _limits.wait_ns(tokens_full, now_ns)
+            requests = _limits.current(view[rates_row + REQUESTS], now_ns)
+            tokens_full = _limits.current(view[rates_row + TOKENS], now_ns)
+            lines = _limits.lines(dialect, now_ns, rpm, requests, tpm, tokens_full)
+            raise _refusals.limited(caller, *waits, lines)
+        lines = _limits.lines(dialect, now_ns, rpm, requests, tpm, tokens_full)
+        admission.hold(spend_row=spend_row, amount=amount, tokens=tokens, lines=lines)
+
+    def _owe(self, caller: Caller, tokens: int) -> None:
+        """Note what a call used beyond what was taken for it (less, where negative).
+
+        It goes into the book with the key's next call here or with the next look, a fifth of a second later: the lock
+        would cost every call more than all else that is done to settle it.
+        """
+        caller.owed += tokens
+        caller.owed_ns = self._clock()
+        self._owing.add(caller)
+
+    def _full(self, caller: Caller, view: memoryview[int], rates_row: int) -> int:
+        """When a key's bucket of tokens is full again, with what was owed to the book. The caller holds the lock."""
+        full_ns = view[rates_row + TOKENS]
+        if caller.owed:
+            then_ns = caller.owed_ns
+            full_ns = _limits.current(_limits.taken(full_ns, caller.owed, caller.key.tpm, then_ns), then_ns)
+            view[rates_row + TOKENS] = full_ns
+            caller.owed = 0
+            self._owing.discard(caller)
+        return full_ns
+
+    def _pay(self) -> None:
+        """Put what is owed into the book."""
+        book, now_ns = self._book, self._clock()
+        for caller in tuple(self._owing) if book is not None else ():
+            assert book is not None
+            with contextlib.suppress(FreeholdError):
+                row = caller.rates_row(book, now_ns)
+                book.lock()
+                try:
+                    self._full(caller, book.view, row)
+                finally:
+                    book.unlock()
 
     def _read(self, *, vanished: bool) -> None:
         if vanished:

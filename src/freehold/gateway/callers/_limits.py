@@ -12,6 +12,11 @@ from typing import Final
 
 MINUTE: Final = 60_000_000_000
 _MOST: Final = 2 * MINUTE
+_OPENAI: Final = {
+    what: b"x-ratelimit-limit-%b: %%d\r\nx-ratelimit-remaining-%b: %%d\r\nx-ratelimit-reset-%b: %%b\r\n"
+    % (what, what, what)
+    for what in (b"requests", b"tokens")
+}
 
 
 def current(full_ns: int, now_ns: int) -> int:
@@ -28,14 +33,21 @@ def after(full_ns: int, amount: int, limit: int) -> int:
     return full_ns + amount * MINUTE // limit
 
 
+def taken(full_ns: int, amount: int, limit: int, now_ns: int) -> int:
+    """When a bucket as it was left is full again, after `amount` was taken from it now."""
+    return (now_ns if full_ns < now_ns else min(full_ns, now_ns + _MOST)) + amount * MINUTE // limit
+
+
 def wait_ns(taken_ns: int, now_ns: int) -> int:
     """How long until a bucket may give what would leave it full again at `taken_ns`; 0 for now."""
-    return max(0, taken_ns - now_ns - MINUTE)
+    wait = taken_ns - now_ns - MINUTE
+    return max(0, wait)
 
 
 def remaining(full_ns: int, now_ns: int, limit: int) -> int:
     """How many a bucket can give now."""
-    return max(0, now_ns + MINUTE - full_ns) * limit // MINUTE
+    room_ns = now_ns + MINUTE - full_ns
+    return room_ns * limit // MINUTE if room_ns > 0 else 0
 
 
 def lines(dialect: str, now_ns: int, rpm: int, requests_full: int, tpm: int, tokens_full: int) -> bytes:
@@ -46,11 +58,8 @@ def lines(dialect: str, now_ns: int, rpm: int, requests_full: int, tpm: int, tok
 
 
 def _openai(what: bytes, now_ns: int, limit: int, full_ns: int) -> bytes:
-    left, reset = remaining(full_ns, now_ns, limit), duration(full_ns - now_ns if full_ns > now_ns else 0)
-    return (
-        b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\nx-ratelimit-reset-%b: %b\r\n"
-        % (what, limit, what, left, what, reset)
-    )  # fmt: skip
+    reset = duration(full_ns - now_ns if full_ns > now_ns else 0)
+    return _OPENAI[what] % (limit, remaining(full_ns, now_ns, limit), reset)
 
 
 def _anthropic(what: bytes, now_ns: int, limit: int, full_ns: int) -> bytes:
