@@ -155,6 +155,27 @@ def test_a_full_first_choice_gives_way_and_full_ones_all_make_a_queue():
     assert bench.course.first().full
 
 
+def test_who_waits_for_room_elsewhere_after_a_retry_asks_there():
+    """The second was out when the first failed, and is back but full when the first has failed again."""
+    bench = Bench(A, B, retries=1, ceilings={"b": 1})
+    while bench.health.spend(B):
+        pass
+    for _ in range(5):
+        bench.health.begin((B,), LIVE).done("failed")
+    while bench.health.spend(B):
+        pass
+    step = bench.fail(bench.course.first(), UNREACHABLE)
+    assert step.pause_s is not None
+    bench.clock.ahead(step.pause_s)
+    again = bench.course.resume()
+    bench.clock.ahead(6.1)
+    bench.health.begin((B,), LIVE).done("ok")
+    busy = bench.health.begin((B,), LIVE)
+    assert bench.fail(again, UNREACHABLE).full
+    busy.done("ok")
+    assert bench.course.resume().permit.target == B
+
+
 def test_a_hedge_goes_to_the_next_target_else_to_the_same():
     bench = Bench(A, B)
     step = bench.course.first()

@@ -116,6 +116,7 @@ class Course:
         return None
 
     def _begin(self, chain: Chain) -> Step:
+        self._again = None
         asked = {one.provider for one in self._tried} if self._tried else ()
         permit = self._health.begin(chain, self._priority, streamed=self.streamed, asked=asked, stand_in=self._stand_in)
         return self._step(permit, chain)
