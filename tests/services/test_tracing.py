@@ -17,7 +17,7 @@ from tests.support.upstream import Upstream, chat, http, send
 
 from freehold.errors import MissingPrerequisite
 from freehold.ledger.writer import LedgerWriter
-from freehold.services import tracing
+from freehold.services import doctoring, tracing
 from freehold.settings import Loaded, Settings, TaskSettings, TelemetrySettings
 from freehold.vocabulary import DATA_CLASS_TAG, Call
 
@@ -195,6 +195,21 @@ def test_headers_that_are_not_set_are_missed_and_never_shown(tmp_path: Path) -> 
     done = subprocess.run(command, env=kept, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert done.returncode == MissingPrerequisite.exit_code
     assert "MY_COLLECTOR is not set" in done.stderr
+
+
+def test_the_doctor_misses_what_the_collector_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "freehold.toml").write_text(
+        '[telemetry]\notlp_endpoint = "http://127.0.0.1:1"\notlp_headers_env = "MY_COLLECTOR"\n'
+    )
+    monkeypatch.setenv("FREEHOLD_HOME", str(tmp_path))
+    monkeypatch.setattr(doctoring, "find_spec", lambda _name: None)
+    found = {one.code: one for one in doctoring.examine()}
+    assert "MY_COLLECTOR" in found["missing_key"].what
+    assert found["missing_extra"].mend == "pip install 'freehold[otel]'"
+    monkeypatch.undo()
+    monkeypatch.setenv("FREEHOLD_HOME", str(tmp_path))
+    monkeypatch.setenv("MY_COLLECTOR", "name=value")
+    assert not {"missing_key", "missing_extra"} & {one.code for one in doctoring.examine()}
 
 
 def test_a_gateway_tells_of_its_calls_up_to_the_last(far: Collector, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from importlib.util import find_spec
 from typing import Literal
 
 import msgspec
@@ -47,7 +48,7 @@ def examine() -> list[Ailment]:
     except FreeholdError as error:
         return [Ailment(error.error_code, "error", error.message, error.hint)]
     with home:
-        found = [*_providers(home.settings)]
+        found = [*_providers(home.settings), *_telemetry(home.settings)]
         for look in (_ledger, _registry, _keys, _retirements, _gateways):
             try:
                 found += look(home)
@@ -87,6 +88,21 @@ def _unusable(home: Home, error: FreeholdError) -> Ailment:
 
 def _ledger(home: Home) -> list[Ailment]:
     return [Ailment(f.code, f.severity, f.message, f.remedy) for f in home.ledger.doctor()]
+
+
+def _telemetry(settings: Settings) -> list[Ailment]:
+    telemetry = settings.telemetry
+    if not telemetry.otlp_endpoint:
+        return []
+    found: list[Ailment] = []
+    variable = telemetry.otlp_headers_env
+    if variable and not os.environ.get(variable):
+        what = f"the collector of spans needs headers, and {variable} is not set"
+        found.append(Ailment("missing_key", "error", what, f"export {variable}=NAME=VALUE"))
+    if find_spec("opentelemetry") is None:
+        what = "telemetry.otlp_endpoint is set, and the extra that sends spans is not installed"
+        found.append(Ailment("missing_extra", "error", what, "pip install 'freehold[otel]'"))
+    return found
 
 
 def _gateways(home: Home) -> list[Ailment]:
