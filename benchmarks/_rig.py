@@ -9,11 +9,12 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,20 +90,21 @@ def build(folder: Path) -> None:
 def on_core(
     core: str, command: Sequence[str], env: Mapping[str, str] | None = None, log: Path | None = None
 ) -> Generator[subprocess.Popen[bytes]]:
-    """A process on one core, ended afterwards. `log` takes what it says."""
+    """A process on one core, ended afterwards with all that it started. `log` takes what it says."""
     out = log.open("wb") if log is not None else None
+    environ = {**os.environ, **(env or {})}
     try:
         with subprocess.Popen(
-            ["taskset", "-c", core, *command], env={**os.environ, **(env or {})}, stdout=out, stderr=out
+            ["taskset", "-c", core, *command], env=environ, stdout=out, stderr=out, start_new_session=True
         ) as process:
             try:
                 yield process
             finally:
                 process.terminate()
-                try:
+                with suppress(subprocess.TimeoutExpired):
                     process.wait(timeout=20)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
     finally:
         if out is not None:
             out.close()
