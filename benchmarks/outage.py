@@ -152,8 +152,8 @@ def settings(urls: dict[str, str], *, second: bool, owned: bool) -> Settings:
         providers["openai"] = ProviderSettings("compatible", base_url=urls["openai"], fallback="anthropic")
     waits = GatewaySettings(
         connect_timeout_s=1.0,
-        first_byte_timeout_s=0.25,
-        idle_timeout_s=0.25,
+        first_byte_timeout_s=0.5,
+        idle_timeout_s=0.5,
         total_timeout_s=5.0,
         drain_s=1.0,
         eject_s=0.1,

@@ -10,8 +10,8 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not INCIDENTS.exists(), reason="../shared/data/provider_risk is absent"),
 ]
-PLAYED = {"seconds": 12.0, "rate": 100.0, "one_in": 25}
-"""Every 25th stretch of trouble, so that an incident of the usual length lasts for some 50 calls."""
+PLAYED = {"seconds": 16.0, "rate": 100.0, "one_in": 50}
+"""Every 50th stretch of trouble, so that an incident of the usual length lasts for more than 100 calls."""
 
 
 def test_time_is_compressed_without_losing_an_incident():

@@ -201,3 +201,16 @@ def test_nobody_is_asked_twice_with_money_that_the_key_does_not_have(opened, up,
     up.play(wait(0.5), send(http(200, chat("slow"))))
     client.chat.completions.create(model="m", messages=ASKED, max_tokens=300)
     assert len(up.requests) == before + asked
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/models"])
+def test_a_key_in_the_url_lets_nobody_in_and_goes_nowhere(opened, up, path):
+    gateway, _, key = opened()
+    method = "GET" if path.endswith("models") else "POST"
+    body = b"" if method == "GET" else json.dumps({"model": "m", "messages": ASKED}).encode()
+    with connect(gateway.port) as sock:
+        sock.sendall(request_bytes(body, f"{path}?beta=true&key={key}", method=method))
+        assert read_response(sock)[0] == 200
+    sent = up.requests[-1].head
+    assert b"?beta=true HTTP/1.1" in sent
+    assert key.encode() not in sent

@@ -28,7 +28,7 @@ from ._router import Resolution
 from ._server import Exchange, Headers
 from ._targets import TASK_PREFIX, Target
 from ._try import Rented
-from .callers import Admission, Caller, Claim, without_keys
+from .callers import Admission, Caller, Claim, query_without_keys, without_keys
 
 if TYPE_CHECKING:
     from .app import Gateway
@@ -290,7 +290,13 @@ class ModelCall:
         streamed = self.call.streamed and purpose != "audit"
         body = exchange.body if streamed == self.call.streamed else dialect.unstreamed(exchange.body)
         outgoing = Outgoing(
-            b"POST", exchange.path, exchange.headers, body, resolution.data_class, dialect.name, query=exchange.query
+            b"POST",
+            exchange.path,
+            exchange.headers,
+            body,
+            resolution.data_class,
+            dialect.name,
+            query=query_without_keys(exchange.query),
         )
         task = self._gateway.task_key(resolution)
         stand_in = purpose == "escalate" and self._may_rescue

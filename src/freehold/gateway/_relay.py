@@ -18,7 +18,7 @@ from ._client import Handle
 from ._egress import Outgoing, send
 from ._endpoints import Endpoint
 from ._server import Exchange, Headers
-from .callers import Caller, without_keys
+from .callers import Caller, query_without_keys, without_keys
 from .providers import returned_headers
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class Relay:
             self._check(caller)
             exchange.headers = without_keys(exchange.headers)
         provider = gateway.targets.default(self._endpoint.dialect.name)
-        path = self._endpoint.path + (b"?" + exchange.query if exchange.query else b"")
+        query = query_without_keys(exchange.query)
+        path = self._endpoint.path + (b"?" + query if query else b"")
         data_class = self._data_class()
         if data_class != "ordinary":
             raise RestrictedRefused(

@@ -8,6 +8,6 @@ process of the home maps. Knows nothing of HTTP beyond header lines, and of no p
 from ._admission import Admission, Claim
 from ._caller import Caller
 from ._desk import Callers
-from ._presented import Headers, without_keys
+from ._presented import Headers, query_without_keys, without_keys
 
-__all__ = ["Admission", "Caller", "Callers", "Claim", "Headers", "without_keys"]
+__all__ = ["Admission", "Caller", "Callers", "Claim", "Headers", "query_without_keys", "without_keys"]

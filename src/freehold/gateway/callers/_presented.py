@@ -24,3 +24,10 @@ def presented(headers: Headers) -> bytes | None:
 def without_keys(headers: Headers) -> Headers:
     """The headers without those that carry a virtual key: what may go to a provider."""
     return [pair for pair in headers if pair[0] not in _CARRIERS or presented([pair]) is None]
+
+
+def query_without_keys(query: bytes) -> bytes:
+    """A URL's query without the fields whose value is a virtual key: such a key lets nobody in, and goes nowhere."""
+    if _PREFIX not in query:
+        return query
+    return b"&".join(field for field in query.split(b"&") if not field.rpartition(b"=")[2].startswith(_PREFIX))
