@@ -9,7 +9,7 @@ import pytest
 from tests.support.schemas import check_authored
 from tests.support.upstream import LAST_CHUNK, STREAM_HEAD, Upstream, chunk, http, send
 
-from freehold.errors import BadRequest
+from freehold.errors import BadRequest, UsageError
 from freehold.vocabulary import Usage
 from freehold.wire.known import COMPLETIONS, EMBEDDINGS
 
@@ -168,9 +168,9 @@ def test_embeddings_are_counted_and_never_owned():
     assert EMBEDDINGS.answer_text(body) is None
     assert EMBEDDINGS.read(b'{"data":{}}') is None
     assert EMBEDDINGS.unstreamed(b'{"input":"a"}') == b'{"input":"a"}'
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(UsageError):
         EMBEDDINGS.author(ask, call_id="c", created_s=1, answer="a", usage=Usage())
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(UsageError):
         EMBEDDINGS.stream_of(body, ask)
     stream = EMBEDDINGS.assembler()
     assert stream.finish().fault == "embeddings are not streamed"

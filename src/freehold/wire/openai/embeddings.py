@@ -6,7 +6,7 @@ from typing import Any, NoReturn, cast
 
 import msgspec
 
-from freehold.errors import FreeholdError
+from freehold.errors import FreeholdError, UsageError
 from freehold.vocabulary import Usage
 from freehold.wire import bodies
 from freehold.wire.dialects import Asked, Assembled, Read
@@ -77,13 +77,21 @@ class Embeddings:
         """A reader that finds fault with every stream."""
         return NoStream()
 
-    def author(self, asked: Asked, *, call_id: str, created_s: int, answer: str, usage: Usage) -> NoReturn:
-        """Never to be called: every request has an obstacle."""
-        raise NotImplementedError("no owned model gives embeddings")
+    def author(self, asked: Asked, *, call_id: str, created_s: int, answer: str, usage: Usage) -> NoReturn:  # noqa: ARG002 -- always refused
+        """Nobody gives it one: every request has an obstacle.
 
-    def stream_of(self, body: bytes, asked: Asked) -> NoReturn:
-        """Never to be called: no request can ask for a stream."""
-        raise NotImplementedError("embeddings are not streamed")
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError("no owned model gives embeddings")
+
+    def stream_of(self, body: bytes, asked: Asked) -> NoReturn:  # noqa: ARG002 -- always refused
+        """No request can ask for a stream.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError("embeddings are not streamed")
 
     def unstreamed(self, body: bytes) -> bytes:
         """The same request."""
