@@ -149,7 +149,6 @@ def test_a_stream_that_breaks_says_so_as_soon_as_it_is_known(spoken, answer):
         for event in events[:at]:
             assembler.feed(event)
             assert not assembler.broken
-            assert not assembler.in_event
         assembler.feed(error)
         assert assembler.broken
         came = assembler.finish()
@@ -161,8 +160,23 @@ def test_a_stream_that_breaks_says_so_as_soon_as_it_is_known(spoken, answer):
         assert not odd.error_sent
     inside = spoken.assembler()
     inside.feed(events[0][:-1])
-    assert inside.in_event
     assert not inside.broken
+
+
+@pytest.mark.parametrize("spoken", [one for one in OWNED if one.name != "openai.responses"], ids=lambda one: one.name)
+def test_an_end_that_comes_too_soon_is_known_when_it_comes(spoken):
+    """An event of Responses that says so holds the whole answer, so that it never comes too soon."""
+    events = spoken.stream_of(authored(spoken, "an answer of some length, " * 9), asked(spoken))
+    assembler = spoken.assembler()
+    for event in events:
+        assembler.feed(event)
+    assert not assembler.broken
+    early = spoken.assembler()
+    early.feed(events[0])
+    assert not early.broken
+    early.feed(events[-1])
+    assert early.broken
+    assert "without a" in early.finish().fault
 
 
 def _errors(kind: type[FreeholdError]) -> list[type[FreeholdError]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from freehold.wire.dialects import Dialect
-from freehold.wire.known import CHAT, DIALECTS
+from freehold.wire.known import CHAT, DIALECTS, MESSAGES, PATHS
 
 from ._server import Exchange
 
@@ -31,14 +31,10 @@ class Endpoint(NamedTuple):
     read: bool = False
 
 
-_PATHS = {
-    b"/chat/completions": "openai.chat",
-    b"/responses": "openai.responses",
-    b"/completions": "openai.completions",
-    b"/embeddings": "openai.embeddings",
-    b"/messages": "anthropic.messages",
+_CALLS = {
+    (path := whole.removeprefix("/v1").encode()): Endpoint(DIALECTS[name], (_POST,), path)
+    for name, whole in PATHS.items()
 }
-_CALLS = {path: Endpoint(DIALECTS[name], (_POST,), path) for path, name in _PATHS.items() if name in DIALECTS}
 _RELAYED: tuple[tuple[bytes, tuple[bytes, ...]], ...] = (
     (b"/models", (_GET, _DELETE)),
     (b"/files", (_GET, _POST, _DELETE)),
@@ -59,6 +55,5 @@ def endpoint_of(exchange: Exchange) -> Endpoint | None:
     for prefix, methods in _RELAYED:
         if path == prefix or path.startswith(prefix + b"/"):
             anthropic = prefix == b"/messages" or bool(exchange.header(_ANTHROPIC))
-            dialect = DIALECTS.get("anthropic.messages", CHAT) if anthropic else CHAT
-            return Endpoint(dialect, methods, path, relayed=True, read=path == _COUNT)
+            return Endpoint(MESSAGES if anthropic else CHAT, methods, path, relayed=True, read=path == _COUNT)
     return call

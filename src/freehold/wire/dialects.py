@@ -58,13 +58,8 @@ class Assembler(Protocol):
     """Reads a copy of one streamed answer. It never raises, and holds nothing back from the client."""
 
     @property
-    def in_event(self) -> bool:
-        """Whether the bytes so far end inside an event."""
-        ...
-
-    @property
     def broken(self) -> bool:
-        """Whether an event could not be read or said that the provider failed."""
+        """Whether it can no longer be complete: an event cannot be read, tells of a failure, or ends it too soon."""
         ...
 
     def feed(self, data: bytes) -> None:

@@ -61,15 +61,21 @@ class EventReader(ABC):
 
     @property
     def broken(self) -> bool:
-        """Whether what has come so far can no longer become a complete answer (reads all that was kept)."""
+        """Whether what has come so far can no longer become a complete answer (reads all that was kept).
+
+        So it is with a fault, and with an end that comes before all of the answer has.
+        """
         self._read()
-        return bool(self._fault)
+        return bool(self._fault) or (self._ended and bool(self._missing()))
 
     @property
-    def in_event(self) -> bool:
-        """Whether the last bytes belong to an event that has not ended."""
-        self._read()
-        return self._parser.unfinished
+    @abstractmethod
+    def _ended(self) -> bool:
+        """Whether the stream has said that it is complete."""
+
+    @abstractmethod
+    def _missing(self) -> str:
+        """What a complete stream would have and this one has not, "" where it has all."""
 
     def _close(self) -> None:
         """Read what is left, when no more bytes will come."""
@@ -113,6 +119,10 @@ class DocumentReader(EventReader):
         super().__init__()
         self._complete = False
         self._done = False
+
+    @property
+    def _ended(self) -> bool:
+        return self._complete
 
     @abstractmethod
     def _document(self, document: dict[str, Any]) -> None:

@@ -95,6 +95,18 @@ def test_a_broken_stream_is_never_told_as_complete(up, tmp_path, wire, how):
             assert up.requests[-1].left.wait(1.0), "the provider's connection stayed open"
 
 
+@pytest.mark.fault("upstream", "closes without the end mark")
+@pytest.mark.parametrize("wire", [one for one in WIRES if str(one) != "responses"], ids=str)
+def test_an_end_mark_that_comes_too_soon_does_not_reach_the_client(up, tmp_path, wire):
+    """The event of Responses that says so holds the whole answer, so that it never comes too soon."""
+    with renting(up, tmp_path) as gateway:
+        up.play(send(STREAM_HEAD + chunk(wire.began)), APART, send(chunk(wire.events[-1])), APART, END)
+        seen = ask_streamed(gateway, wire)
+        assert (seen.status, seen.cut, seen.call.outcome) == (200, True, "incomplete")
+        assert wire.last not in seen.body
+        assert wire.is_error_event(seen.body.split(b"\n\n")[-2] + b"\n\n")
+
+
 @pytest.mark.fault("upstream", "slow first chunk")
 @pytest.mark.parametrize("wire", WIRES, ids=str)
 @pytest.mark.parametrize("before", [[], [send(STREAM_HEAD)]], ids=["before-head", "after-head"])

@@ -199,6 +199,10 @@ class StreamAssembler(EventReader):
         chars = sum(choice.chars() for choice in self._choices.values()) if fault else 0
         return Assembled(body, usage, fault, self._error is not None, chars)
 
+    @property
+    def _ended(self) -> bool:
+        return self._done
+
     def _missing(self) -> str:
         if not self._choices:
             return "the stream ended before the first choice"

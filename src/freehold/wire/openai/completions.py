@@ -196,6 +196,10 @@ class CompletionAssembler(DocumentReader):
         chars = sum(len(piece) for pieces in self._texts.values() for piece in pieces) if fault else 0
         return Assembled(self._body(), usage, fault, self._error is not None, chars)
 
+    @property
+    def _ended(self) -> bool:
+        return self._done
+
     def _missing(self) -> str:
         if not self._choices:
             return "the stream ended before the first choice"

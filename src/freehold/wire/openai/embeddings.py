@@ -114,7 +114,10 @@ class NoStream(DocumentReader):
     def finish(self) -> Assembled:
         """Say that it is none."""
         self._close()
-        return Assembled(b"{}", None, self._fault or "embeddings are not streamed", error_sent=False, text_chars=0)
+        return Assembled(b"{}", None, self._fault or self._missing(), error_sent=False, text_chars=0)
+
+    def _missing(self) -> str:
+        return "embeddings are not streamed"
 
     def _document(self, document: dict[str, Any]) -> None:  # noqa: ARG002 -- whatever it holds
         raise TypeError("an event where there should be none")
