@@ -102,6 +102,7 @@ class Gateway:
         self._providers = providers_of(loaded.settings, os.environ if environ is None else environ)
         self.targets = Targets(loaded.settings, self._providers)
         self._task_settings = {folded(name): one for name, one in loaded.settings.tasks.items()}
+        self._task_keys: dict[tuple[str, str], str] = {}  # of known tasks alone, so that no client can fill it
         self.health = Health(policy(loaded.settings), self.clock, self.random)
         self.terms = self._terms()
         self.router = Router(
@@ -173,10 +174,12 @@ class Gateway:
         """The name under which the settings speak of a call's task, folded; "" where they say nothing."""
         if not self._task_settings or not resolution.task_id:
             return ""
-        name = folded(resolution.task_name)
-        if name in self._task_settings:
-            return name
-        return resolution.task_id if resolution.task_id in self._task_settings else ""
+        task = resolution.task_name, resolution.task_id
+        key = self._task_keys.get(task)
+        if key is None:
+            names = folded(resolution.task_name), resolution.task_id
+            key = self._task_keys[task] = next((name for name in names if name in self._task_settings), "")
+        return key
 
     def mark(self) -> None:
         """Count an answer before its last byte leaves."""

@@ -23,13 +23,17 @@ _TYPES = {
 }
 
 
+def error_type(status: int) -> str:
+    """Anthropic's word for an error of that HTTP status."""
+    return _TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
+
+
 def error_envelope(error: FreeholdError) -> bytes:
     """`{"type": "error", "error": {"type", "message", "details"}, "request_id"}`; the status goes on the response line.
 
     Our code stands in `details.error_code`, where the SDKs show it as `error_code`.
     """
-    other = "invalid_request_error" if error.status < 500 else "api_error"
-    kind = "overloaded_error" if isinstance(error, Overloaded) else _TYPES.get(error.status, other)
+    kind = "overloaded_error" if isinstance(error, Overloaded) else error_type(error.status)
     return _encoder.encode(
         {
             "type": "error",

@@ -14,6 +14,7 @@ _AFTER_ALL = 2**31 - 1
 _TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
+    402: "insufficient_quota",
     403: "permission_error",
     404: "not_found_error",
     408: "timeout_error",
@@ -24,6 +25,11 @@ _TYPES = {
     431: "invalid_request_error",
     504: "timeout_error",
 }
+
+
+def error_type(status: int) -> str:
+    """OpenAI's word for an error of that HTTP status."""
+    return _TYPES.get(status, "server_error")
 
 
 def error_envelope(error: FreeholdError) -> bytes:
@@ -57,7 +63,7 @@ def response_error_event(error: FreeholdError) -> bytes:
 def _body(error: FreeholdError) -> dict[str, str | None]:
     return {
         "message": str(error),
-        "type": _TYPES.get(error.status, "server_error"),
+        "type": error_type(error.status),
         "param": None,
         "code": error.error_code,
     }

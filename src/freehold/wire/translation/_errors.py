@@ -6,21 +6,13 @@ from typing import Any
 
 import msgspec
 
+from freehold.wire.anthropic import error_type as anthropic_type
+from freehold.wire.openai import error_type as openai_type
+
 from ._hub import Problem
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
-_OPENAI = {
-    400: "invalid_request_error", 401: "authentication_error", 402: "insufficient_quota", 403: "permission_error",
-    404: "not_found_error", 408: "timeout_error", 409: "conflict_error", 413: "invalid_request_error",
-    422: "invalid_request_error", 424: "server_error", 429: "rate_limit_error", 504: "timeout_error",
-}  # fmt: skip
-_ANTHROPIC = {
-    400: "invalid_request_error", 401: "authentication_error", 402: "billing_error", 403: "permission_error",
-    404: "not_found_error", 408: "timeout_error", 409: "conflict_error", 413: "request_too_large",
-    422: "invalid_request_error", 429: "rate_limit_error", 503: "overloaded_error", 504: "timeout_error",
-    529: "overloaded_error",
-}  # fmt: skip
 _STATUS = {
     "invalid_request_error": 400, "authentication_error": 401, "billing_error": 402, "permission_error": 403,
     "not_found_error": 404, "request_too_large": 413, "rate_limit_error": 429, "timeout_error": 504,
@@ -61,7 +53,7 @@ def openai_error(problem: Problem) -> bytes:
     """`{"error": {"message", "type", "param", "code"}}`; the provider's own word for it is the code."""
     error = {
         "message": problem.message,
-        "type": _OPENAI.get(problem.status, "server_error"),
+        "type": openai_type(problem.status),
         "param": problem.param,
         "code": problem.kind or None,
     }
@@ -70,7 +62,7 @@ def openai_error(problem: Problem) -> bytes:
 
 def anthropic_error(problem: Problem) -> bytes:
     """`{"type": "error", "error": {"type", "message"}}`."""
-    kind = _ANTHROPIC.get(problem.status, "api_error")
+    kind = "overloaded_error" if problem.status == 503 else anthropic_type(problem.status)
     return _encoder.encode({"type": "error", "error": {"type": kind, "message": problem.message}, "request_id": None})
 
 
