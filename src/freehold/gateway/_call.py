@@ -14,6 +14,7 @@ from freehold.errors import FreeholdError, MissingPrerequisite, RestrictedRefuse
 from freehold.registry.names import from_header
 from freehold.vocabulary import DATA_CLASS_TAG, TRACE_TAG, Call, Leg, Purpose, Usage, reasons
 from freehold.wire.dialects import Asked, Dialect
+from freehold.wire.known import EMBEDDINGS
 from freehold.wire.openai import estimate_tokens
 
 from ._answers import differs, judged, most_prompt_tokens, prompt_tokens
@@ -116,7 +117,8 @@ class ModelCall:
         if trace and _TRACE.fullmatch(trace):
             call.tags = {TRACE_TAG: trace.decode()}
         try:
-            self._resolution = gateway.router.resolve(self._asked.chat, self._declared())
+            by_form = self._dialect is not EMBEDDINGS
+            self._resolution = gateway.router.resolve(self._asked.chat, self._declared(), by_form=by_form)
             self._reply.task = self._resolution.task_name
         except FreeholdError as error:
             self._refuse(error, reasons.NOBODY_TO_ASK)

@@ -130,8 +130,11 @@ class Router:
         without = [task for task in self.table.tasks if not task.templates]
         return [task.name for task in without if self._restricted(task.id)]
 
-    def resolve(self, request: ChatRequest, header: str) -> Resolution:
+    def resolve(self, request: ChatRequest, header: str, *, by_form: bool = True) -> Resolution:
         """Recognise a call: by header, by `metadata.freehold_task`, else by its form.
+
+        Without `by_form` a call belongs to a task by name alone, as where it asks for no answer to the text it holds
+        (embeddings). Whether it is restricted is looked for in its form all the same.
 
         A call is restricted where the declared task is, where the one it looks like is, or where it holds the text of
         one: a wrong name frees nothing.
@@ -159,7 +162,7 @@ class Router:
             ids = (declared_id, found.task_id if found is not None else "", seen.task_id if seen is not None else "")
             if holds or any(map(self._restricted_name, (header, in_body))) or any(map(self._restricted, ids)):
                 data_class = "restricted"
-        if found is None:
+        if found is None or not (by_form or declared_id):
             name = known.task_name if known is not None else ""
             return Resolution(declared_id, name, "", (), known, data_class, declared_id)
         route = self._by_id.get(found.task_id) or Route(found.task_id, found.task_id)
