@@ -365,7 +365,7 @@ class ModelCall:
     def _may_rescue(self) -> bool:
         """Whether the owned model's answer may serve although it was not sure: the task's settings want it."""
         turn = self._turn
-        if turn is None or turn.answer is None or not turn.in_scope or turn.route.paused:
+        if turn is None or not turn.in_scope:  # what is paused is not asked, and what has no answer is in no scope
             return False
         return self._gateway.task_settings(self._resolution).owned_fallback
 
