@@ -160,18 +160,25 @@ def read_user(fields: Fields) -> str | None:
     return fields.text("user") or None
 
 
-def _choose(fields: Fields, request: Request) -> None:
+def choose_by_word(fields: Fields, request: Request) -> Fields | None:
+    """Take `tool_choice` where it is a word or nothing; where it is an object, the caller reads that."""
     choice: Any = fields.any("tool_choice")
     if choice is None:
-        return
+        return None
     if isinstance(choice, str):
         if choice not in ("auto", "none", "required"):
             fields.wrong("tool_choice", "one of auto, none and required")
         request.choice = Choice(choice)
-        return
+        return None
     if not isinstance(choice, dict):
         fields.wrong("tool_choice", "text or an object")
-    chosen = Fields(choice, "tool_choice", fields.lost)
+    return Fields(choice, "tool_choice", fields.lost)
+
+
+def _choose(fields: Fields, request: Request) -> None:
+    chosen = choose_by_word(fields, request)
+    if chosen is None:
+        return
     kind = chosen.text("type")
     inner = chosen.object(kind) if kind in ("function", "allowed_tools") else None
     if inner is None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from freehold.wire.translation._hub import Choice, Request, Schema, Tool
 from freehold.wire.translation._reading import Fields, decode
-from freehold.wire.translation.chat.read_request import allow, read_user
+from freehold.wire.translation.chat.read_request import allow, choose_by_word, read_user
 
 from ._items import read_input
 
@@ -97,17 +95,9 @@ def _reason(fields: Fields, request: Request) -> None:
 
 
 def _choose(fields: Fields, request: Request) -> None:
-    choice: Any = fields.any("tool_choice")
-    if choice is None:
+    chosen = choose_by_word(fields, request)
+    if chosen is None:
         return
-    if isinstance(choice, str):
-        if choice not in ("auto", "none", "required"):
-            fields.wrong("tool_choice", "one of auto, none and required")
-        request.choice = Choice(choice)
-        return
-    if not isinstance(choice, dict):
-        fields.wrong("tool_choice", "text or an object")
-    chosen = Fields(choice, "tool_choice", fields.lost)
     kind = chosen.text("type")
     if kind == "function":
         request.choice = Choice("named", chosen.text("name"))
