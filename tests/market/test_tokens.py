@@ -17,7 +17,7 @@ from tests.support.workloads import AS_OF, START_US, a_call
 from freehold.market import tokens
 from freehold.market.tokens import PriceBook
 from freehold.settings import PriceSettings
-from freehold.vocabulary import Usage
+from freehold.vocabulary import Leg, Usage
 
 _CHAT_KEYS = {"input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok"}
 
@@ -142,3 +142,16 @@ def test_a_contract_overrides_the_list_price_and_names_its_source() -> None:
 def test_importing_prices_does_not_load_the_catalogue() -> None:
     code = "import sys, freehold.market.tokens, freehold.market.models; print('genai_prices' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_an_attempt_is_priced_by_the_name_it_was_asked_by_and_else_by_the_answers_own() -> None:
+    contract = PriceSettings(input_usd_per_mtok=Decimal(1), output_usd_per_mtok=Decimal(1))
+    book = PriceBook({"mine/fast": contract, "other/fast-2026": contract})
+    call = a_call(provider="mine", model="fast")
+
+    def usd(provider: str, model: str) -> Decimal | None:
+        return book.price_leg(call, Leg("serve", "rented", provider, model, "ok"), Usage(1_000_000)).usd
+
+    assert usd("mine", "fast-2026") == 1
+    assert usd("other", "fast-2026") == 1
+    assert usd("other", "fast") is None

@@ -79,7 +79,7 @@ def test_an_error_names_the_variable_or_file_that_set_it(tmp_path: Path) -> None
         loaded(tmp_path, FREEHOLD_GATEWAY__PORT="99999")
     with pytest.raises(ConfigurationError, match=r"FREEHOLD_GATEWAY__PROT\b"):
         loaded(tmp_path, FREEHOLD_GATEWAY__PROT="1")
-    with pytest.raises(ConfigurationError, match=rf"\({tmp_path / FILE_NAME}\)"):
+    with pytest.raises(ConfigurationError, match=rf"\(tasks\.a\.alpha in {tmp_path / FILE_NAME}\)"):
         loaded(tmp_path, "[tasks.a]\nalpha = 2")
 
 
@@ -93,3 +93,13 @@ def test_a_variable_that_names_no_section_is_named(tmp_path: Path) -> None:
 def test_a_variable_overrides_the_file(tmp_path: Path) -> None:
     found = loaded(tmp_path, "[gateway]\nport = 1\n", FREEHOLD_GATEWAY__PORT="2")
     assert (found.settings.gateway.port, found.origin["gateway.port"]) == (2, "FREEHOLD_GATEWAY__PORT")
+
+
+def test_a_wrong_choice_is_answered_with_the_choices_and_the_settings_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        loaded(tmp_path, '[providers.mine]\nkind = "opnai"\n')
+    assert "it is one of anthropic, azure, bedrock, compatible, google, mistral, openai, recorded" in str(error.value)
+    assert "providers.mine.kind in " in str(error.value)
+    assert "opnai" not in str(error.value)
+    with pytest.raises(ConfigurationError, match=r"models\.fast\.targets in "):
+        loaded(tmp_path, '[models.fast]\ntargets = ["no-provider"]\n')

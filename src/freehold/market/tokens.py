@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from freehold.vocabulary import ZERO, Call, Source, Usage
+from freehold.vocabulary import ZERO, Call, Leg, Source, Usage
 
 from . import _catalogue
 from ._catalogue import Listed, Tiered
@@ -100,6 +100,17 @@ class PriceBook:
         if call.usage is None:
             return Priced(None, Source("unknown: the call states no token counts", at.date().isoformat()))
         return self.price_usage(call.provider, call.model, call.usage, at)
+
+    def price_leg(self, call: Call, leg: Leg, usage: Usage) -> Priced:
+        """Exact cost of one attempt at a call that used so many tokens, at the price of the call's day.
+
+        An answer may call its model by a longer name than the one it was asked by. The asked one, which the user's
+        contract is about, comes first; where that has no price, the answer's own.
+        """
+        at = datetime.fromtimestamp(call.started_at_us / 1e6, UTC)
+        asked = call.model if leg.provider == call.provider else leg.model
+        priced = self.price_usage(leg.provider, asked, usage, at)
+        return priced if priced.usd is not None else self.price_usage(leg.provider, leg.model, usage, at)
 
     def bands(self, provider: str, model: str, at: datetime) -> tuple[int, ...]:
         """Prompt sizes above which the price of every token of a call changes, ascending; mostly none."""

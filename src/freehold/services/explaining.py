@@ -288,9 +288,7 @@ def _cost(home: Home, call: Call, leg: Leg, usage: Usage | None) -> tuple[Decima
         return ZERO, Source("no answer came and no tokens were stated: counted as nothing", day, assumed=True)
     if usage is None:
         return None, Source("unknown: the provider stated no token counts", day)
-    # An answer names its model as it likes; what was asked for is what the price list and the user's contract know.
-    model = call.model if leg.provider == call.provider else leg.model
-    priced = home.prices.price_usage(leg.provider, model, usage, _at(call))
+    priced = home.prices.price_leg(call, leg, usage)
     return priced.usd, priced.source
 
 

@@ -146,15 +146,12 @@ def rebuild(home: Home, now_ns: int | None = None) -> Rebuilt:
 
 def _cost(home: Home, call: Call) -> Decimal | None:
     """What a call cost its key, by its legs; None where a part of it cannot be told."""
-    at = datetime.fromtimestamp(call.started_at_us / 1e6, UTC)
     paid = [leg for leg in call.legs if leg.owner == "rented" and leg.purpose not in {"audit", "shadow"}]
     total = ZERO
     for leg in paid:
         if leg.usage is None and leg.outcome != "ok":
             continue
-        # An answer may call its model by a longer name than the contract does that was made for the asked one.
-        asked = f"{leg.provider}/{call.model}" in home.settings.prices
-        usd = home.prices.price_usage(leg.provider, call.model if asked else leg.model, leg.usage or Usage(), at).usd
+        usd = home.prices.price_leg(call, leg, leg.usage or Usage()).usd
         if usd is None or leg.usage is None:
             return None
         total += usd

@@ -93,14 +93,28 @@ def _names(variable: str) -> list[str]:
 
 
 def _reason(error: msgspec.ValidationError, origin: Mapping[str, str]) -> str:
-    """What is wrong and where it was set. A value may be a secret in the wrong place: none is quoted."""
+    """What is wrong, with which setting, set where. A value may be a secret in the wrong place: none is quoted."""
     text = re.sub(r"'[^']*'", "...", str(error))
     at = re.search(r"`\$\.(.+)`$", text)
     field = re.search(r"unknown field `([^`]+)`", text)
     parts = [*(at.group(1).replace("[...]", ".*").split(".") if at else []), *([field.group(1)] if field else [])]
-    pattern = ".".join(parts)
-    places = sorted({place for name, place in origin.items() if pattern and fnmatchcase(name, pattern)})
+    pattern = re.sub(r"\[\d+\]", "", ".".join(parts))
+    places = sorted(f"{name} in {place}" for name, place in origin.items() if pattern and fnmatchcase(name, pattern))
+    choices = _choices(pattern.split("."))
+    text += f"; it is one of {', '.join(choices)}" if choices and "enum" in text else ""
     return f"{text} ({', '.join(places)})" if places else text
+
+
+def _choices(parts: list[str]) -> list[str]:
+    """The words that a setting may be, where there are only some."""
+    kind: Any = msgspec.inspect.type_info(Settings)
+    for part in parts:
+        if isinstance(kind, msgspec.inspect.StructType):
+            kind = next((field.type for field in kind.fields if field.encode_name == part), None)
+        elif isinstance(kind, msgspec.inspect.DictType):
+            kind = kind.value_type
+    kind = getattr(kind, "item_type", kind)
+    return [str(value) for value in kind.values] if isinstance(kind, msgspec.inspect.LiteralType) else []
 
 
 def _check_names_of_keys(settings: Settings) -> None:
