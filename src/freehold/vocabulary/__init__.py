@@ -1,6 +1,22 @@
 """The nouns of Freehold, as msgspec structs. Knows nothing else: no files, no sockets, no arithmetic beyond a sum."""
 
-from .call import DATA_CLASS_TAG, TRACE_TAG, Call, Leg, Outcome, Owner, Purpose, Usage
+from .call import (
+    DATA_CLASS_TAG,
+    END_USER_TAG,
+    FEATURE_TAG,
+    PARENT_TAG,
+    PROMPT_TAG,
+    SESSION_TAG,
+    SPAN_TAG,
+    TEAM_TAG,
+    TRACE_TAG,
+    Call,
+    Leg,
+    Outcome,
+    Owner,
+    Purpose,
+    Usage,
+)
 from .certificate import Against, Certificate, Interval
 from .contract import Contract
 from .feedback import Feedback, FeedbackKind
@@ -13,8 +29,15 @@ from .verdict import Flip, Option, Verdict, VerdictWord
 
 __all__ = [
     "DATA_CLASS_TAG",
+    "END_USER_TAG",
+    "FEATURE_TAG",
     "NANO_USD",
     "NARROW_KINDS",
+    "PARENT_TAG",
+    "PROMPT_TAG",
+    "SESSION_TAG",
+    "SPAN_TAG",
+    "TEAM_TAG",
     "TRACE_TAG",
     "ZERO",
     "Against",

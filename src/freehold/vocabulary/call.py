@@ -22,6 +22,27 @@ Purpose = Literal["serve", "escalate", "fallback", "hedge", "audit", "shadow"]
 TRACE_TAG = "traceparent"
 """The tag of a call whose client sent a W3C trace context: that context."""
 
+SESSION_TAG = "session"
+"""The tag of a call that belongs to a session or a conversation: what its client or its log calls it."""
+
+END_USER_TAG = "end_user"
+"""The tag that says for which end user or end customer of the product a call was made."""
+
+TEAM_TAG = "team"
+"""The tag that says which team, project or organisation of the product's maker pays for a call."""
+
+FEATURE_TAG = "feature"
+"""The tag that says which feature, application or agent of the product made a call."""
+
+SPAN_TAG = "span"
+"""The tag of a call whose log knows it as a span or an observation: that name, which `PARENT_TAG` of others cites."""
+
+PARENT_TAG = "parent"
+"""The tag of a call that was made within a span or an observation: the name of the one that encloses it."""
+
+PROMPT_TAG = "prompt"
+"""The tag of a call whose prompt has a name or a version where it is managed."""
+
 DATA_CLASS_TAG = "data_class"
 """The tag of a call that was restricted when it was made: `restricted`. No other call has it."""
 
