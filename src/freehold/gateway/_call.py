@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from freehold.errors import FreeholdError, MissingPrerequisite, RestrictedRefused
 from freehold.registry.names import from_header
-from freehold.vocabulary import DATA_CLASS_TAG, TRACE_TAG, Call, Leg, Purpose, Usage, reasons
+from freehold.vocabulary import DATA_CLASS_TAG, TEAM_TAG, TRACE_TAG, Call, Leg, Purpose, Usage, reasons
 from freehold.wire.dialects import Asked, Dialect
 from freehold.wire.known import EMBEDDINGS
 from freehold.wire.openai import estimate_tokens
@@ -113,9 +113,10 @@ class ModelCall:
         exchange.on_gone = self.gone
         call.model = self._asked.chat.model
         call.streamed = bool(self._asked.chat.stream)
+        call.tags = gateway.attribution.tags(exchange.headers, self._asked.chat)
         trace = exchange.header(b"traceparent")
         if trace and _TRACE.fullmatch(trace):
-            call.tags = {TRACE_TAG: trace.decode()}
+            call.tags[TRACE_TAG] = trace.decode()
         try:
             by_form = self._dialect is not EMBEDDINGS
             self._resolution = gateway.router.resolve(self._asked.chat, self._declared(), by_form=by_form)
@@ -124,7 +125,7 @@ class ModelCall:
             self._refuse(error, reasons.NOBODY_TO_ASK)
             return
         if self._resolution.data_class != "ordinary":
-            call.tags = call.tags | {DATA_CLASS_TAG: "restricted"}
+            call.tags[DATA_CLASS_TAG] = "restricted"
         call.task = self._resolution.declared_id
         call.template = self._resolution.template_id
         self._find_targets()
@@ -155,6 +156,8 @@ class ModelCall:
         exchange, call, chat = self._exchange, self.call, self._asked.chat
         exchange.headers = without_keys(exchange.headers)
         call.key = caller.key.name
+        if caller.key.team:
+            call.tags.setdefault(TEAM_TAG, caller.key.team)
         claim = Claim(
             self._dialect.name,
             chat.model,

@@ -14,12 +14,13 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from freehold.errors import FreeholdError, MissingPrerequisite, NotFound, UsageError
-from freehold.registry import routes
+from freehold.registry import keys, routes
 from freehold.registry.names import declared_ordinary, folded
 from freehold.settings import Loaded, TaskSettings
 from freehold.tasks.matching import TaskMatcher
 from freehold.vocabulary import Call, Route
 
+from ._attribution import Attribution
 from ._audits import AuditBook
 from ._cache import AnswerCache
 from ._call import ModelCall
@@ -111,6 +112,7 @@ class Gateway:
         self.cache = AnswerCache(self.settings.cache_bytes, self.clock)
         self.sunsets = Sunsets(loaded.home)
         self.callers = Callers(loaded.home, loaded.settings)
+        self.attribution = _attribution(loaded)
         self._audits = AuditBook(loaded.home / "audits")
         self._server = Server(
             self._handle, max_body_bytes=self.settings.max_body_bytes, stall_s=self.settings.idle_timeout_s
@@ -404,3 +406,8 @@ def serve(
     import uvloop
 
     uvloop.run(_run(loaded, doors or Doors(), port, ready))
+
+
+def _attribution(loaded: Loaded) -> Attribution:
+    kept = loaded.settings.ledger.end_users
+    return Attribution(kept, keys.made_pepper(loaded.home) if kept == "hash" else b"")

@@ -124,6 +124,7 @@ class LedgerSettings(_Table, frozen=True):
     queue_calls: Count = 20_000
     queue_bytes: Count = 24 * 1024 * 1024
     synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
+    end_users: Literal["keep", "hash", "drop"] = "keep"
 
 
 class TaskSettings(_Table, frozen=True):

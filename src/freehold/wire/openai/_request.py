@@ -80,6 +80,9 @@ class ChatRequest(msgspec.Struct, omit_defaults=True, gc=False):
     web_search_options: Any = None
     store: bool | None = None
     metadata: dict[str, Any] | None = None
+    user: Any = None
+    safety_identifier: Any = None
+    conversation: Any = None
 
     @property
     def include_usage(self) -> bool:

@@ -39,6 +39,7 @@ class CompletionRequest(msgspec.Struct):
     stop: str | list[str] | None = None
     logit_bias: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
+    user: Any = None
 
     def owned_obstacle(self) -> str:
         """Name the field that asks for what an owned model cannot give, or "" where none does."""
@@ -68,6 +69,7 @@ class CompletionRequest(msgspec.Struct):
             top_p=self.top_p,
             max_tokens=self.max_tokens,
             metadata=self.metadata,
+            user=self.user,
         )
 
     def _prompts(self) -> list[Any]:

@@ -22,6 +22,7 @@ class EmbeddingRequest(msgspec.Struct):
     input: str | list[str | int | list[int]]
     model: str = ""
     metadata: dict[str, Any] | None = None
+    user: Any = None
 
     def chat(self) -> ChatRequest:
         """The texts as messages, so that what may not leave is seen here, too; tokens are a part without text."""
@@ -30,7 +31,7 @@ class EmbeddingRequest(msgspec.Struct):
         messages = [Message("user", text) for text in texts]
         if len(texts) < len(given):
             messages.append(Message("user", [ContentPart("tokens")]))
-        return ChatRequest(messages=messages, model=self.model, metadata=self.metadata)
+        return ChatRequest(messages=messages, model=self.model, metadata=self.metadata, user=self.user)
 
 
 class _Counts(msgspec.Struct):

@@ -101,6 +101,9 @@ class ResponsesRequest(msgspec.Struct):
             top_p=self.top_p,
             max_completion_tokens=self.max_output_tokens,
             metadata=self.metadata,
+            user=self.user,
+            safety_identifier=self.safety_identifier,
+            conversation=self.conversation,
         )
 
 

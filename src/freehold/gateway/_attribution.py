@@ -1,0 +1,90 @@
+"""For whom and for what a call was made, as its client says: end user, session, team, feature.
+
+A header says it for any dialect and wins over the body, whose own fields say it where a client can set no header. Only
+names that are known are kept: a body may hold anything else, and stays in the ledger as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Any, Literal, cast
+from urllib.parse import unquote
+
+from freehold.vocabulary import END_USER_TAG, FEATURE_TAG, SESSION_TAG, TEAM_TAG
+from freehold.wire.openai import ChatRequest
+
+from ._server import Headers
+
+EndUsers = Literal["keep", "hash", "drop"]
+
+MOST_CHARS = 256
+"""A longer name is cut: what names a user or a session is short, and tags are kept for every call."""
+
+_OURS = b"x-freehold-"
+_BY_HEADER = {
+    b"x-freehold-end-user": END_USER_TAG,
+    b"x-freehold-session": SESSION_TAG,
+    b"x-freehold-team": TEAM_TAG,
+    b"x-freehold-feature": FEATURE_TAG,
+}
+_BY_METADATA = {
+    "user_id": END_USER_TAG,  # Anthropic's own field
+    "end_user": END_USER_TAG,
+    "session_id": SESSION_TAG,
+    "session": SESSION_TAG,
+    "team": TEAM_TAG,
+    "feature": FEATURE_TAG,
+}
+
+
+class Attribution:
+    """Reads what calls say of themselves, as the settings want end users kept.
+
+    Args:
+        end_users: `keep` their names, `hash` them (HMAC-SHA-256 under `pepper`, 16 hexadecimal digits: equal users stay
+            equal, and only who holds the pepper can test a guess), or `drop` them.
+        pepper: the secret of the home; needed for `hash` alone.
+    """
+
+    def __init__(self, end_users: EndUsers = "keep", pepper: bytes = b"") -> None:
+        self._end_users = end_users
+        self._pepper = pepper
+
+    def tags(self, headers: Headers, chat: ChatRequest) -> dict[str, str]:
+        """The tags of one call; a new dictionary, mostly empty."""
+        found = _from_body(chat)
+        for name, value in headers:
+            if name.startswith(_OURS) and name in _BY_HEADER and value:
+                found[_BY_HEADER[name]] = unquote(value.decode("latin-1"), errors="replace")
+        if not found:
+            return found
+        kept = {name: value.replace("\x00", "")[:MOST_CHARS] for name, value in found.items()}
+        if END_USER_TAG in kept and self._end_users != "keep":
+            user = kept.pop(END_USER_TAG)
+            if self._end_users == "hash":
+                kept[END_USER_TAG] = hmac.new(self._pepper, user.encode(), hashlib.sha256).hexdigest()[:16]
+        return kept
+
+
+def _from_body(chat: ChatRequest) -> dict[str, str]:
+    found: dict[str, str] = {}
+    user = chat.safety_identifier or chat.user
+    if user and isinstance(user, str):
+        found[END_USER_TAG] = user
+    if chat.conversation:
+        session = _conversation(chat.conversation)
+        if session:
+            found[SESSION_TAG] = session
+    if chat.metadata:
+        for name, tag in _BY_METADATA.items():
+            value = chat.metadata.get(name)
+            if value and isinstance(value, str):
+                found[tag] = value
+    return found
+
+
+def _conversation(value: Any) -> str:
+    """The id of a Responses conversation, which is given as a text or as an object."""
+    stated = cast("dict[str, Any]", value).get("id") if isinstance(value, dict) else value
+    return stated if isinstance(stated, str) else ""
