@@ -40,7 +40,7 @@ def test_totals_are_never_wrong_beside_a_writer_and_a_sealer(children: Nursery, 
         producer = threading.Thread(target=produce)
         producer.start()
         seen, end = 0, time.monotonic() + 3
-        while time.monotonic() < end:
+        while reads < 3 or time.monotonic() < end:
             committed = writer.health().written
             with suppress(LedgerUnavailable):
                 loud += 1
@@ -58,7 +58,6 @@ def test_totals_are_never_wrong_beside_a_writer_and_a_sealer(children: Nursery, 
         assert writer.flush()
     os.kill(sealer, signal.SIGKILL)
     children.wait()
-    assert reads >= 3
     assert loud <= reads
     assert ledger.count() == offered
     assert writer.health().dropped == 0

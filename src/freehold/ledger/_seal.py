@@ -16,16 +16,17 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from freehold.errors import LedgerUnavailable
 
+from ._arrow import ArrowRows
 from ._layout import ORPHAN_AFTER_S, REMOVE_AFTER_S, ROTATE_BYTES, Layout
 from ._manifest import HotEntry, Listing, Manifest, SegmentEntry
-from ._rows import BODIES, COLUMNS, NAMES
+from ._rows import BODIES, COLUMNS, Row
 from ._snapshot import Filter, Snapshot
 from ._sqlite import sync_folder
 
@@ -38,6 +39,8 @@ _SMALL_BYTES = 8 * 1024 * 1024  # compressed: some ten times as much in memory w
 _MERGE_FROM = 16
 _ROW_GROUP = 4096
 _CHUNK = 1024
+_CHUNK_BYTES = 2 * 1024 * 1024
+_COLUMNS = [*((name, kind) for name, _, kind in COLUMNS), *((name, "BLOB") for name in BODIES)]
 _BESIDE = ("", "-wal", "-shm")
 
 Entry = HotEntry | SegmentEntry
@@ -79,6 +82,8 @@ class Sealer:
             LedgerUnavailable: its rows are not those of its sources.
             Vanished, sqlite3.Error, duckdb.Error, OSError: a source cannot be read or the segment cannot be written.
         """
+        import duckdb
+
         whole = [entry for entry in group if entry.rows] or group
         first, last = min(e.first_us for e in whole), max(e.last_us for e in whole)
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(max(first, 0) // 1_000_000))
@@ -89,24 +94,16 @@ class Sealer:
         segments = tuple(entry for entry in group if isinstance(entry, SegmentEntry))
         with ExitStack() as stack:
             cursor = stack.enter_context(closing(self._engine.cursor()))
-            table = f"seal_{secrets.token_hex(6)}"
-            kinds = [*(kind for _, _, kind in COLUMNS), "BLOB", "BLOB"]
-            columns = ", ".join(f"{n} {kind}" for n, kind in zip((*NAMES, *BODIES), kinds, strict=True))
-            cursor.execute(f"CREATE TEMP TABLE {table} ({columns})")
-            stack.callback(cursor.execute, f"DROP TABLE {table}")
-            values = ", ".join(f"unnest(?::{kind}[])" for kind in kinds)
             snapshot = stack.enter_context(Snapshot(self._layout, Listing(hot, segments), self._engine))
-            chunk: list[tuple[object, ...]] = []
-            for row in snapshot.rows(Filter()):
-                chunk.append(row)
-                if len(chunk) == _CHUNK:
-                    cursor.execute(f"INSERT INTO {table} SELECT {values}", [list(c) for c in zip(*chunk, strict=True)])
-                    chunk.clear()
-            if chunk:
-                cursor.execute(f"INSERT INTO {table} SELECT {values}", [list(c) for c in zip(*chunk, strict=True)])
-            cursor.execute(
-                f"COPY {table} TO '{_quoted(part)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
-            )
+            rows = ArrowRows(_COLUMNS, _chunks(snapshot.rows(Filter())))
+            cursor.register("sealing", rows)
+            try:
+                cursor.execute(
+                    f"COPY (FROM sealing) TO '{_quoted(part)}'"
+                    f" (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
+                )
+            except duckdb.Error as error:
+                raise rows.failure or error from None
             counted = cursor.execute("SELECT num_rows FROM parquet_file_metadata(?)", [str(part)]).fetchone()
         if counted is None or counted[0] != expected:
             part.unlink(missing_ok=True)
@@ -147,6 +144,20 @@ class Sealer:
                 path.unlink(missing_ok=True)
                 swept += 1
         return swept
+
+
+def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Some rows at a time, fewer where they are large: each is held more than once while it passes."""
+    chunk: list[Row] = []
+    size = 0
+    for row in rows:
+        chunk.append(row)
+        size += len(row[-1]) + len(row[-2])
+        if len(chunk) == _CHUNK or size >= _CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 def _grouped(entries: Iterable[Entry], most_bytes: int) -> list[tuple[Entry, ...]]:
