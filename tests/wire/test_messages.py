@@ -23,7 +23,15 @@ USAGE = {
     "server_tool_use": {"web_search_requests": 2, "web_fetch_requests": 0},
     "service_tier": "standard",
 }
-COUNTS = Usage(40, cache_read_tokens=100, cache_write_tokens=20, output_tokens=30, reasoning_tokens=12)
+COUNTS = Usage(
+    40,
+    cache_read_tokens=100,
+    cache_write_tokens=5,
+    cache_write_1h_tokens=15,
+    output_tokens=30,
+    reasoning_tokens=12,
+    web_searches=2,
+)
 
 
 def view(**request):

@@ -10,12 +10,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
+from operator import attrgetter
 from statistics import median
 
 import msgspec
 
 from freehold.market.tokens import PriceBook
-from freehold.vocabulary import ZERO, Call, Source, Usage
+from freehold.vocabulary import COUNTS, ZERO, Call, Source, Usage
 
 WINDOW_S = 600
 MONTH_DAYS = Decimal("30.44")
@@ -108,14 +109,13 @@ class Workload(msgspec.Struct, frozen=True):
 
 def add_usage(usages: Iterable[Usage]) -> Usage:
     """Sum of token counts; estimated where any part is."""
-    fields = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
-    total = dict.fromkeys(fields, 0)
+    total = dict.fromkeys(COUNTS, 0)
     estimated = False
     for usage in usages:
-        for field in fields:
+        for field in COUNTS:
             total[field] += getattr(usage, field)
         estimated = estimated or usage.estimated
-    return Usage(**total, estimated=estimated)
+    return msgspec.structs.replace(Usage(estimated=estimated), **total)
 
 
 class WorkloadBuilder:
@@ -220,6 +220,9 @@ class WorkloadBuilder:
         return tuple(days.values())
 
 
+_counts = attrgetter(*COUNTS)
+
+
 class _Sums:
     """Token sums of calls that one price covers. `stated`: calls with counts; `unstated`: without, and not free."""
 
@@ -227,7 +230,7 @@ class _Sums:
 
     def __init__(self) -> None:
         self.calls = self.stated = self.unstated = 0
-        self._usages: list[int] = [0, 0, 0, 0, 0]
+        self._usages = [0] * len(COUNTS)
 
     def add(self, usage: Usage | None, *, free: bool) -> None:
         self.calls += 1
@@ -235,16 +238,10 @@ class _Sums:
             self.unstated += not free
             return
         self.stated += 1
-        sums = self._usages
-        sums[0] += usage.input_tokens
-        sums[1] += usage.cache_read_tokens
-        sums[2] += usage.cache_write_tokens
-        sums[3] += usage.output_tokens
-        sums[4] += usage.reasoning_tokens
+        self._usages = [total + count for total, count in zip(self._usages, _counts(usage), strict=True)]
 
     def usage(self) -> Usage:
-        fresh, read, written, output, reasoning = self._usages
-        return Usage(fresh, read, written, output, reasoning)
+        return msgspec.structs.replace(Usage(), **dict(zip(COUNTS, self._usages, strict=True)))
 
 
 def build_workload(

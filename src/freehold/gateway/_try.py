@@ -209,7 +209,7 @@ class Try:
             self._keeper.crashed(fault)
 
     def on_usage(self, usage: Usage) -> None:
-        """Counts that the client did not ask to see."""
+        """Counts as the provider states them, which the client's dialect may not show, or not all of."""
         self._stated = usage
 
     def on_failed(self, error: FreeholdError) -> None:
@@ -258,7 +258,9 @@ class Try:
         readable = _unpacked(body, self._headers)
         answer = self._dialect.read(readable)
         if answer is not None:
-            self._keeper.ended(self, Came(self._answer("ok", readable, answer.usage), OK, body, answer.model))
+            self._keeper.ended(
+                self, Came(self._answer("ok", readable, self._stated or answer.usage), OK, body, answer.model)
+            )
         elif readable.lstrip().startswith(b"{"):
             body = self._discreet(body)
             self._keeper.ended(self, Came(self._answer("error", body, None), _ODD, body))
@@ -285,7 +287,7 @@ class Try:
             self.cancel()
         came = assembler.finish()
         if not came.fault:
-            usage = came.usage or self._stated
+            usage = self._stated or came.usage
             result = Rented(
                 "ok", self.name, 200, self._headers, came.body, usage, self.ttft_ms, streamed=True,
                 model=self.target.model,

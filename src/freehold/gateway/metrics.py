@@ -154,7 +154,7 @@ class Metrics:
             for kind, n in (
                 ("input", usage.input_tokens),
                 ("cache_read", usage.cache_read_tokens),
-                ("cache_write", usage.cache_write_tokens),
+                ("cache_write", usage.cache_write_tokens + usage.cache_write_1h_tokens),
                 ("output", usage.output_tokens),
             ):
                 if n:

@@ -47,14 +47,36 @@ COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("legs", "TEXT NOT NULL", "VARCHAR"),
     ("key", "TEXT NOT NULL", "VARCHAR"),
     ("reason", "TEXT NOT NULL", "VARCHAR"),
+    ("cache_write_1h_tokens", "INTEGER NOT NULL", "BIGINT"),
+    ("input_audio_tokens", "INTEGER NOT NULL", "BIGINT"),
+    ("input_image_tokens", "INTEGER NOT NULL", "BIGINT"),
+    ("cache_read_audio_tokens", "INTEGER NOT NULL", "BIGINT"),
+    ("cache_read_image_tokens", "INTEGER NOT NULL", "BIGINT"),
+    ("output_audio_tokens", "INTEGER NOT NULL", "BIGINT"),
+    ("output_image_tokens", "INTEGER NOT NULL", "BIGINT"),
+    ("web_searches", "INTEGER NOT NULL", "BIGINT"),
+    ("service_tier", "TEXT NOT NULL", "VARCHAR"),
 )
 """Name, SQLite type, DuckDB type. The first two are the order of every read, so rows compare as they are."""
 
-ADDED: dict[str, str] = {"key": "''", "reason": "''"}
+ADDED: dict[str, str] = {
+    "key": "''",
+    "reason": "''",
+    "cache_write_1h_tokens": "0",
+    "input_audio_tokens": "0",
+    "input_image_tokens": "0",
+    "cache_read_audio_tokens": "0",
+    "cache_read_image_tokens": "0",
+    "output_audio_tokens": "0",
+    "output_image_tokens": "0",
+    "web_searches": "0",
+    "service_tier": "''",
+}
 """Columns that the first version's files lack, with the SQL value that stands for what they do not say."""
 
 BODIES: tuple[str, str] = ("request", "response")
 NAMES: tuple[str, ...] = tuple(name for name, _, _ in COLUMNS)
+_BODY = len(NAMES)
 GOLD = NAMES.index("gold")
 ID = NAMES.index("id")
 
@@ -64,13 +86,14 @@ HOT_SCHEMA = (
     "CREATE TABLE bodies (seq INTEGER PRIMARY KEY, request BLOB NOT NULL, response BLOB NOT NULL)",
 )
 _TABLES: dict[str, tuple[str, ...]] = {"calls": ("seq", *NAMES), "bodies": ("seq", *BODIES)}
-_TOGETHER = 32
+_TOGETHER = 16
 """Rows in one statement: SQLite before 3.32 takes 999 values."""
 
 _encode = msgspec.json.Encoder().encode
 _decode_tags = msgspec.json.Decoder(dict[str, str]).decode
 _decode_legs = msgspec.json.Decoder(tuple[Leg, ...]).decode
 _NO_USAGE = (None, None, None, None, None, None)
+_NO_DETAILS = (0, 0, 0, 0, 0, 0, 0, 0, "")
 
 
 def to_row(seq: int, call: Call) -> Row:
@@ -86,6 +109,21 @@ def to_row(seq: int, call: Call) -> Row:
             u.output_tokens,
             u.reasoning_tokens,
             u.estimated,
+        )
+    )
+    details = (
+        _NO_DETAILS
+        if u is None
+        else (
+            u.cache_write_1h_tokens,
+            u.input_audio_tokens,
+            u.input_image_tokens,
+            u.cache_read_audio_tokens,
+            u.cache_read_image_tokens,
+            u.output_audio_tokens,
+            u.output_image_tokens,
+            u.web_searches,
+            u.service_tier,
         )
     )
     return (
@@ -111,6 +149,7 @@ def to_row(seq: int, call: Call) -> Row:
         _encode(call.legs).decode() if call.legs else "[]",
         call.key,
         call.reason,
+        *details,
     )
 
 
@@ -118,15 +157,15 @@ def to_call(row: Row, gold: str | None) -> Call:
     """The call of a row in the order of `NAMES` then `BODIES`, with the gold that holds today."""
     usage = None
     if row[8] is not None:
-        usage = Usage(row[8], row[9], row[10], row[11], row[12], bool(row[13]))
+        usage = Usage(row[8], row[9], row[10], row[11], row[12], bool(row[13]), *row[26:35])
     return Call(
         id=row[1],
         started_at_us=row[0],
         latency_ms=row[2],
         provider=row[3],
         model=row[4],
-        request=row[26],
-        response=row[27],
+        request=row[_BODY],
+        response=row[_BODY + 1],
         outcome=row[5],
         status=row[6],
         owner=row[7],

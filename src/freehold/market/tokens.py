@@ -54,7 +54,7 @@ class Rates(msgspec.Struct, frozen=True):
         micro_usd = (
             usage.input_tokens * self.input_usd_per_mtok
             + usage.cache_read_tokens * self.cache_read_usd_per_mtok
-            + usage.cache_write_tokens * self.cache_write_usd_per_mtok
+            + (usage.cache_write_tokens + usage.cache_write_1h_tokens) * self.cache_write_usd_per_mtok
             + (usage.output_tokens - usage.reasoning_tokens) * output
             + usage.reasoning_tokens * reasoning
         )

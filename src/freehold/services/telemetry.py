@@ -204,7 +204,7 @@ def _usage(usage: Usage | None) -> Attributes:
     } | _stated(
         {
             "gen_ai.usage.cache_read.input_tokens": usage.cache_read_tokens or None,
-            "gen_ai.usage.cache_creation.input_tokens": usage.cache_write_tokens or None,
+            "gen_ai.usage.cache_creation.input_tokens": usage.cache_write_tokens + usage.cache_write_1h_tokens or None,
             "gen_ai.usage.reasoning.output_tokens": usage.reasoning_tokens or None,
             "freehold.usage.estimated": usage.estimated or None,
         }

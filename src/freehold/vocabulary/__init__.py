@@ -1,6 +1,8 @@
 """The nouns of Freehold, as msgspec structs. Knows nothing else: no files, no sockets, no arithmetic beyond a sum."""
 
 from .call import (
+    BATCH_TIER,
+    COUNTS,
     DATA_CLASS_TAG,
     END_USER_TAG,
     FEATURE_TAG,
@@ -28,6 +30,8 @@ from .task import NARROW_KINDS, DataClass, Match, MessagePattern, Profile, Slot,
 from .verdict import Flip, Option, Verdict, VerdictWord
 
 __all__ = [
+    "BATCH_TIER",
+    "COUNTS",
     "DATA_CLASS_TAG",
     "END_USER_TAG",
     "FEATURE_TAG",

@@ -47,12 +47,21 @@ DATA_CLASS_TAG = "data_class"
 """The tag of a call that was restricted when it was made: `restricted`. No other call has it."""
 
 
-class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Token counts of one answer, disjoint except `reasoning_tokens`.
+BATCH_TIER = "batch"
+"""The service tier of a call that was handed in with a batch and answered later."""
 
-    `input_tokens` counts uncached input only, so that input + cache_read + cache_write + output is the whole.
-    `reasoning_tokens` is a subset of `output_tokens`. `estimated` marks counts that no provider stated (a cancelled
-    stream, say).
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Token counts of one answer, and the terms that they are priced on.
+
+    The whole is the sum of five disjoint counts: `input_tokens` (uncached), `cache_read_tokens`, `cache_write_tokens`
+    (kept for five minutes, or for a time that nobody states), `cache_write_1h_tokens` (kept for an hour) and
+    `output_tokens`. All others say what a part of one of these was, and are counted in it: `reasoning_tokens` and those
+    of `output_` in the output, those of `input_` in the uncached input, those of `cache_read_` in what was read from a
+    cache. What is neither audio nor image is text. `web_searches` counts searches of the provider's own that it bills
+    by the piece. `service_tier` is the tier that the provider says it answered in, in its own word (`flex`, `priority`,
+    `batch`, `fast`, ...; "": the standard one, or none is stated); several words are joined by "+". `estimated` marks
+    counts that no provider stated (a cancelled stream, say).
     """
 
     input_tokens: int = 0
@@ -61,11 +70,24 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     output_tokens: int = 0
     reasoning_tokens: int = 0
     estimated: bool = False
+    cache_write_1h_tokens: int = 0
+    input_audio_tokens: int = 0
+    input_image_tokens: int = 0
+    cache_read_audio_tokens: int = 0
+    cache_read_image_tokens: int = 0
+    output_audio_tokens: int = 0
+    output_image_tokens: int = 0
+    web_searches: int = 0
+    service_tier: str = ""
 
     @property
     def prompt_tokens(self) -> int:
         """All input tokens, cached or not: what OpenAI calls `prompt_tokens`."""
-        return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
+        return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens + self.cache_write_1h_tokens
+
+
+COUNTS: tuple[str, ...] = tuple(name for name in Usage.__struct_fields__ if name not in {"estimated", "service_tier"})
+"""The fields of a `Usage` that are numbers: what a sum of usages sums."""
 
 
 class Leg(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

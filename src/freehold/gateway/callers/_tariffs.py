@@ -43,7 +43,7 @@ class Tariff(NamedTuple):
         pico = (
             usage.input_tokens * self.input
             + usage.cache_read_tokens * self.cache_read
-            + usage.cache_write_tokens * self.cache_write
+            + (usage.cache_write_tokens + usage.cache_write_1h_tokens) * self.cache_write
             + (usage.output_tokens - usage.reasoning_tokens) * output
             + usage.reasoning_tokens * reasoning
             + self.request

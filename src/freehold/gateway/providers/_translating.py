@@ -97,4 +97,7 @@ class Translating:
             return self._into.error(self._status, body)
         if not body:
             raise UpstreamFailed("the provider sent an empty answer")
-        return self._into.response(body, self._request.remembered)
+        translated, usage = self._into.answer(body, self._request.remembered)
+        if usage is not None:
+            self._sink.on_usage(usage)
+        return translated

@@ -8,6 +8,7 @@ import msgspec
 
 from freehold.vocabulary import Usage
 from freehold.wire import bodies, canonical
+from freehold.wire.tiers import joined, service_tier
 
 FINISH_REASONS = {
     "end_turn": "stop",
@@ -29,8 +30,15 @@ class _OutputDetails(msgspec.Struct):
     thinking_tokens: int | None = None
 
 
+class _ServerTools(msgspec.Struct):
+    web_search_requests: int | None = None
+
+
 class UsageBody(msgspec.Struct):
-    """`usage` as it stands on the wire: `input_tokens` is what neither was read from a cache nor written to one."""
+    """`usage` as it stands on the wire, of an answer or of an event of one. None: not said.
+
+    `input_tokens` is what neither was read from a cache nor written to one.
+    """
 
     input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
@@ -38,21 +46,55 @@ class UsageBody(msgspec.Struct):
     cache_creation: _CacheCreation | None = None
     output_tokens: int | None = None
     output_tokens_details: _OutputDetails | None = None
+    server_tool_use: _ServerTools | None = None
+    service_tier: str | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
 
     def counts(self) -> Usage:
-        """The same as disjoint counts. Tokens written to a cache are one count, however long they are kept there."""
-        written = self.cache_creation_input_tokens
-        if written is None and self.cache_creation is not None:
-            kept = self.cache_creation
-            written = (kept.ephemeral_5m_input_tokens or 0) + (kept.ephemeral_1h_input_tokens or 0)
-        details = self.output_tokens_details
+        """The same as disjoint counts."""
+        details, tools = self.output_tokens_details, self.server_tool_use
+        written, hour = self._written()
         return Usage(
-            input_tokens=max(0, self.input_tokens or 0),
-            cache_read_tokens=max(0, self.cache_read_input_tokens or 0),
-            cache_write_tokens=max(0, written or 0),
-            output_tokens=max(0, self.output_tokens or 0),
-            reasoning_tokens=max(0, (details.thinking_tokens or 0) if details is not None else 0),
+            max(0, self.input_tokens or 0),
+            max(0, self.cache_read_input_tokens or 0),
+            written,
+            max(0, self.output_tokens or 0),
+            max(0, (details.thinking_tokens or 0) if details is not None else 0),
+            cache_write_1h_tokens=hour,
+            web_searches=max(0, (tools.web_search_requests or 0) if tools is not None else 0),
+            service_tier=self._tier(),
         )
+
+    def over(self, earlier: UsageBody | None) -> UsageBody:
+        """What is known with this event, where an earlier one said more: they are totals, not differences."""
+        if earlier is None:
+            return self
+        ours, theirs = msgspec.structs.asdict(self), msgspec.structs.asdict(earlier)
+        return UsageBody(**{name: theirs[name] if value is None else value for name, value in ours.items()})
+
+    def _written(self) -> tuple[int, int]:
+        """Tokens written to a cache for five minutes, or for a time that is not told, and those for an hour."""
+        kept = self.cache_creation
+        if kept is None:
+            return max(0, self.cache_creation_input_tokens or 0), 0
+        hour = max(0, kept.ephemeral_1h_input_tokens or 0)
+        whole = self.cache_creation_input_tokens
+        if whole is None:
+            return max(0, kept.ephemeral_5m_input_tokens or 0), hour
+        return max(kept.ephemeral_5m_input_tokens or 0, whole - hour, 0), hour
+
+    def _tier(self) -> str:
+        """The terms that have a price of their own: the tier, the fast mode, and a region that was asked for."""
+        if self.service_tier is None and self.speed is None and self.inference_geo is None:
+            return ""
+        speed = service_tier(self.speed)
+        geo = (self.inference_geo or "").lower()
+        return joined(service_tier(self.service_tier), speed, "" if geo in _ANYWHERE else geo)
+
+
+_ANYWHERE = frozenset({"", "global", "not_available"})
+"""What `inference_geo` says where no region was asked for."""
 
 
 class _Block(msgspec.Struct):

@@ -8,38 +8,109 @@ import msgspec
 
 from freehold.vocabulary import Usage
 from freehold.wire import bodies, canonical
+from freehold.wire.tiers import service_tier
 
 
-class _PromptDetails(msgspec.Struct):
+class _CachedDetails(msgspec.Struct):
+    audio_tokens: int | None = None
+    image_tokens: int | None = None
+
+
+class PromptDetails(msgspec.Struct):
+    """What the prompt's tokens were: parts of the whole, cached ones included in those of each kind."""
+
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
+    audio_tokens: int | None = None
+    image_tokens: int | None = None
+    cached_tokens_details: _CachedDetails | None = None
 
 
-class _CompletionDetails(msgspec.Struct):
+class OutputDetails(msgspec.Struct):
+    """What the output's tokens were."""
+
     reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
+    image_tokens: int | None = None
 
 
 class UsageBody(msgspec.Struct):
-    """`usage` as it stands on the wire: `prompt_tokens` includes cached ones."""
+    """`usage` as it stands on the wire: `prompt_tokens` includes cached ones.
+
+    `prompt_cache_hit_tokens` is DeepSeek's word for cached ones, `cached_tokens` Moonshot's.
+    """
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _CompletionDetails | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: PromptDetails | None = None
+    completion_tokens_details: OutputDetails | None = None
+    prompt_cache_hit_tokens: int | None = None
+    cached_tokens: int | None = None
 
-    def counts(self) -> Usage:
-        """The same as disjoint counts."""
-        details = self.prompt_tokens_details
-        read = max(0, (details.cached_tokens or 0) if details else 0)
-        write = max(0, (details.cache_write_tokens or 0) if details else 0)
-        reasoning = self.completion_tokens_details.reasoning_tokens if self.completion_tokens_details else 0
-        return Usage(
-            input_tokens=max(0, (self.prompt_tokens or 0) - read - write),
-            cache_read_tokens=read,
-            cache_write_tokens=write,
-            output_tokens=max(0, self.completion_tokens or 0),
-            reasoning_tokens=max(0, reasoning or 0),
+    def counts(self, tier: str | None = None) -> Usage:
+        """The same as disjoint counts; `tier` is what the answer calls its service tier."""
+        cached = self.prompt_cache_hit_tokens or self.cached_tokens or 0
+        return counts(
+            self.prompt_tokens or 0,
+            self.completion_tokens or 0,
+            self.total_tokens or 0,
+            self.prompt_tokens_details,
+            self.completion_tokens_details,
+            cached=cached,
+            tier=tier,
         )
+
+
+def counts(
+    prompt: int,
+    output: int,
+    total: int,
+    inside: PromptDetails | None,
+    out: OutputDetails | None,
+    *,
+    cached: int = 0,
+    tier: str | None = None,
+) -> Usage:
+    """Disjoint counts of OpenAI's totals and the parts that they state.
+
+    Thoughts are billed as output, but some servers of this format (Google's, xAI's) leave them out of
+    `completion_tokens` and count them in the total alone: what the total has above prompt and completion is theirs.
+    Of audio and images it is not always said which part was cached. Where it is not, text is taken to have been cached
+    first, as instructions stand before what a user sends.
+    """
+    reasoning = max(0, (out.reasoning_tokens or 0) if out is not None else 0)
+    output, beyond = max(0, output), total - prompt - output
+    if beyond > 0 and reasoning in (0, beyond):
+        output, reasoning = output + beyond, beyond
+    tier = service_tier(tier)
+    if inside is None:
+        read = min(max(0, cached), max(0, prompt))
+        fresh, written, parts = max(0, prompt) - read, 0, _NO_PARTS
+    else:
+        read = max(0, inside.cached_tokens or cached)
+        written = max(0, inside.cache_write_tokens or 0)
+        fresh = max(0, prompt - read - written)
+        parts = _parts(inside, fresh, read) if inside.audio_tokens or inside.image_tokens else _NO_PARTS
+    heard, seen = (out.audio_tokens or 0, out.image_tokens or 0) if out is not None else (0, 0)
+    return Usage(
+        fresh, read, written, output, min(reasoning, output), False, 0, *parts, max(0, heard), max(0, seen), 0, tier
+    )  # fmt: skip
+
+
+_NO_PARTS = (0, 0, 0, 0)
+
+
+def _parts(inside: PromptDetails, fresh: int, read: int) -> tuple[int, int, int, int]:
+    """Audio and images of what was not cached, and of what was read from the cache."""
+    audio, image = max(0, inside.audio_tokens or 0), max(0, inside.image_tokens or 0)
+    told = inside.cached_tokens_details
+    if told is not None and (told.audio_tokens is not None or told.image_tokens is not None):
+        old_audio, old_image = min(audio, told.audio_tokens or 0), min(image, told.image_tokens or 0)
+    else:
+        old_image = min(read, max(0, image - fresh))
+        old_audio = min(read - old_image, max(0, audio - (fresh - (image - old_image))))
+    return audio - old_audio, image - old_image, old_audio, old_image
 
 
 class _Function(msgspec.Struct):
@@ -69,10 +140,16 @@ class ChatResponse(msgspec.Struct):
     choices: list[_Choice]
     model: str = ""
     usage: UsageBody | None = None
+    service_tier: str | None = None
+
+    def counts(self) -> Usage | None:
+        """Token counts that the provider stated, or None where it stated none."""
+        return self.usage.counts(self.service_tier) if self.usage is not None else None
 
 
 class _UsageOnly(msgspec.Struct):
     usage: UsageBody | None = None
+    service_tier: str | None = None
 
 
 _decoder = msgspec.json.Decoder(ChatResponse)
@@ -87,7 +164,7 @@ def decode_response(body: bytes) -> ChatResponse | None:
 def usage_of(body: bytes) -> Usage | None:
     """Token counts that the provider stated, or None where it stated none. Never guesses."""
     found = bodies.answer(_usage_decoder, body)
-    return found.usage.counts() if found is not None and found.usage is not None else None
+    return found.usage.counts(found.service_tier) if found is not None and found.usage is not None else None
 
 
 def answer_text(body: bytes) -> str | None:

@@ -142,6 +142,12 @@ def joined_logprobs(kept: dict[str, Any] | None, more: dict[str, Any]) -> dict[s
     return joined
 
 
+def stated_tier(head: dict[str, Any] | None) -> str | None:
+    """The service tier that a stream's first chunk states; every chunk repeats it."""
+    tier = head.get("service_tier") if head is not None else None
+    return tier if isinstance(tier, str) else None
+
+
 def _together(events: bytes) -> list[_Chunk] | list[_PlainChunk]:
     """Events of one line each, read as one array; none for no bytes.
 
@@ -193,7 +199,7 @@ class StreamAssembler(EventReader):
         body, usage = self._body(), None
         if self._usage is not None:
             try:
-                usage = msgspec.convert(self._usage, UsageBody).counts()
+                usage = msgspec.convert(self._usage, UsageBody).counts(stated_tier(self._head))
             except msgspec.MsgspecError:
                 fault = fault or "the stream's usage cannot be read"
         chars = sum(choice.chars() for choice in self._choices.values()) if fault else 0

@@ -30,7 +30,7 @@ class Chat:
         response = decode_response(body)
         if response is None or not response.choices:
             return None
-        return Read(response.model, response.usage.counts() if response.usage is not None else None)
+        return Read(response.model, response.counts())
 
     def answer_text(self, body: bytes) -> str | None:
         """The canonical answer."""

@@ -16,7 +16,7 @@ from ._author import usage_body
 from ._errors import error_envelope, error_event
 from ._request import ChatRequest, ContentPart, Message, StreamOptions
 from ._response import UsageBody
-from ._stream import joined_logprobs
+from ._stream import joined_logprobs, stated_tier
 
 _PER_CHUNK = frozenset({"choices", "usage"})
 
@@ -87,6 +87,7 @@ class _Completion(msgspec.Struct):
     choices: list[_Choice]
     model: str = ""
     usage: UsageBody | None = None
+    service_tier: str | None = None
 
 
 _request_decoder = msgspec.json.Decoder(CompletionRequest)
@@ -116,7 +117,7 @@ class Completions:
         found = _decode_response(body)
         if found is None:
             return None
-        return Read(found.model, found.usage.counts() if found.usage is not None else None)
+        return Read(found.model, found.usage.counts(found.service_tier) if found.usage is not None else None)
 
     def answer_text(self, body: bytes) -> str | None:
         """The canonical answer: the first choice's text."""
@@ -192,7 +193,7 @@ class CompletionAssembler(DocumentReader):
         fault, usage = self._fault or self._missing(), None
         if self._usage is not None:
             try:
-                usage = msgspec.convert(self._usage, UsageBody).counts()
+                usage = msgspec.convert(self._usage, UsageBody).counts(stated_tier(self._head))
             except msgspec.MsgspecError:
                 fault = fault or "the stream's usage cannot be read"
         chars = sum(len(piece) for pieces in self._texts.values() for piece in pieces) if fault else 0

@@ -122,7 +122,12 @@ class _Pair:
 
     def response(self, body: bytes, remembered: Remembered | None = None) -> bytes:
         """Translate a whole, successful answer."""
-        return self._client.write_answer(self._upstream.read_answer(body), remembered or _nobody())
+        return self.answer(body, remembered)[0]
+
+    def answer(self, body: bytes, remembered: Remembered | None = None) -> tuple[bytes, Usage | None]:
+        """The same, and the counts that the provider stated."""
+        read = self._upstream.read_answer(body)
+        return self._client.write_answer(read, remembered or _nobody()), read.usage
 
     def error(self, status: int, body: bytes) -> bytes:
         """Translate an error's body."""

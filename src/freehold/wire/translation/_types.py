@@ -99,6 +99,14 @@ class Translation(Protocol):
         """
         ...
 
+    def answer(self, body: bytes, remembered: Remembered | None = None) -> tuple[bytes, Usage | None]:
+        """The same, and the counts that the provider stated, of which the client's dialect may have no word for some.
+
+        Raises:
+            UpstreamFailed: as `response`.
+        """
+        ...
+
     def error(self, status: int, body: bytes) -> bytes:
         """Translate an error's body, its message kept; the status stays as it is. Never raises."""
         ...

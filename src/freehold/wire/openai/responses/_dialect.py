@@ -30,7 +30,7 @@ class Responses:
         found = decode_response(body)
         if found is None:
             return None
-        return Read(found.model, found.usage.counts() if found.usage is not None else None)
+        return Read(found.model, found.counts())
 
     def answer_text(self, body: bytes) -> str | None:
         """The canonical answer."""

@@ -2,46 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from freehold.vocabulary import Usage
 from freehold.wire import bodies, canonical
+from freehold.wire.openai._response import OutputDetails, PromptDetails, counts
 
 _OVER = frozenset({"completed", "incomplete"})
-
-
-class _InputDetails(msgspec.Struct):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-
-
-class _OutputDetails(msgspec.Struct):
-    reasoning_tokens: int | None = None
 
 
 class UsageBody(msgspec.Struct):
     """`usage` as it stands on the wire: `input_tokens` includes cached ones."""
 
     input_tokens: int | None = None
-    input_tokens_details: _InputDetails | None = None
+    input_tokens_details: PromptDetails | None = None
     output_tokens: int | None = None
-    output_tokens_details: _OutputDetails | None = None
+    output_tokens_details: OutputDetails | None = None
+    total_tokens: int | None = None
 
-    def counts(self) -> Usage:
-        """The same as disjoint counts."""
-        details = self.input_tokens_details
-        read = max(0, (details.cached_tokens or 0) if details is not None else 0)
-        write = max(0, (details.cache_write_tokens or 0) if details is not None else 0)
-        reasoning = self.output_tokens_details.reasoning_tokens if self.output_tokens_details is not None else 0
-        return Usage(
-            input_tokens=max(0, (self.input_tokens or 0) - read - write),
-            cache_read_tokens=read,
-            cache_write_tokens=write,
-            output_tokens=max(0, self.output_tokens or 0),
-            reasoning_tokens=max(0, reasoning or 0),
+    def counts(self, tier: str | None, searches: int) -> Usage:
+        """The same as disjoint counts; `tier` is what the answer calls its service tier."""
+        found = counts(
+            self.input_tokens or 0,
+            self.output_tokens or 0,
+            self.total_tokens or 0,
+            self.input_tokens_details,
+            self.output_tokens_details,
+            tier=tier,
         )
+        return msgspec.structs.replace(found, web_searches=searches) if searches else found
 
 
 class _Part(msgspec.Struct):
@@ -55,6 +46,7 @@ class _Item(msgspec.Struct):
     name: str | None = None
     arguments: Any = None
     input: Any = None
+    action: Any = None
 
 
 class _Incomplete(msgspec.Struct):
@@ -70,9 +62,30 @@ class ResponseBody(msgspec.Struct):
     status: str | None = "completed"
     incomplete_details: _Incomplete | None = None
     usage: UsageBody | None = None
+    service_tier: str | None = None
+
+    def counts(self) -> Usage | None:
+        """Token counts that the provider stated, or None where it stated none."""
+        if self.usage is None:
+            return None
+        return self.usage.counts(self.service_tier, sum(is_search(item.type, item.action) for item in self.output))
+
+
+class Counted(msgspec.Struct):
+    """What of an answer's body says what it cost, but for the searches."""
+
+    usage: UsageBody
+    service_tier: str | None = None
 
 
 _decoder = msgspec.json.Decoder(ResponseBody)
+
+
+def is_search(kind: object, action: object) -> bool:
+    """Whether an item is a search of the web that OpenAI bills: opening a page that was found is none."""
+    if kind != "web_search_call":
+        return False
+    return not isinstance(action, dict) or cast("dict[str, Any]", action).get("type", "search") == "search"
 
 
 def decode_response(body: bytes) -> ResponseBody | None:

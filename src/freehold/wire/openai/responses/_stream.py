@@ -11,7 +11,7 @@ from freehold.vocabulary import Usage
 from freehold.wire.dialects import Assembled
 from freehold.wire.streams import DocumentReader
 
-from ._response import UsageBody
+from ._response import Counted, is_search
 
 _encoder = msgspec.json.Encoder()
 _GROWING = frozenset({"response.created", "response.in_progress", "response.queued"})
@@ -70,13 +70,17 @@ class ResponseAssembler(DocumentReader):
 
     def _usage(self) -> tuple[Usage | None, str]:
         """The counts, and what is wrong with them."""
-        body = (self._response or {}).get("usage")
-        if body is None:
+        response = self._response or {}
+        if response.get("usage") is None:
             return None, ""
         try:
-            return msgspec.convert(body, UsageBody).counts(), ""
+            counted = msgspec.convert(response, Counted)
         except msgspec.MsgspecError:
             return None, "the stream's usage cannot be read"
+        output = response.get("output")
+        items = cast("list[Any]", output) if isinstance(output, list) else []
+        searches = sum(is_search(one.get("type"), one.get("action")) for one in items if isinstance(one, dict))
+        return counted.usage.counts(counted.service_tier, searches), ""
 
     def _body(self) -> bytes:
         body = dict(self._response or {})

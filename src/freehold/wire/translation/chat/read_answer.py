@@ -98,6 +98,7 @@ class Completion(msgspec.Struct):
     model: str = ""
     created: int | None = None
     usage: UsageBody | None = None
+    service_tier: str | None = None
     error: Any = None
 
 
@@ -123,7 +124,7 @@ def read_answer(body: bytes) -> Answer:
         model=read.model,
         parts=_parts(choice.message),
         stop="sequence" if sequence else stop_of(choice.finish_reason),
-        usage=read.usage.counts() if read.usage is not None else None,
+        usage=read.usage.counts(read.service_tier) if read.usage is not None else None,
         created_s=read.created,
         sequence=sequence,
     )

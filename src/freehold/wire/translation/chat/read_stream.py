@@ -76,7 +76,7 @@ class StreamReader:
             yield Failed(streamed_error(chunk.error))
             return
         if chunk.usage is not None:
-            self.usage = chunk.usage.counts()
+            self.usage = chunk.usage.counts(chunk.service_tier)
         if chunk.choices is None:  # no chunk, but something else that says nothing
             return
         if not self._started:

@@ -8,6 +8,7 @@ import msgspec
 
 from freehold.errors import UpstreamFailed
 from freehold.vocabulary import Usage
+from freehold.wire.tiers import joined, service_tier
 from freehold.wire.translation._hub import Answer, Call, Stop, Text, Thinking
 
 _encoder = msgspec.json.Encoder()
@@ -17,6 +18,11 @@ _STOPS: dict[str, Stop] = {
 }  # fmt: skip
 
 
+class _CacheDetail(msgspec.Struct, rename="camel"):
+    ttl: str = ""
+    input_tokens: int = 0
+
+
 class TokenUsage(msgspec.Struct, rename="camel"):
     """Token counts: `inputTokens` without cached ones."""
 
@@ -24,15 +30,41 @@ class TokenUsage(msgspec.Struct, rename="camel"):
     output_tokens: int = 0
     cache_read_input_tokens: int = 0
     cache_write_input_tokens: int = 0
+    cache_details: list[_CacheDetail] = []
 
-    def counts(self) -> Usage:
-        """The same in our words."""
+    def counts(self, terms: Terms) -> Usage:
+        """The same in our words; `terms` is whatever states the service tier."""
+        hour = sum(max(0, one.input_tokens) for one in self.cache_details if one.ttl == "1h")
         return Usage(
             input_tokens=max(0, self.input_tokens),
             cache_read_tokens=max(0, self.cache_read_input_tokens),
-            cache_write_tokens=max(0, self.cache_write_input_tokens),
+            cache_write_tokens=max(0, self.cache_write_input_tokens - hour),
             output_tokens=max(0, self.output_tokens),
+            cache_write_1h_tokens=hour,
+            service_tier=terms.tier,
         )
+
+
+class _Tier(msgspec.Struct):
+    type: str = ""
+
+
+class _Performance(msgspec.Struct):
+    latency: str = ""
+
+
+class Terms(msgspec.Struct, rename="camel"):
+    """What an answer says of the terms it was given on: its tier, and whether latency was paid for."""
+
+    service_tier: _Tier | None = None
+    performance_config: _Performance | None = None
+
+    @property
+    def tier(self) -> str:
+        """The tier, as `Usage.service_tier` has it."""
+        latency = self.performance_config.latency if self.performance_config is not None else ""
+        tier = service_tier(self.service_tier.type) if self.service_tier is not None else ""
+        return joined(tier, service_tier(latency))
 
 
 class ToolUse(msgspec.Struct, rename="camel"):
@@ -91,7 +123,7 @@ class ModelFields(msgspec.Struct):
     stop_sequence: str | None = None
 
 
-class _Answer(msgspec.Struct, rename="camel"):
+class _Answer(Terms, rename="camel", kw_only=True):
     output: _Output
     stop_reason: str
     usage: TokenUsage | None = None
@@ -116,7 +148,7 @@ def read_answer(body: bytes) -> Answer:
         model="",
         parts=[block.part() for block in read.output.message.content],
         stop=stop_of(read.stop_reason),
-        usage=read.usage.counts() if read.usage is not None else None,
+        usage=read.usage.counts(read) if read.usage is not None else None,
         sequence=sequence_of(read.additional_model_response_fields),
     )
 

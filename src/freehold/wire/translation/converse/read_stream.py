@@ -24,7 +24,7 @@ from freehold.wire.translation._hub import (
     Thinking,
 )
 
-from .read_answer import ModelFields, TokenUsage, ToolUse, sequence_of, stop_of
+from .read_answer import ModelFields, Terms, TokenUsage, ToolUse, sequence_of, stop_of
 
 _STATUS = {
     "throttlingException": 429,
@@ -55,7 +55,7 @@ class _Start(msgspec.Struct, rename="camel"):
     tool_use: ToolUse | None = None
 
 
-class _Payload(msgspec.Struct, rename="camel"):
+class _Payload(Terms, rename="camel"):
     content_block_index: int = 0
     start: _Start | None = None
     delta: _Delta | None = None
@@ -118,7 +118,7 @@ class StreamReader:
                 self._sequence = sequence_of(payload.additional_model_response_fields)
             case "metadata":
                 if payload.usage is not None:
-                    self.usage = payload.usage.counts()
+                    self.usage = payload.usage.counts(payload)
                 if self._stop is not None:
                     yield self._finished()
             case _:

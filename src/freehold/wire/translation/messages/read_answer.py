@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from freehold.errors import UpstreamFailed
-from freehold.vocabulary import Usage
+from freehold.wire.anthropic._response import UsageBody
 from freehold.wire.translation._hub import Answer, Call, Refusal, Stop, Text, Thinking
 
 _encoder = msgspec.json.Encoder()
@@ -16,32 +16,6 @@ STOPS: dict[str | None, Stop] = {
     "end_turn": "end", "stop_sequence": "sequence", "max_tokens": "length", "model_context_window_exceeded": "context",
     "tool_use": "tools", "refusal": "refusal", "pause_turn": "pause",
 }  # fmt: skip
-
-
-class _OutputDetails(msgspec.Struct):
-    thinking_tokens: int | None = None
-
-
-class UsageBody(msgspec.Struct):
-    """`usage` of an answer or of an event of one: `input_tokens` counts uncached ones only. None: not said."""
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    output_tokens_details: _OutputDetails | None = None
-
-    def over(self, earlier: Usage) -> Usage:
-        """The counts with what this one says in place of the earlier ones: they are totals, not differences."""
-        details = self.output_tokens_details
-        thinking = details.thinking_tokens if details is not None else None
-        return Usage(
-            input_tokens=_first(self.input_tokens, earlier.input_tokens),
-            cache_read_tokens=_first(self.cache_read_input_tokens, earlier.cache_read_tokens),
-            cache_write_tokens=_first(self.cache_creation_input_tokens, earlier.cache_write_tokens),
-            output_tokens=_first(self.output_tokens, earlier.output_tokens),
-            reasoning_tokens=_first(thinking, earlier.reasoning_tokens),
-        )
 
 
 class Block(msgspec.Struct):
@@ -109,7 +83,7 @@ def read_answer(body: bytes) -> Answer:
         model=message.model,
         parts=[block.part() for block in message.content],
         stop=stop_of(message.stop_reason),
-        usage=message.usage.over(Usage()) if message.usage is not None else None,
+        usage=message.usage.counts() if message.usage is not None else None,
         sequence=message.stop_sequence,
         explanation=explanation_of(message.stop_details),
     )
@@ -130,7 +104,3 @@ def stop_of(reason: str | None) -> Stop:
 def explanation_of(details: StopDetails | None) -> str:
     """What Anthropic says of a refusal, or ""."""
     return (details.explanation or "") if details is not None else ""
-
-
-def _first(value: int | None, otherwise: int) -> int:
-    return otherwise if value is None else max(0, value)

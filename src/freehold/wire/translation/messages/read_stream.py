@@ -9,6 +9,7 @@ import msgspec
 
 from freehold.errors import UpstreamFailed
 from freehold.vocabulary import Usage
+from freehold.wire.anthropic._response import UsageBody
 from freehold.wire.sse import SseParser
 from freehold.wire.translation._errors import streamed_error
 from freehold.wire.translation._hub import (
@@ -26,7 +27,7 @@ from freehold.wire.translation._hub import (
     Thinking,
 )
 
-from .read_answer import Block, StopDetails, UsageBody, explanation_of, stop_of
+from .read_answer import Block, StopDetails, explanation_of, stop_of
 
 
 class _Start(msgspec.Struct):
@@ -64,6 +65,7 @@ class StreamReader:
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
+        self._counts: UsageBody | None = None
         self._parser = SseParser()
         self._stop: Stop | None = None
         self._sequence: str | None = None
@@ -129,4 +131,5 @@ class StreamReader:
 
     def _count(self, usage: UsageBody | None) -> None:
         if usage is not None:
-            self.usage = usage.over(self.usage or Usage())
+            self._counts = usage.over(self._counts)
+            self.usage = self._counts.counts()
