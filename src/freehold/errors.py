@@ -97,7 +97,7 @@ class GateRefused(FreeholdError):
 
 
 class BadLog(FreeholdError):
-    """A log cannot be read as any known format."""
+    """A log cannot be read as any known format, or could be in several."""
 
     code = "bad_log"
     status = 400

@@ -17,8 +17,9 @@ from tests.support.older_home import older_home
 
 from freehold.errors import LedgerUnavailable, NotFound
 from freehold.ledger import Ledger, feedback
+from freehold.ledger.exporting import export_calls
 from freehold.ledger.feedback import attach, has_form_of
-from freehold.ledger.importing import export_calls, import_file
+from freehold.ledger.importing import import_file
 from freehold.vocabulary import Feedback
 from freehold.vocabulary.feedback import statements
 

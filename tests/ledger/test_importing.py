@@ -16,7 +16,9 @@ from tests.support.ledger_calls import make_call
 
 from freehold.errors import BadLog, NotFound
 from freehold.ledger import Ledger, export_calls
-from freehold.ledger.importing import ImportReport, _Rejected, import_file, read_line
+from freehold.ledger.importing import ImportReport, import_file
+from freehold.ledger.importing.calls import read_line
+from freehold.ledger.importing.protocol import Rejected
 from freehold.vocabulary import Call, Leg, Usage
 
 SECRET = "sk-secret-4711"
@@ -62,6 +64,11 @@ def write(path: Path, *lines: dict[str, Any] | bytes | str, end: bytes = b"\n") 
     return path
 
 
+def counts(report: ImportReport) -> tuple[int, int, int, int]:
+    """Read, added, duplicates, rejected."""
+    return report.read, report.added, report.duplicates, report.rejected
+
+
 def read(**fields: Any) -> Call:
     return read_line(json.dumps(line(**fields)).encode())
 
@@ -75,7 +82,7 @@ def test_a_call_is_read_and_its_bodies_are_kept_byte_for_byte(tmp_path: Path) ->
     )
     ledger = Ledger(tmp_path)
     report = import_file(ledger, write(tmp_path / "log", text % (request, response)))
-    assert report == ImportReport("calls", read=1, added=1, duplicates=0, rejected=0)
+    assert (report.format, *counts(report)) == ("calls", 1, 1, 0, 0)
     (call,) = ledger.calls()
     assert (call.request, call.response) == (request, response)
     assert call == Call(
@@ -160,7 +167,7 @@ def test_a_call_of_another_dialect_is_read_by_it_and_an_export_keeps_it(tmp_path
 
 
 def test_a_dialect_that_nobody_speaks_is_refused_and_one_of_an_export_is_kept() -> None:
-    with pytest.raises(_Rejected, match=r"dialect is none of anthropic\.messages, openai\.chat"):
+    with pytest.raises(Rejected, match=r"dialect is none of anthropic\.messages, openai\.chat"):
         read(dialect=SECRET)
     assert read(dialect=None).dialect == "openai.chat"
     assert read(freehold={"dialect": "openai.images"}).dialect == "openai.images"
@@ -212,7 +219,8 @@ def test_a_malformed_line_is_reported_and_the_rest_is_imported(tmp_path: Path, n
     assert (report.read, report.added, report.rejected, number) == (3, 2, 1, 3)
     assert reason
     assert SECRET not in reason
-    assert import_file(ledger, path) == ImportReport("calls", 3, 0, 2, 1, report.examples)
+    again = import_file(ledger, path)
+    assert (*counts(again), again.examples) == (3, 0, 2, 1, report.examples)
     assert [call.id for call in ledger.calls()] == ["first", "last"]
 
 
@@ -236,7 +244,7 @@ def test_forms_of_a_file(tmp_path: Path, form: str) -> None:
     changed = {"bom": b"\xef\xbb\xbf" + data, "crlf": data, "gzip": gzip.compress(data)}.get(form, data[:-1])
     path.write_bytes(changed)
     steps: list[tuple[int, int]] = []
-    report = import_file(Ledger(tmp_path), path, progress=lambda done, total: steps.append((done, total)))
+    report = import_file(Ledger(tmp_path), path, progress=lambda _, __, done, total: steps.append((done, total)))
     assert (report.added, report.rejected) == (2, 0)
     assert steps[-1] == (len(changed), len(changed))
 
@@ -259,7 +267,7 @@ def test_a_line_of_ten_megabytes(tmp_path: Path) -> None:
 
 
 def test_an_empty_file_is_an_empty_log(tmp_path: Path) -> None:
-    assert import_file(Ledger(tmp_path), write(tmp_path / "log")) == ImportReport("calls", 0, 0, 0, 0)
+    assert counts(import_file(Ledger(tmp_path), write(tmp_path / "log"))) == (0, 0, 0, 0)
     assert import_file(Ledger(tmp_path), write(tmp_path / "log", "", "  ")).read == 0
 
 
@@ -267,7 +275,7 @@ def test_an_empty_file_is_an_empty_log(tmp_path: Path) -> None:
     "content",
     [
         b"id,started_at\n1,2\n" * 1000,
-        json.dumps([line()]).encode(),
+        b"[1, 2, 3]",
         b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40,
         "\ufeffid".encode("utf-16"),
         b"PAR1" + bytes(100),
@@ -324,14 +332,14 @@ def outcome(written: bytes) -> tuple[Call | None, str]:
     """The call of a line, or why there is none."""
     try:
         return read_line(written), ""
-    except _Rejected as refused:
+    except Rejected as refused:
         return None, str(refused)
 
 
 @unhurried
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_call_or_are_refused(data: bytes) -> None:
-    with pytest.raises(_Rejected):
+    with pytest.raises(Rejected):
         read_line(data)
 
 

@@ -8,7 +8,8 @@ from tests.support.ledger_calls import make_call
 from tests.support.older_home import CALLS, older_home
 
 from freehold.ledger import Ledger
-from freehold.ledger.importing import export_calls, import_file
+from freehold.ledger.exporting import export_calls
+from freehold.ledger.importing import import_file
 from freehold.ledger.writer import LedgerWriter
 from freehold.vocabulary import Call
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ._arguments import By, Json, page
+from ._imports import emit_import, imported
 from ._output import count, emit, emit_line, emit_struct, percent, say, suggest, table, warn, working
 from ._pages import explained_legs
 
@@ -29,29 +30,29 @@ def register(app: typer.Typer) -> None:
     app.add_typer(task_app, name="task")
 
 
-def import_log(log: Annotated[Path, typer.Argument(help='A log in the "calls" format.')], json: Json = False) -> None:
-    """Bring an existing log into the ledger.
+def import_log(
+    paths: Annotated[list[Path], typer.Argument(help="Logs, or folders of logs.", metavar="PATH...")],
+    kind: Annotated[str, typer.Option("--format", help="The format; without it, it is found out.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would come in, and write nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Bring existing logs into the ledger: JSONL, JSON or CSV, plain or compressed.
 
-    Importing twice adds nothing; bad lines are reported and the rest comes in.
+    The format is found out and said. Importing twice adds nothing, an interrupted import goes on where it stood, and
+    records that cannot be read are reported while the rest comes in.
 
-    Example: freehold import calls.jsonl
+    Example: freehold import calls.jsonl --dry-run
     """
     from freehold.services import ingest
     from freehold.services.home import Home
 
-    with Home.open() as home, working(f"importing {log.name}"):
-        report = ingest.import_log(home, log)
+    with Home.open() as home, working("looking at the logs") as now:
+        done = ingest.import_logs(home, paths, format_name=kind, dry_run=dry_run, progress=now)
     if json:
-        emit_struct("freehold.import/1", report)
+        emit_import(done)
         return
-    say(
-        f"{count(report.read)} lines read: {count(report.added)} calls added, {count(report.duplicates)} already there."
-    )
-    if report.rejected:
-        say(warn(f"{count(report.rejected)} lines could not be read"), "; the first of them:")
-        for number, reason in report.examples:
-            say(f"  line {number}: {reason}")
-    suggest("freehold tasks")
+    imported(done)
+    suggest("freehold import, without --dry-run" if dry_run else "freehold tasks")
 
 
 def tasks(

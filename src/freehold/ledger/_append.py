@@ -12,7 +12,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from freehold.vocabulary import Call
 
 from ._hot import HotTotals, count
 from ._layout import ROTATE_BYTES, Layout, now_us
-from ._manifest import Manifest
+from ._manifest import Listing, Manifest
 from ._rows import HOT_SCHEMA, body_rows, call_rows, insert, size_of
 from ._snapshot import Snapshot
 from ._sqlite import sync_folder, uri
@@ -115,6 +115,11 @@ class Appender:
                 stage.discard()
         return total
 
+    def known(self, ids: Sequence[str]) -> set[str]:
+        """Those of the ids that the ledger holds."""
+        listing = self._manifest.listing()
+        return self._known(ids, listing) if listing.hot or listing.segments else set()
+
     def _publish(self, stage: _Stage) -> Appended:
         """Take out what is known, and list the rest, in one transaction of the manifest."""
         listed = False
@@ -145,6 +150,12 @@ class Appender:
             return
         stage.db.execute("CREATE TEMP TABLE known (id TEXT PRIMARY KEY)")
         ids = [row[0] for row in stage.db.execute("SELECT id FROM calls")]
+        known = self._known(ids, listing)
+        stage.db.executemany("INSERT INTO known VALUES (?)", ((one,) for one in known))
+        stage.db.execute("DELETE FROM calls WHERE id IN (SELECT id FROM known)")
+
+    def _known(self, ids: Sequence[str], listing: Listing) -> set[str]:
+        known: set[str] = set()
         with Snapshot(self._layout, listing, self._engine()) as snapshot:
             for hot in snapshot.hot_connections():
                 for start in range(0, len(ids), 5000):
@@ -152,7 +163,7 @@ class Appender:
                         "SELECT id FROM calls WHERE id IN (SELECT value FROM json_each(?))",
                         (json.dumps(ids[start : start + 5000]),),
                     )
-                    stage.db.executemany("INSERT OR IGNORE INTO known VALUES (?)", found)
+                    known.update(row[0] for row in found)
             paths = snapshot.segment_paths()
             if paths:
                 snapshot.check_segments(listing.segments)
@@ -162,5 +173,5 @@ class Appender:
                         " SEMI JOIN (SELECT unnest(?::VARCHAR[]) AS id) USING (id)",
                         [paths, ids],
                     ).fetchall()
-                stage.db.executemany("INSERT OR IGNORE INTO known VALUES (?)", found)
-        stage.db.execute("DELETE FROM calls WHERE id IN (SELECT id FROM known)")
+                known.update(row[0] for row in found)
+        return known

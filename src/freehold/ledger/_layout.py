@@ -42,6 +42,11 @@ class Layout(NamedTuple):
         return self.root / "marks"
 
     @property
+    def imports(self) -> Path:
+        """Where imports stand that were interrupted."""
+        return self.root / "imports"
+
+    @property
     def manifest(self) -> Path:
         """The only truth about which hot files and segments exist."""
         return self.root / "manifest.db"

@@ -87,6 +87,10 @@ class Ledger:
         except self._failures() as error:
             raise self._unwritable(error) from error
 
+    def known(self, ids: Sequence[str]) -> set[str]:
+        """Those of the ids that the ledger holds a call of."""
+        return retried(lambda: Appender(self._layout, self._manifest, self._engine).known(ids))
+
     def calls(
         self,
         *,

@@ -3,26 +3,51 @@
 from __future__ import annotations
 
 import gzip
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from freehold.errors import NotFound, UsageError
+from freehold.errors import UsageError
+from freehold.ledger import importing
 from freehold.ledger.exporting import export_calls
-from freehold.ledger.importing import ImportReport, import_file
+from freehold.ledger.importing import Imported, ImportReport, import_file
 
-from .home import Home
+from .home import Home, Progress, silent
 
 
 def import_log(home: Home, log: Path) -> ImportReport:
-    """Import a log; importing twice adds nothing, bad lines are counted and the rest comes in.
+    """Import one log, as `import_logs` does."""
+    return import_file(home.ledger, log)
+
+
+def import_logs(
+    home: Home,
+    paths: Sequence[Path],
+    *,
+    format_name: str = "",
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> Imported:
+    """Import logs, files or folders; importing twice adds nothing, bad records are counted and the rest comes in.
+
+    With `dry_run` nothing is written, and the report says what would be.
 
     Raises:
-        NotFound: there is no such file.
-        BadLog: it is no log in any known format.
+        NotFound: there is no such file or folder.
+        UsageError: there is no such format.
+        BadLog: a file is no log in any known format, or could be in several.
+        MissingPrerequisite: a file needs an extra to be read.
+        LedgerUnavailable: the ledger cannot be written.
     """
-    if not log.is_file():
-        raise NotFound(f"there is no file {log}", hint="freehold import --help")
-    return import_file(home.ledger, log)
+    began = time.monotonic()
+
+    def told(log: str, read: int, done: int, total: int) -> None:
+        seconds = max(time.monotonic() - began, 1e-3)
+        part = f"{100 * done / total:.0f} % of {total / 1e6:,.0f} MB" if total else ""
+        progress(f"reading {log}: {read:,} records, {part}, {done / 1e6 / seconds:.0f} MB/s")
+
+    return importing.import_logs(home.ledger, paths, format_name=format_name, dry_run=dry_run, progress=told)
 
 
 def export_log(home: Home, out: Path) -> int:

@@ -43,6 +43,9 @@ PARENT_TAG = "parent"
 PROMPT_TAG = "prompt"
 """The tag of a call whose prompt has a name or a version where it is managed."""
 
+UNTIMED_TAG = "untimed"
+"""The tag of a call whose log states no time: `started_at_us` is when the log was written, which is all it says."""
+
 DATA_CLASS_TAG = "data_class"
 """The tag of a call that was restricted when it was made: `restricted`. No other call has it."""
 

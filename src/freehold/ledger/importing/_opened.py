@@ -1,0 +1,121 @@
+"""The content of a file: plain, gzip or zstd, from any place on."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from freehold.errors import BadLog, MissingPrerequisite
+
+DAMAGED = "the compressed file is damaged or ends early; nothing after this can be read"
+BOM = b"\xef\xbb\xbf"
+_BUFFER = 1 << 20
+_GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_FOREIGN = (b"PK\x03\x04", b"PAR1", b"SQLi", b"7z\xbc\xaf", b"BZh", b"\xfd7zXZ")
+
+
+class Opened:
+    """A file being read: `content` is its bytes after decompression, from `offset` on.
+
+    Reading damaged content raises `EOFError`, after everything before the damage has been read.
+    """
+
+    def __init__(self, path: Path, offset: int = 0) -> None:
+        self._file = path.open("rb")
+        head = self._file.read(4)
+        self._file.seek(0)
+        if head.startswith(_GZIP):
+            self.content = _unzipped(self._file)
+        elif head == _ZSTD:
+            self.content = _unzstd(self._file)
+        else:
+            self.content = cast("BinaryIO", self._file)
+            self._file.seek(offset)
+            return
+        while offset:
+            read = len(self.content.read(min(offset, _BUFFER)))
+            if not read:
+                raise EOFError
+            offset -= read
+
+    def done(self) -> int:
+        """Bytes of the file itself that have been read."""
+        return 0 if self._file.closed else self._file.tell()
+
+    def close(self) -> None:
+        """Close it."""
+        self._file.close()
+
+
+class _Unpacked(io.RawIOBase):
+    """What a decompressor gives, piece by piece, so that all of it arrives that comes before a damage."""
+
+    def __init__(self, read: Callable[[int], bytes], damage: tuple[type[Exception], ...]) -> None:
+        self._read = read
+        self._damage = damage
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        try:
+            data = self._read(len(buffer))
+        except self._damage:
+            raise EOFError from None
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _unzipped(file: BinaryIO) -> BinaryIO:
+    unpacked = _Unpacked(gzip.GzipFile(fileobj=file).read1, (EOFError, zlib.error, gzip.BadGzipFile))
+    return cast("BinaryIO", io.BufferedReader(unpacked, _BUFFER))
+
+
+def _unzstd(file: BinaryIO) -> BinaryIO:
+    try:
+        import zstandard
+    except ImportError:
+        raise MissingPrerequisite(
+            "the file is compressed with zstd, which needs an extra",
+            hint="pip install 'freehold[zstd]', or decompress it: zstd -d FILE",
+        ) from None
+    reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+    unpacked = _Unpacked(reader.read1, (zstandard.ZstdError,))
+    return cast("BinaryIO", io.BufferedReader(unpacked, _BUFFER))
+
+
+def head(path: Path, size: int = 1 << 18) -> bytes:
+    """The first bytes of a file's content, without a byte order mark; what a damaged file gives before its damage.
+
+    Raises:
+        BadLog: by its first bytes it is UTF-16, an archive or a database.
+    """
+    with path.open("rb") as file:
+        raw = file.read(4)
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise BadLog(f"{path.name} is UTF-16", hint="convert it to UTF-8: iconv -f UTF-16 -t UTF-8")
+    if raw.startswith(_FOREIGN):
+        raise BadLog(
+            f"{path.name} is an archive, a Parquet file or a database", hint="unpack or export it: JSONL, JSON or CSV"
+        )
+    opened = Opened(path)
+    try:
+        return _up_to(opened.content.read, size).removeprefix(BOM)
+    finally:
+        opened.close()
+
+
+def _up_to(read: Callable[[int], bytes], size: int) -> bytes:
+    parts: list[bytes] = []
+    try:
+        while size > 0 and (data := read(min(size, 1 << 14))):
+            parts.append(data)
+            size -= len(data)
+    except EOFError:
+        pass
+    return b"".join(parts)

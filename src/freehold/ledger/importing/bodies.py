@@ -1,0 +1,132 @@
+"""What the bodies of a call say of it, and how logs write times: the same for every format."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import msgspec
+
+from freehold.vocabulary import Call
+from freehold.wire.known import dialect
+
+from .protocol import Rejected
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_NOTHING = msgspec.Raw(b"")
+
+
+class _Request(msgspec.Struct):
+    model: str = ""
+    messages: msgspec.Raw = _NOTHING
+    input: msgspec.Raw = _NOTHING
+    prompt: msgspec.Raw = _NOTHING
+    stream: bool | None = None
+
+
+_Tokens = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+
+
+class _Usage(msgspec.Struct):
+    """Counts that no provider can have meant are an error of the log, not zero tokens."""
+
+    prompt_tokens: _Tokens | None = None
+    completion_tokens: _Tokens | None = None
+    input_tokens: _Tokens | None = None
+    output_tokens: _Tokens | None = None
+    cache_creation_input_tokens: _Tokens | None = None
+    cache_read_input_tokens: _Tokens | None = None
+
+
+class _Response(msgspec.Struct):
+    model: str | None = None
+    choices: msgspec.Raw = _NOTHING
+    output: msgspec.Raw = _NOTHING
+    data: msgspec.Raw = _NOTHING
+    content: msgspec.Raw = _NOTHING
+    error: msgspec.Raw = _NOTHING
+    usage: _Usage | None = None
+
+
+class _Form(msgspec.Struct, frozen=True):
+    """How a dialect's bodies are known: the request's field and how its value may begin, and the answer's list."""
+
+    asked: str
+    begins: tuple[bytes, ...]
+    answered: str
+
+
+_FORMS = {
+    "openai.chat": _Form("messages", (b"[",), "choices"),
+    "openai.responses": _Form("input", (b"[", b'"'), "output"),
+    "openai.completions": _Form("prompt", (b"[", b'"'), "choices"),
+    "openai.embeddings": _Form("input", (b"[", b'"'), "data"),
+    "anthropic.messages": _Form("messages", (b"[",), "content"),
+}
+
+
+_decode_request = msgspec.json.Decoder(_Request).decode
+_decode_response = msgspec.json.Decoder(_Response).decode
+
+
+def fill_in(call: Call) -> None:
+    """What the bodies of a foreign call say of it."""
+    form = _FORMS[call.dialect]
+    request = _decode_request(call.request)
+    if not bytes(getattr(request, form.asked)).startswith(form.begins):
+        raise Rejected(f"request.{form.asked} is missing or of another kind")
+    response = _decode_response(call.response)
+    failed = bytes(response.error) not in (b"", b"null")
+    if not failed and not bytes(getattr(response, form.answered)).startswith(b"["):
+        raise Rejected(f"response holds neither {form.answered} nor an error")
+    call.model = request.model or response.model or ""
+    call.streamed = bool(request.stream)
+    found = dialect(call.dialect).read(call.response)
+    call.usage = found.usage if found is not None else None
+    if failed:
+        call.outcome, call.status, call.owner, call.error = "error", 0, "none", "upstream_failed"
+
+
+def started_at_us(value: datetime | float) -> int:
+    """The microseconds since the epoch that a log's `started_at` means, however it was written.
+
+    Raises:
+        ValueError: it is no time.
+    """
+    if isinstance(value, datetime):
+        aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+        return (aware - _EPOCH) // _MICROSECOND
+    if not math.isfinite(value) or value < 0:
+        raise Rejected("started_at is no time")
+    # Seconds until the year 5138 are below 1e11; milliseconds of any date after 1973 are above it, and so on.
+    scale = 1_000_000 if value < 1e11 else 1000 if value < 1e14 else 1
+    at_us = int(value * scale)
+    if at_us > 253_402_300_799_999_999:
+        raise Rejected("started_at is no time")
+    return at_us
+
+
+def latency_ms(value: float | None) -> float:
+    """A latency as the ledger keeps it: 0.0 where it is not known.
+
+    Raises:
+        Rejected: it is negative or no number.
+    """
+    if value is None:
+        return 0.0
+    if value < 0 or not math.isfinite(value):
+        raise Rejected("latency_ms is negative or no number")
+    return value
+
+
+def text_only(*texts: str | None) -> None:
+    """Refuse what SQL engines cannot keep as text.
+
+    Raises:
+        Rejected: a text holds a NUL character.
+    """
+    for text in texts:
+        if text and "\x00" in text:
+            raise Rejected("a text field holds a NUL character")
