@@ -1,7 +1,11 @@
-"""What every ledger answers alike, wherever its calls stand: hot, closed, sealed, mixed, or left by a killed one."""
+"""What every ledger answers alike, wherever its calls stand: hot, closed, sealed, mixed, or left by a killed one.
+
+And wherever its segments lie: in the home, or in an object store.
+"""
 
 import json
 import random
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -19,6 +23,7 @@ from freehold.vocabulary import Call
 
 N = 60
 KINDS = ("open", "closed", "sealed", "mixed", "killed")
+PLACES = ("home", "objects")
 
 
 def shuffled() -> list[Call]:
@@ -34,8 +39,15 @@ def write(home: Path, calls: list[Call]) -> None:
             assert writer.offer(call)
 
 
+@pytest.fixture(params=PLACES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "objects":
+        request.getfixturevalue("objects").home(tmp_path)
+    return request.param
+
+
 @pytest.fixture(params=KINDS)
-def ledger(request: pytest.FixtureRequest, children: Nursery, tmp_path: Path) -> Iterator[Ledger]:
+def ledger(request: pytest.FixtureRequest, children: Nursery, tmp_path: Path, place: str) -> Iterator[Ledger]:
     calls, ledger, stack = shuffled(), Ledger(tmp_path), ExitStack()
     match request.param:
         case "open":
@@ -149,6 +161,14 @@ def test_sealing_changes_no_answer(ledger: Ledger) -> None:
     ledger.seal(remove_after_s=0)
     assert list(ledger.calls()) == before
     ledger.seal(remove_after_s=0)
+    assert ledger.count() == N
+
+
+def test_segments_lie_where_they_should(ledger: Ledger, place: str) -> None:
+    ledger.seal(remove_after_s=0)
+    listed = {segment.place.partition(":")[0] for segment in ledger._manifest.listing().segments}
+    assert listed <= {"" if place == "home" else "s3"}
+    shutil.rmtree(ledger.home / "ledger/cache", ignore_errors=True)
     assert ledger.count() == N
 
 

@@ -130,7 +130,7 @@ def seal_until(home: str, step: str) -> None:
         after("install")
         sealer.publish(written)
         after("publish")
-    for name in ledger._manifest.removable(0):
+    for name, _ in ledger._manifest.removable(0):
         (ledger._layout.hot / name).unlink()
         after("half a sweep")
     sealer.sweep(after_s=0)

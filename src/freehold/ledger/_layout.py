@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from freehold.settings import LedgerSettings
+
 ROTATE_BYTES = 64 * 1024 * 1024
 """A hot file is closed at this many bytes of bodies, whatever its rows: sealing holds one file in memory."""
 
@@ -17,14 +19,15 @@ ORPHAN_AFTER_S = 3600.0
 
 
 class Layout(NamedTuple):
-    """The folders and files of one ledger."""
+    """The folders and files of one ledger, and its settings where whoever made this knew them."""
 
     root: Path
+    settings: LedgerSettings | None = None
 
     @classmethod
-    def of(cls, home: Path) -> Layout:
+    def of(cls, home: Path, settings: LedgerSettings | None = None) -> Layout:
         """The ledger of a home."""
-        return cls(home / "ledger")
+        return cls(home / "ledger", settings)
 
     @property
     def hot(self) -> Path:
@@ -33,8 +36,13 @@ class Layout(NamedTuple):
 
     @property
     def segments(self) -> Path:
-        """Sealed Parquet files."""
+        """Sealed Parquet files, where no other place is set for them."""
         return self.root / "segments"
+
+    @property
+    def cache(self) -> Path:
+        """Copies of segments that lie in an object store."""
+        return self.root / "cache"
 
     @property
     def marks(self) -> Path:

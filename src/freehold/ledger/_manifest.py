@@ -14,6 +14,7 @@ import socket
 import sqlite3
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import msgspec
 
@@ -23,8 +24,8 @@ from ._hot import HotTotals
 from ._layout import REMOVE_AFTER_S, Layout, now_us
 from ._sqlite import open_readonly, open_writable
 
-VERSION = 1
-_SCHEMA = (
+VERSION = 2
+_FIRST = (
     """CREATE TABLE IF NOT EXISTS writers (writer TEXT PRIMARY KEY, pid INTEGER NOT NULL, host TEXT NOT NULL,
        started_us INTEGER NOT NULL, ended_us INTEGER, answered INTEGER, dropped INTEGER)""",
     """CREATE TABLE IF NOT EXISTS hot (name TEXT PRIMARY KEY, writer TEXT NOT NULL, state TEXT NOT NULL,
@@ -33,10 +34,23 @@ _SCHEMA = (
        last_us INTEGER NOT NULL, bytes INTEGER NOT NULL, state TEXT NOT NULL, changed_us INTEGER NOT NULL)""",
     "CREATE TABLE IF NOT EXISTS written_off (name TEXT PRIMARY KEY, rows INTEGER, at_us INTEGER NOT NULL)",
 )
+_SECOND = (
+    "ALTER TABLE hot ADD COLUMN key TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE segments ADD COLUMN place TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE segments ADD COLUMN key TEXT NOT NULL DEFAULT ''",
+    "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "INSERT INTO facts VALUES ('ledger', lower(hex(randomblob(16))))",
+)
+_STEPS = (_FIRST, _SECOND)
+"""What makes each version of the one before it. An older Freehold refuses a newer manifest: it would look for segments
+in the wrong place, and hand out encrypted bodies as they are."""
 
 
 class HotEntry(msgspec.Struct, frozen=True):
-    """A hot file as the manifest lists it; totals are known once it is closed."""
+    """A hot file as the manifest lists it; totals are known once it is closed.
+
+    `key`: the wrapped data key of its bodies, "" where they are not encrypted.
+    """
 
     name: str
     writer: str
@@ -46,16 +60,26 @@ class HotEntry(msgspec.Struct, frozen=True):
     last_us: int = 0
     size: int = 0
     changed_us: int = 0
+    key: str = ""
 
 
 class SegmentEntry(msgspec.Struct, frozen=True):
-    """A sealed segment as the manifest lists it."""
+    """A sealed segment as the manifest lists it: where it lies ("" for the home), and its wrapped data key, if any."""
 
     name: str
     rows: int
     first_us: int
     last_us: int
     size: int
+    place: str = ""
+    key: str = ""
+
+
+class Replaced(NamedTuple):
+    """A hot file or segment that no listing names any more. `place` is None for a hot file."""
+
+    name: str
+    place: str | None
 
 
 class FileEntry(msgspec.Struct, frozen=True):
@@ -72,6 +96,7 @@ class FileEntry(msgspec.Struct, frozen=True):
     rows: int
     first_us: int
     last_us: int
+    key: str = ""
 
 
 class WriterEntry(msgspec.Struct, frozen=True):
@@ -139,19 +164,22 @@ class Manifest:
             if version == 0:
                 return self._nothing()
             _check_version(version)
+            key, place = ("key", "place, key") if version > 1 else ("''", "'', ''")
             hot = db.execute(
-                "SELECT name, writer, state = 'closed', rows, first_us, last_us, bytes, changed_us FROM hot"
+                "SELECT name, writer, state = 'closed', coalesce(rows, 0), coalesce(first_us, 0),"  # noqa: S608
+                f" coalesce(last_us, 0), coalesce(bytes, 0), changed_us, {key} FROM hot"
                 " WHERE state IN ('open', 'closed') ORDER BY changed_us, name"
             ).fetchall()
             segments = db.execute(
-                "SELECT name, rows, first_us, last_us, bytes FROM segments WHERE state = 'live' ORDER BY first_us, name"
+                f"SELECT name, rows, first_us, last_us, bytes, {place} FROM segments"  # noqa: S608
+                " WHERE state = 'live' ORDER BY first_us, name"
             ).fetchall()
             writers = db.execute(
                 "SELECT writer, pid, host, started_us, ended_us, answered, dropped FROM writers ORDER BY started_us"
             ).fetchall()
             written_off = db.execute("SELECT name, rows FROM written_off ORDER BY at_us, name").fetchall()
         return Listing(
-            tuple(HotEntry(n, w, bool(c), r or 0, f or 0, la or 0, b or 0, at) for n, w, c, r, f, la, b, at in hot),
+            tuple(HotEntry(name, writer, bool(closed), *rest) for name, writer, closed, *rest in hot),
             tuple(SegmentEntry(*row) for row in segments),
             tuple(WriterEntry(*row) for row in writers),
             tuple(WrittenOff(*row) for row in written_off),
@@ -171,9 +199,10 @@ class Manifest:
             if version == 0:
                 return ()
             _check_version(version)
+            key = "key" if version > 1 else "''"
             rows = db.execute(
-                "SELECT rowid, name, writer, state, coalesce(rows, 0), coalesce(first_us, 0), coalesce(last_us, 0)"
-                " FROM hot WHERE rowid > ? ORDER BY rowid",
+                "SELECT rowid, name, writer, state, coalesce(rows, 0), coalesce(first_us, 0),"  # noqa: S608
+                f" coalesce(last_us, 0), {key} FROM hot WHERE rowid > ? ORDER BY rowid",
                 (number,),
             ).fetchall()
         return tuple(FileEntry(*row) for row in rows)
@@ -195,9 +224,10 @@ class Manifest:
             try:
                 version = db.execute("PRAGMA user_version").fetchone()[0]
                 _check_version(version)
-                if version == 0:
-                    for statement in _SCHEMA:
+                for step in _STEPS[version:]:
+                    for statement in step:
                         db.execute(statement)
+                if version < VERSION:
                     db.execute(f"PRAGMA user_version={VERSION}")
                 yield db
                 db.execute("COMMIT")
@@ -206,7 +236,12 @@ class Manifest:
                     db.execute("ROLLBACK")
                 raise
 
-    def add_hot(self, name: str, writer: str) -> None:
+    def ledger(self) -> str:
+        """The name of this ledger, made up once: what tells its segments from those of another."""
+        with self.change() as db:
+            return db.execute("SELECT value FROM facts WHERE name = 'ledger'").fetchone()[0]
+
+    def add_hot(self, name: str, writer: str, key: str = "") -> None:
         """List a new hot file of a living writer. From now on its absence is an error, never an empty answer."""
         with self.change() as db:
             now = now_us()
@@ -215,7 +250,8 @@ class Manifest:
                 (writer, os.getpid(), socket.gethostname(), now),
             )
             db.execute(
-                "INSERT INTO hot (name, writer, state, changed_us) VALUES (?, ?, 'open', ?)", (name, writer, now)
+                "INSERT INTO hot (name, writer, state, changed_us, key) VALUES (?, ?, 'open', ?, ?)",
+                (name, writer, now, key),
             )
 
     def close_hot(self, name: str, totals: HotTotals) -> None:
@@ -268,8 +304,9 @@ class Manifest:
                 (now, names),
             )
             db.execute(
-                "INSERT INTO segments VALUES (?, ?, ?, ?, ?, 'live', ?)",
-                (entry.name, entry.rows, entry.first_us, entry.last_us, entry.size, now),
+                "INSERT INTO segments (name, rows, first_us, last_us, bytes, place, key, state, changed_us)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, 'live', ?)",
+                (*msgspec.structs.astuple(entry), now),
             )
         return True
 
@@ -293,15 +330,15 @@ class Manifest:
             db.execute("DELETE FROM segments WHERE name = ?", (name,))
         return found[0]
 
-    def removable(self, after_s: float = REMOVE_AFTER_S) -> list[str]:
+    def removable(self, after_s: float = REMOVE_AFTER_S) -> list[Replaced]:
         """Hot files and segments that were replaced so long ago that no read can still be using them."""
         with self.change() as db:
             rows = db.execute(
-                "SELECT name FROM hot WHERE state = 'sealed' AND changed_us <= ?1"
-                " UNION ALL SELECT name FROM segments WHERE state = 'replaced' AND changed_us <= ?1",
+                "SELECT name, NULL FROM hot WHERE state = 'sealed' AND changed_us <= ?1"
+                " UNION ALL SELECT name, place FROM segments WHERE state = 'replaced' AND changed_us <= ?1",
                 (now_us() - int(after_s * 1e6),),
             ).fetchall()
-        return [name for (name,) in rows]
+        return [Replaced(*row) for row in rows]
 
     def removed(self, names: Sequence[str]) -> None:
         """Record that replaced files are gone. Row counts of hot files stay: losses are reckoned from them."""
@@ -309,6 +346,11 @@ class Manifest:
             for name in names:
                 db.execute("UPDATE hot SET state = 'removed' WHERE name = ? AND state = 'sealed'", (name,))
                 db.execute("DELETE FROM segments WHERE name = ? AND state = 'replaced'", (name,))
+
+    def places(self) -> set[str]:
+        """Addresses of the places where segments lie, listed or replaced."""
+        with self.change() as db:
+            return {address for (address,) in db.execute("SELECT DISTINCT place FROM segments")}
 
     def known_files(self) -> set[str]:
         """Names of every hot file and segment that was ever listed."""

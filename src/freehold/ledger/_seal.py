@@ -4,7 +4,7 @@ Five steps, each of which may be the last one before a kill:
 
     plan      which closed hot files, or which small segments, go into one segment
     write     segments/NAME.parquet.part, synced, its rows counted against the manifest
-    install   renamed to segments/NAME.parquet, folder synced; nobody reads it, it is not listed
+    install   put into its place (renamed to segments/NAME.parquet and synced, or uploaded); nobody reads it yet
     publish   one transaction: the segment is listed, its sources are no longer
     sweep     sources are removed, later than the longest read; files nobody ever listed are removed when old
 
@@ -26,9 +26,9 @@ from freehold.errors import LedgerUnavailable
 from ._arrow import ArrowRows
 from ._layout import ORPHAN_AFTER_S, REMOVE_AFTER_S, ROTATE_BYTES, Layout
 from ._manifest import HotEntry, Listing, Manifest, SegmentEntry
+from ._places import HERE, place_at, place_for_new
 from ._rows import BODIES, COLUMNS, Row
 from ._snapshot import Filter, Snapshot
-from ._sqlite import sync_folder
 
 if TYPE_CHECKING:
     import duckdb
@@ -47,10 +47,9 @@ Entry = HotEntry | SegmentEntry
 
 
 class Written(NamedTuple):
-    """A segment that stands on disk and is not listed yet."""
+    """A segment that stands on this machine and is not listed yet."""
 
     entry: SegmentEntry
-    part: Path
     sources: tuple[str, ...]
 
 
@@ -88,7 +87,8 @@ class Sealer:
         first, last = min(e.first_us for e in whole), max(e.last_us for e in whole)
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(max(first, 0) // 1_000_000))
         name = f"{stamp}-{secrets.token_hex(6)}.parquet"
-        part = self._layout.segments / f"{name}.part"
+        place = place_for_new(self._layout)
+        part = place.part(name)
         expected = sum(entry.rows for entry in group)
         hot = tuple(entry for entry in group if isinstance(entry, HotEntry))
         segments = tuple(entry for entry in group if isinstance(entry, SegmentEntry))
@@ -112,36 +112,47 @@ class Sealer:
             )
         with part.open("rb") as file:
             os.fsync(file.fileno())
-        entry = SegmentEntry(name, expected, first, last, part.stat().st_size)
-        return Written(entry, part, tuple(e.name for e in group))
+        entry = SegmentEntry(name, expected, first, last, part.stat().st_size, place.address)
+        return Written(entry, tuple(e.name for e in group))
 
     def install(self, written: Written) -> None:
-        """Give the segment its name."""
-        written.part.rename(self._layout.segments / written.entry.name)
-        sync_folder(self._layout.segments)
+        """Put the segment into its place, under its name."""
+        place = place_at(self._layout, written.entry.place)
+        place.claim(self._manifest.ledger() if written.entry.place else "")
+        place.put(written.entry.name)
 
     def publish(self, written: Written) -> bool:
         """List the segment instead of its sources; False, and the segment is removed, where another was first."""
         if self._manifest.sealed(written.entry, written.sources):
             return True
-        (self._layout.segments / written.entry.name).unlink(missing_ok=True)
+        place_at(self._layout, written.entry.place).delete(written.entry.name)
         return False
 
     def sweep(self, *, after_s: float = REMOVE_AFTER_S, orphans_after_s: float = ORPHAN_AFTER_S) -> int:
         """Remove files that were replaced long enough ago, and old files that nobody listed; returns how many."""
-        names = self._manifest.removable(after_s)
-        for name in names:
-            for path in (*(self._layout.hot / f"{name}{suffix}" for suffix in _BESIDE), self._layout.segments / name):
-                path.unlink(missing_ok=True)
-        self._manifest.removed(names)
-        return len(names) + self._sweep_orphans(orphans_after_s)
+        replaced = self._manifest.removable(after_s)
+        for name, place in replaced:
+            if place is not None:
+                place_at(self._layout, place).delete(name)
+            else:
+                for suffix in _BESIDE:
+                    (self._layout.hot / f"{name}{suffix}").unlink(missing_ok=True)
+        self._manifest.removed([name for name, _ in replaced])
+        return len(replaced) + self._sweep_orphans(orphans_after_s)
 
     def _sweep_orphans(self, after_s: float) -> int:
+        places = [place_at(self._layout, address) for address in sorted(self._manifest.places() | {HERE})]
+        # Listed before asking what is known: what is published meanwhile is known, and what is put later is not listed.
+        found = [(place, one) for place in places for one in place.leftovers()]
         known, oldest, swept = self._manifest.known_files(), time.time() - after_s, 0
-        for path in (*self._layout.hot.iterdir(), *self._layout.segments.iterdir()):
+        for path in self._layout.hot.iterdir():
             name = path.name.removesuffix("-wal").removesuffix("-shm")
             if name not in known and path.stat().st_mtime < oldest:
                 path.unlink(missing_ok=True)
+                swept += 1
+        for place, one in found:
+            if one.name not in known and one.changed_s < oldest:
+                place.delete(one.name)
                 swept += 1
         return swept
 

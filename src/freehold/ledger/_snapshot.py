@@ -14,6 +14,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from freehold.errors import LedgerUnavailable
@@ -22,6 +23,7 @@ from freehold.vocabulary import Call
 from ._hot import count
 from ._layout import Layout
 from ._manifest import HotEntry, Listing, Manifest, SegmentEntry
+from ._places import StoreUnreachable, place_at
 from ._rows import GOLD, ID, NAMES, Row, hot_columns, segment_source, to_call
 from ._sqlite import Vanished, open_readonly
 
@@ -74,7 +76,7 @@ def retried(read: Callable[[], T]) -> T:
     """Run a whole read again when any part of it fails; a file that is really missing ends loudly.
 
     Raises:
-        LedgerUnavailable: it failed every time.
+        LedgerUnavailable: it failed every time; or an object store is out of reach, which has been tried often enough.
     """
     for attempt in itertools.count(1):
         try:
@@ -90,6 +92,8 @@ def give_up_or_wait(error: BaseException, attempt: int) -> None:
     Raises:
         LedgerUnavailable: there have been enough.
     """
+    if isinstance(error, StoreUnreachable):
+        raise error
     if attempt >= _ATTEMPTS:
         if isinstance(error, LedgerUnavailable):
             raise error
@@ -184,12 +188,20 @@ class Snapshot:
         Raises:
             Vanished: one is missing, cut, or holds another number of rows.
         """
+        import duckdb
+
         paths = {str(self._present(segment)): segment for segment in segments}
         if not paths:
             return
-        found = self._engine.cursor().execute("SELECT file_name, num_rows FROM parquet_file_metadata(?)", [list(paths)])
-        for path, rows in found.fetchall():
+        sql = "SELECT file_name, num_rows FROM parquet_file_metadata(?)"
+        try:
+            found = self._engine.cursor().execute(sql, [list(paths)]).fetchall()
+        except duckdb.Error:
+            self._forget(segments)
+            raise
+        for path, rows in found:
             if rows != paths[path].rows:
+                self._forget([paths[path]])
                 raise Vanished(f"{paths[path].name} holds {rows} rows, the manifest says {paths[path].rows}")
 
     def _pin(self, entry: HotEntry) -> sqlite3.Connection:
@@ -213,15 +225,13 @@ class Snapshot:
             raise Vanished(f"{entry.name} holds {rows} rows, the manifest says {entry.rows}")
         return db
 
-    def _present(self, segment: SegmentEntry) -> Any:
-        path = self.layout.segments / segment.name
-        try:
-            size = path.stat().st_size
-        except FileNotFoundError:
-            raise Vanished(f"segment {segment.name} is listed in the manifest and missing") from None
-        if size != segment.size:
-            raise Vanished(f"segment {segment.name} has {size} bytes, the manifest says {segment.size}")
-        return path
+    def _present(self, segment: SegmentEntry) -> Path:
+        return place_at(self.layout, segment.place).fetch(segment.name, segment.size)
+
+    def _forget(self, segments: Sequence[SegmentEntry]) -> None:
+        """A copy of one of them may be damaged: the next attempt fetches them anew."""
+        for segment in segments:
+            place_at(self.layout, segment.place).forget(segment.name)
 
     def _closed_rows(self, entry: HotEntry, wanted: Filter, after: tuple[int, str] | None) -> Iterator[Row]:
         with closing(self._checked(entry)) as db:

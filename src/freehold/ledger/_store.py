@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from freehold.errors import LedgerUnavailable, NotFound, UsageError
+from freehold.settings import LedgerSettings
 from freehold.vocabulary import Call, Feedback
 
 from . import feedback
@@ -61,6 +62,9 @@ class Losses(msgspec.Struct, frozen=True):
 class Ledger:
     """Reads, imports and seals the calls of one home. Opening it touches nothing.
 
+    `settings` say where segments go and how to reach those that lie elsewhere; left out, they are read from the home
+    and the environment when they are needed.
+
     Every read sees one consistent snapshot of sealed and hot files, whoever else reads, writes or seals meanwhile, and
     every file's rows are checked against the manifest. What a read does not promise: calls that a gateway still holds
     in memory (some milliseconds' worth) are not in it.
@@ -69,9 +73,9 @@ class Ledger:
     threads while an iteration runs.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, settings: LedgerSettings | None = None) -> None:
         self.home = home
-        self._layout = Layout.of(home)
+        self._layout = Layout.of(home, settings)
         self._manifest = Manifest(self._layout)
         self._lock = threading.Lock()
         self._duckdb: duckdb.DuckDBPyConnection | None = None

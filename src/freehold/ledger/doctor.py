@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from freehold.errors import LedgerUnavailable
+from freehold.errors import FreeholdError, LedgerUnavailable
 
 from ._hot import look, sound
 from ._layout import Layout, now_us
-from ._manifest import HotEntry, Listing, Manifest
+from ._manifest import HotEntry, Listing, Manifest, SegmentEntry
 from ._marks import SUFFIX, peek
+from ._places import place_at
 from ._snapshot import Snapshot
 from ._sqlite import Vanished, code_of
 
@@ -134,19 +135,37 @@ def _segments(layout: Layout, listing: Listing, engine: duckdb.DuckDBPyConnectio
     blocked = "nothing can be read whole until it is back"
     with Snapshot(layout, Listing(), engine) as snapshot:
         for segment in listing.segments:
-            path = layout.segments / segment.name
+            where = f"{segment.place or layout.segments}/{segment.name}"
             try:
+                if segment.place:
+                    _look_at(layout, segment)
+                    continue
                 snapshot.check_segments([segment])
                 with closing(engine.cursor()) as cursor:
-                    cursor.execute("SELECT count(id), max(octet_length(response)) FROM read_parquet(?)", [str(path)])
+                    sql = "SELECT count(id), max(octet_length(response)) FROM read_parquet(?)"
+                    cursor.execute(sql, [str(layout.segments / segment.name)])
+            except FreeholdError as error:  # the store is out of reach, or its client is missing: true of all it holds
+                yield Finding(error.error_code, "error", error.message, error.hint)
+                return
             except (Vanished, OSError, duckdb.Error) as error:
-                what = "missing" if not path.exists() else str(error).splitlines()[0]
+                what = str(error).splitlines()[0]
                 yield Finding(
                     "segment_unreadable",
                     "error",
                     f"segment {segment.name} ({segment.rows} calls): {what}; {blocked}",
-                    f"restore {path} from a backup, or give it up: {_WRITE_OFF} {segment.name}",
+                    f"restore {where} from a backup, or give it up: {_WRITE_OFF} {segment.name}",
                 )
+
+
+def _look_at(layout: Layout, segment: SegmentEntry) -> None:
+    """Whether an object is there with its size; it is not downloaded for that.
+
+    Raises:
+        Vanished: it is not.
+    """
+    size = place_at(layout, segment.place).size(segment.name)
+    if size != segment.size:
+        raise Vanished("missing" if size is None else f"{size} bytes where the manifest says {segment.size}")
 
 
 def _losses(layout: Layout, listing: Listing) -> Iterator[Finding]:

@@ -45,7 +45,7 @@ class Home:
     @cached_property
     def ledger(self) -> Ledger:
         """The calls."""
-        return Ledger(self.path)
+        return Ledger(self.path, self.settings.ledger)
 
     @cached_property
     def registry(self) -> Registry:

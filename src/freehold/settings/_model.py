@@ -35,6 +35,9 @@ ProviderDialect = Literal[
     "openai.chat", "openai.responses", "openai.completions", "openai.embeddings", "anthropic.messages"
 ]
 """A format that a server may be said to speak."""
+Bucket = Annotated[str, msgspec.Meta(pattern=r"^(s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9._/-]*)?)?$")]
+"""`s3://bucket/prefix`, or "" for none."""
+Endpoint = Annotated[str, msgspec.Meta(pattern=r"^(https?://[^@\s]+)?$")]
 Target = Annotated[str, msgspec.Meta(pattern=r"^[^/]+/.+$")]
 """A model at a provider: `provider/model`."""
 
@@ -117,7 +120,10 @@ class GatewaySettings(_Table, frozen=True):
 
 
 class LedgerSettings(_Table, frozen=True):
-    """The record of calls: when a hot file is closed, how many calls may wait for the disk, how careful a commit is."""
+    """The record of calls: when a hot file is closed, how many calls may wait for the disk, how careful a commit is.
+
+    `segments` says where sealed segments go: "" for the home, or `s3://bucket/prefix`. Credentials are no settings.
+    """
 
     rotate_rows: Count = 50_000
     rotate_s: Seconds = 300.0
@@ -125,6 +131,11 @@ class LedgerSettings(_Table, frozen=True):
     queue_bytes: Count = 24 * 1024 * 1024
     synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
     end_users: Literal["keep", "hash", "drop"] = "keep"
+    segments: Bucket = ""
+    segments_endpoint: Endpoint = ""
+    segments_region: str = ""
+    segments_cache_bytes: Count = 8 * 1024 * 1024 * 1024
+    segments_timeout_s: Seconds = 60.0
 
 
 class TaskSettings(_Table, frozen=True):
