@@ -111,7 +111,7 @@ def test_two_sealers_leave_one_segment(tmp_path: Path) -> None:
     ledger.append(make_call(n) for n in range(40))
     from freehold.ledger._seal import Sealer
 
-    one, two = (Sealer(x._layout, x._manifest, x._engine()) for x in (ledger, Ledger(tmp_path)))
+    one, two = (Sealer(x._layout, x._manifest) for x in (ledger, Ledger(tmp_path)))
     (plan,) = one.plan()
     assert two.plan() == [plan]
     first, second = one.write(plan), two.write(plan)

@@ -122,7 +122,7 @@ def seal_until(home: str, step: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     ledger.recover()
-    sealer = Sealer(ledger._layout, ledger._manifest, ledger._engine())
+    sealer = Sealer(ledger._layout, ledger._manifest)
     for group in sealer.plan():
         written = sealer.write(group)
         after("write")
@@ -183,13 +183,14 @@ def write_under_a_file_size_limit(home: str, count: str) -> None:
 
 def use_a_read_only_folder(home: str, kept: str, count: str) -> None:
     """Offer calls to a ledger that cannot be written, read what it holds, ask the doctor."""
+    import duckdb  # noqa: F401 - an unprivileged user might not be allowed to load it later
     from tests.support.ledger_calls import make_call
 
     from freehold.ledger import Ledger
     from freehold.ledger.writer import LedgerWriter
     from freehold.settings import LedgerSettings
 
-    Ledger(Path(home)).count()  # loads what an unprivileged user might not be allowed to load later
+    Ledger(Path(home)).count()
     os.chdir(home)  # reached before the rights are given up: the folders above belong to this user alone
     if os.geteuid() == 0:
         os.setresuid(65534, 65534, 65534)

@@ -156,7 +156,7 @@ class Appender:
 
     def _known(self, ids: Sequence[str], listing: Listing) -> set[str]:
         known: set[str] = set()
-        with Snapshot(self._layout, listing, self._engine()) as snapshot:
+        with Snapshot(self._layout, listing, self._engine) as snapshot:
             for hot in snapshot.hot_connections():
                 for start in range(0, len(ids), 5000):
                     found = hot.execute(

@@ -17,30 +17,22 @@ import os
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, NoReturn
 
 from freehold.errors import LedgerUnavailable
 
-from ._arrow import ArrowRows
 from ._layout import ORPHAN_AFTER_S, REMOVE_AFTER_S, ROTATE_BYTES, Layout
 from ._manifest import HotEntry, Listing, Manifest, SegmentEntry
+from ._parquet import read_rows, write_rows
 from ._places import HERE, place_at, place_for_new
-from ._rows import BODIES, COLUMNS, Row
+from ._rows import Row
 from ._snapshot import Filter, Snapshot
-
-if TYPE_CHECKING:
-    import duckdb
 
 _TARGET_ROWS = 50_000
 _SMALL_ROWS = 10_000
-_SMALL_BYTES = 8 * 1024 * 1024  # compressed: some ten times as much in memory while it is merged
+_SMALL_BYTES = 8 * 1024 * 1024
 _MERGE_FROM = 16
-_ROW_GROUP = 4096
-_CHUNK = 1024
-_CHUNK_BYTES = 2 * 1024 * 1024
-_COLUMNS = [*((name, kind) for name, _, kind in COLUMNS), *((name, "BLOB") for name in BODIES)]
+_UNPACKED = 8  # bytes of calls in a byte of a segment, nearly
 _BESIDE = ("", "-wal", "-shm")
 
 Entry = HotEntry | SegmentEntry
@@ -56,10 +48,9 @@ class Written(NamedTuple):
 class Sealer:
     """Seals the closed hot files of one ledger, step by step. Several may run at once: the first to publish wins."""
 
-    def __init__(self, layout: Layout, manifest: Manifest, engine: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, layout: Layout, manifest: Manifest) -> None:
         self._layout = layout
         self._manifest = manifest
-        self._engine = engine
 
     def plan(self) -> list[tuple[Entry, ...]]:
         """Files grouped so that a group makes one segment of a good size: hot ones, and segments that are too small.
@@ -78,11 +69,9 @@ class Sealer:
         """Write a segment beside the others, under a name that nobody reads.
 
         Raises:
-            LedgerUnavailable: its rows are not those of its sources.
-            Vanished, sqlite3.Error, duckdb.Error, OSError: a source cannot be read or the segment cannot be written.
+            LedgerUnavailable: its rows are not those of its sources, or a source is damaged.
+            Vanished, sqlite3.Error, OSError: a source cannot be read or the segment cannot be written.
         """
-        import duckdb
-
         whole = [entry for entry in group if entry.rows] or group
         first, last = min(e.first_us for e in whole), max(e.last_us for e in whole)
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(max(first, 0) // 1_000_000))
@@ -92,20 +81,10 @@ class Sealer:
         expected = sum(entry.rows for entry in group)
         hot = tuple(entry for entry in group if isinstance(entry, HotEntry))
         segments = tuple(entry for entry in group if isinstance(entry, SegmentEntry))
-        with ExitStack() as stack:
-            cursor = stack.enter_context(closing(self._engine.cursor()))
-            snapshot = stack.enter_context(Snapshot(self._layout, Listing(hot, segments), self._engine))
-            rows = ArrowRows(_COLUMNS, _chunks(snapshot.rows(Filter())))
-            cursor.register("sealing", rows)
-            try:
-                cursor.execute(
-                    f"COPY (FROM sealing) TO '{_quoted(part)}'"
-                    f" (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
-                )
-            except duckdb.Error as error:
-                raise rows.failure or error from None
-            counted = cursor.execute("SELECT num_rows FROM parquet_file_metadata(?)", [str(part)]).fetchone()
-        if counted is None or counted[0] != expected:
+        with _Sources(self._layout, Listing(hot, segments)) as sources:
+            n_bytes = sum(e.size if isinstance(e, HotEntry) else e.size * _UNPACKED for e in group)
+            counted = write_rows(part, sources.rows(Filter()), expected, n_bytes)
+        if counted != expected:
             part.unlink(missing_ok=True)
             raise LedgerUnavailable(
                 f"sealing found {counted} rows where the manifest says {expected}", hint="run freehold doctor"
@@ -157,18 +136,23 @@ class Sealer:
         return swept
 
 
-def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Some rows at a time, fewer where they are large: each is held more than once while it passes."""
-    chunk: list[Row] = []
-    size = 0
-    for row in rows:
-        chunk.append(row)
-        size += len(row[-1]) + len(row[-2])
-        if len(chunk) == _CHUNK or size >= _CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
+class _Sources(Snapshot):
+    """What a segment is made of, read without a query engine."""
+
+    def __init__(self, layout: Layout, listing: Listing) -> None:
+        super().__init__(layout, listing, _no_engine)
+
+    def _segment_rows(self, segment: SegmentEntry, wanted: Filter, after: tuple[int, str] | None) -> Iterator[Row]:
+        del wanted, after  # a segment is merged whole
+        try:
+            yield from read_rows(self._present(segment))
+        except LedgerUnavailable:
+            self._forget([segment])
+            raise
+
+
+def _no_engine() -> NoReturn:
+    raise AssertionError
 
 
 def _grouped(entries: Iterable[Entry], most_bytes: int) -> list[tuple[Entry, ...]]:
@@ -181,7 +165,3 @@ def _grouped(entries: Iterable[Entry], most_bytes: int) -> list[tuple[Entry, ...
         groups[-1].append(entry)
         rows, size = rows + entry.rows, size + entry.size
     return [tuple(group) for group in groups]
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

@@ -113,7 +113,7 @@ def _failures() -> tuple[type[Exception], ...]:
 class Snapshot:
     """What existed at one moment. Files still being written are pinned at once, closed ones opened when reached."""
 
-    def __init__(self, layout: Layout, listing: Listing, engine: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, layout: Layout, listing: Listing, engine: Callable[[], duckdb.DuckDBPyConnection]) -> None:
         self.layout = layout
         self.listing = listing
         self._engine = engine
@@ -195,7 +195,7 @@ class Snapshot:
             return
         sql = "SELECT file_name, num_rows FROM parquet_file_metadata(?)"
         try:
-            found = self._engine.cursor().execute(sql, [list(paths)]).fetchall()
+            found = self._engine().cursor().execute(sql, [list(paths)]).fetchall()
         except duckdb.Error:
             self._forget(segments)
             raise
@@ -242,7 +242,7 @@ class Snapshot:
         bodies = "request, response" if wanted.bodies else "''::BLOB, ''::BLOB"
         where, values = wanted.where(after)
         sql = f"SELECT {', '.join(NAMES)}, {bodies} FROM {segment_source('?')} WHERE {where}"  # noqa: S608
-        with closing(self._engine.cursor()) as cursor:
+        with closing(self._engine().cursor()) as cursor:
             found = cursor.execute(sql, [str(self._present(segment)), *values])
             while rows := found.fetchmany(_CHUNK):
                 yield from rows
@@ -271,7 +271,7 @@ def read_calls(
     attempt = 0
     while True:
         try:
-            with Snapshot(layout, manifest.listing(), engine()) as snapshot:
+            with Snapshot(layout, manifest.listing(), engine) as snapshot:
                 rows = snapshot.rows(wanted, after)
                 while chunk := list(itertools.islice(rows, _CHUNK)):
                     gold = read_gold(layout, [row[ID] for row in chunk])

@@ -213,7 +213,7 @@ class Ledger:
                 return Sealed()
             self._manifest.create()
             lost = recover(self._layout, self._manifest)
-            sealer = Sealer(self._layout, self._manifest, self._engine())
+            sealer = Sealer(self._layout, self._manifest)
             segments = calls = 0
             for group in sealer.plan():
                 written = sealer.write(group)
@@ -284,7 +284,7 @@ class Ledger:
             return to_call(row, read_gold(self._layout, [call_id]).get(row[ID], row[GOLD]))
 
     def _snapshot(self) -> Snapshot:
-        return Snapshot(self._layout, self._listing(), self._engine())
+        return Snapshot(self._layout, self._listing(), self._engine)
 
     def _listing(self) -> Listing:
         return self._manifest.listing()

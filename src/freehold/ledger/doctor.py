@@ -133,7 +133,7 @@ def _segments(layout: Layout, listing: Listing, engine: duckdb.DuckDBPyConnectio
     import duckdb
 
     blocked = "nothing can be read whole until it is back"
-    with Snapshot(layout, Listing(), engine) as snapshot:
+    with Snapshot(layout, Listing(), lambda: engine) as snapshot:
         for segment in listing.segments:
             where = f"{segment.place or layout.segments}/{segment.name}"
             try:
