@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from hashlib import blake2b
+from typing import Annotated, Any
 
 import msgspec
 
 from freehold.vocabulary import Call
-from freehold.wire.known import dialect
+from freehold.wire.known import CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, PATHS, RESPONSES, dialect
 
 from .protocol import Rejected
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NOTHING = msgspec.Raw(b"")
+_NULL = (b"", b"null")
+
+REBUILT_TAG = "rebuilt"
+"""The tag of a call whose log holds what was in its bodies and not the bodies: which of them were put together."""
 
 
 class _Request(msgspec.Struct):
@@ -40,7 +45,13 @@ class _Usage(msgspec.Struct):
     cache_read_input_tokens: _Tokens | None = None
 
 
-class _Response(msgspec.Struct):
+class AnswerHead(msgspec.Struct):
+    """What an answer says of itself, whatever its dialect; fields it does not have are None or empty."""
+
+    id: str | None = None
+    object: str | None = None
+    created: float | None = None
+    created_at: float | None = None
     model: str | None = None
     choices: msgspec.Raw = _NOTHING
     output: msgspec.Raw = _NOTHING
@@ -68,25 +79,77 @@ _FORMS = {
 
 
 _decode_request = msgspec.json.Decoder(_Request).decode
-_decode_response = msgspec.json.Decoder(_Response).decode
+_decode_response = msgspec.json.Decoder(AnswerHead).decode
 
 
-def fill_in(call: Call) -> None:
-    """What the bodies of a foreign call say of it."""
+def fill_in(call: Call) -> AnswerHead:
+    """Say of a foreign call what its bodies say of it: model, tokens, whether it failed. Empty bodies say nothing.
+
+    Raises:
+        Rejected: a body is none of the call's dialect; so does what `UNREADABLE` lists.
+    """
     form = _FORMS[call.dialect]
-    request = _decode_request(call.request)
-    if not bytes(getattr(request, form.asked)).startswith(form.begins):
-        raise Rejected(f"request.{form.asked} is missing or of another kind")
+    if call.request:
+        request = _decode_request(call.request)
+        if not bytes(getattr(request, form.asked)).startswith(form.begins):
+            raise Rejected(f"request.{form.asked} is missing or of another kind")
+        call.model, call.streamed = request.model, bool(request.stream)
+    if not call.response:
+        return AnswerHead()
     response = _decode_response(call.response)
-    failed = bytes(response.error) not in (b"", b"null")
+    failed = bytes(response.error) not in _NULL
     if not failed and not bytes(getattr(response, form.answered)).startswith(b"["):
         raise Rejected(f"response holds neither {form.answered} nor an error")
-    call.model = request.model or response.model or ""
-    call.streamed = bool(request.stream)
+    call.model = call.model or response.model or ""
     found = dialect(call.dialect).read(call.response)
     call.usage = found.usage if found is not None else None
     if failed:
         call.outcome, call.status, call.owner, call.error = "error", 0, "none", "upstream_failed"
+    return response
+
+
+def dialect_of(request: bytes, response: bytes, path: str = "") -> str:
+    """The dialect of two bodies, by the path they crossed where it is known, else by their fields."""
+    for name, known in PATHS.items():
+        if path.endswith(known):
+            return name
+    asked = _decode_request(request) if request else _Request()
+    answer = _decode_response(response) if response else AnswerHead()
+    if bytes(asked.input) or bytes(answer.output):
+        return EMBEDDINGS.name if bytes(answer.data) else RESPONSES.name
+    if bytes(asked.prompt) or answer.object == "text_completion":
+        return COMPLETIONS.name
+    return MESSAGES.name if bytes(answer.content) and not bytes(answer.choices) else CHAT.name
+
+
+def body(raw: msgspec.Raw) -> bytes:
+    """A body as it stands in a record; one that was logged as a text that holds JSON is taken out of it."""
+    data = bytes(raw)
+    if data.startswith(b'"'):
+        data = msgspec.json.decode(data, type=str).encode()
+    return b"" if data in _NULL else data
+
+
+def completion(message: bytes) -> bytes:
+    """The answer that holds one message, where a log has kept nothing else of it."""
+    return b'{"object":"chat.completion","choices":[{"index":0,"message":%b,"finish_reason":null}]}' % message
+
+
+def content_id(record: bytes) -> str:
+    """An id for a record that has none: the same content has the same id, wherever it stands."""
+    return f"log_{blake2b(record.strip(), digest_size=16).hexdigest()}"
+
+
+def tags_of(raw: msgspec.Raw) -> dict[str, str]:
+    """The texts, numbers and truth values of a JSON object, as tags; what else is in it is left out."""
+    data = bytes(raw)
+    if not data.startswith(b"{"):
+        return {}
+    tags: dict[str, str] = {}
+    for name, value in msgspec.json.decode(data, type=dict[str, Any]).items():
+        if isinstance(value, str | int | float) and "\0" not in f"{name}{value}":
+            tags[name] = str(value).lower() if isinstance(value, bool) else str(value)
+    return tags
 
 
 def started_at_us(value: datetime | float) -> int:

@@ -7,9 +7,13 @@ from typing import NamedTuple
 from freehold.errors import BadLog, UsageError
 
 from .calls import CALLS
+from .openai_batch import BATCH
+from .openai_lines import OPENAI
+from .openai_stored import STORED
+from .openpipe import OPENPIPE
 from .protocol import Format, Head
 
-FORMATS: dict[str, Format] = {one.name: one for one in (CALLS,)}
+FORMATS: dict[str, Format] = {one.name: one for one in (CALLS, OPENAI, BATCH, STORED, OPENPIPE)}
 """The formats by name, in the order in which they are listed."""
 
 _LEAST = 0.5

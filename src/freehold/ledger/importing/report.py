@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from freehold.vocabulary import UNTIMED_TAG, Call, Usage
+from freehold.vocabulary.call import COUNTS
 
 MOST_NAMES = 200
 """Models and providers are counted by name up to so many; the rest together, as `others`."""
 
 EXAMPLES = 10
 OTHERS = "others"
-COUNTS = tuple(name for name in Usage.__struct_fields__ if name.endswith("_tokens"))
 
 
 class Content(msgspec.Struct):
