@@ -27,7 +27,7 @@ _DAY_US = 86_400_000_000
 
 
 class DayUsage(msgspec.Struct, frozen=True):
-    """One day's calls to one model whose prompts fall into one band of its price list.
+    """One day's calls to one model in one service tier whose prompts fall into one band of its price list.
 
     `usd` is exact, at the prices of that day, for the calls whose cost is known; `unpriced_calls` state no tokens or
     have no price.
@@ -41,6 +41,7 @@ class DayUsage(msgspec.Struct, frozen=True):
     usage: Usage
     usd: Decimal
     unpriced_calls: int = 0
+    service_tier: str = ""
 
 
 class Workload(msgspec.Struct, frozen=True):
@@ -130,7 +131,7 @@ class WorkloadBuilder:
     def __init__(self, prices: PriceBook | None = None, rented_as: tuple[str, str] | None = None) -> None:
         self._prices = prices or PriceBook()
         self._rented_as = rented_as
-        self._groups: dict[tuple[str, str, int, int], _Sums] = defaultdict(_Sums)
+        self._groups: dict[tuple[str, str, int, int, str, bool], _Sums] = defaultdict(_Sums)
         self._windows: Counter[int] = Counter()
         self._latencies_ms: list[float] = []
         self._models: Counter[tuple[str, str]] = Counter()
@@ -156,7 +157,9 @@ class WorkloadBuilder:
             self._failed += 1
         free = call.outcome in {"error", "refused"} and call.usage is None
         band = 0 if call.usage is None or owned else self._band(*key, window, call.usage.prompt_tokens)
-        self._groups[key[0], key[1], window, band].add(call.usage, free=free)
+        tier = "" if call.usage is None or owned else call.usage.service_tier
+        plain = call.usage is None or call.usage.is_plain  # what may have no price makes no other call unknown
+        self._groups[key[0], key[1], window, band, tier, plain].add(call.usage, free=free)
 
     def build(
         self,
@@ -199,17 +202,17 @@ class WorkloadBuilder:
 
     def _price(self, sources: dict[Source, None]) -> tuple[DayUsage, ...]:
         stand_in = self._rented_as or max(self._models, key=lambda key: (self._models[key], key), default=("", ""))
-        days: dict[tuple[str, str, str, int], DayUsage] = {}
-        for (provider, model, window, band), sums in sorted(self._groups.items()):
+        days: dict[tuple[str, str, str, int, str], DayUsage] = {}
+        for (provider, model, window, band, tier, _), sums in sorted(self._groups.items()):
             name = (provider, model) if (provider, model) != ("", "") else stand_in
-            rates = self._prices.rates(*name, _moment(window), band + 1 if band else 0)
+            rates = self._prices.rates(*name, _moment(window), band + 1 if band else 0, tier)
             usage = sums.usage()
             usd = None if rates is None else rates.usd(usage, sums.stated)
             unpriced = sums.unstated + (sums.stated if usd is None else 0)
             if rates is not None:
                 sources[rates.source] = None
-            key = (_moment(window).date().isoformat(), name[0], name[1], band)
-            before = days.get(key) or DayUsage(*key, 0, Usage(), ZERO)
+            key = (_moment(window).date().isoformat(), name[0], name[1], band, tier)
+            before = days.get(key) or DayUsage(*key[:4], 0, Usage(), ZERO, service_tier=tier)
             days[key] = msgspec.structs.replace(
                 before,
                 calls=before.calls + sums.calls,

@@ -41,10 +41,11 @@ class Tiered(msgspec.Struct, frozen=True):
 
 
 class Listed(msgspec.Struct, frozen=True):
-    """One model's list price at a date, in US dollars per million tokens (`request_usd`: per call).
+    """One model's list price at a date, in US dollars per million tokens (`request_usd`, `web_search_usd`: apiece).
 
-    None: the catalogue states no price of that kind. `extras` names prices for audio, images and the like, which
-    token counts do not show.
+    None: the catalogue states no price of that kind. `extras` names all prices but those of plain text, its caches and
+    searches. `unpriced_terms` are words of the service tier asked for that the catalogue has no prices for: the prices
+    are those without them.
     """
 
     provider: str
@@ -59,6 +60,40 @@ class Listed(msgspec.Struct, frozen=True):
     context_tokens: int | None
     deprecated: bool
     date: str
+    cache_write_1h: Tiered | None = None
+    input_audio: Tiered | None = None
+    input_image: Tiered | None = None
+    cache_read_audio: Tiered | None = None
+    cache_read_image: Tiered | None = None
+    output_audio: Tiered | None = None
+    output_image: Tiered | None = None
+    web_search_usd: Decimal | None = None
+    unpriced_terms: tuple[str, ...] = ()
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Prompt sizes above which some price of this model changes, ascending."""
+        prices = (getattr(self, name) for name in _PRICES)
+        return tuple(sorted({start for price in prices if price is not None for start, _ in price.steps}))
+
+
+_PRICES = {
+    "input": "input_mtok",
+    "cache_read": "cache_read_mtok",
+    "cache_write": "cache_write_mtok",
+    "output": "output_mtok",
+    "reasoning": "output_reasoning_mtok",
+    "cache_write_1h": "cache_write_1h_mtok",
+    "input_audio": "input_audio_mtok",
+    "input_image": "input_image_mtok",
+    "cache_read_audio": "cache_audio_read_mtok",
+    "cache_read_image": "cache_image_read_mtok",
+    "output_audio": "output_audio_mtok",
+    "output_image": "output_image_mtok",
+}
+"""Our names of prices, and the catalogue's."""
+
+_TEXT = ("input", "cache_read", "cache_write", "output", "reasoning", "cache_write_1h")
 
 
 @cache
@@ -74,8 +109,8 @@ def catalogue_date() -> str:
     return max(found, default="")
 
 
-def find(provider: str | None, model: str, at: datetime) -> Listed | None:
-    """List price of `model` at `at`.
+def find(provider: str | None, model: str, at: datetime, tier: str = "") -> Listed | None:
+    """List price of `model` at `at` in a service tier (`Usage.service_tier`).
 
     With `provider` None the provider is the one that the model's name belongs to. None where nothing matches.
     """
@@ -85,10 +120,10 @@ def find(provider: str | None, model: str, at: datetime) -> Listed | None:
         entry, info = get_snapshot().find_provider_model(model, None, provider, None)
     except LookupError:
         return None
-    return _listed(entry, info, at)
+    return _listed(entry, info, at, tier)
 
 
-def find_by_url(url: str, model: str, at: datetime) -> Listed | None:
+def find_by_url(url: str, model: str, at: datetime, tier: str = "") -> Listed | None:
     """List price of `model` where the API at `url` sells it; None where the address or the model is unknown."""
     from genai_prices.data_snapshot import get_snapshot
 
@@ -96,7 +131,7 @@ def find_by_url(url: str, model: str, at: datetime) -> Listed | None:
         entry, info = get_snapshot().find_provider_model(model, None, None, url)
     except LookupError:
         return None
-    return _listed(entry, info, at)
+    return _listed(entry, info, at, tier)
 
 
 def models_of(provider: str, at: datetime) -> tuple[Listed, ...]:
@@ -122,26 +157,49 @@ def _comment(model: ModelInfo) -> str:
     return model.price_comments or ""
 
 
-def _listed(provider: Provider, model: ModelInfo, at: datetime) -> Listed:
-    prices = dict(model.get_prices(at).__dict__)
-    per_call = prices.pop("requests_kcount", None)
-    known = {
-        "input": prices.pop("input_mtok", None),
-        "cache_read": prices.pop("cache_read_mtok", None),
-        "cache_write": prices.pop("cache_write_mtok", None),
-        "output": prices.pop("output_mtok", None),
-        "reasoning": prices.pop("output_reasoning_mtok", None),
-    }
+def _listed(provider: Provider, model: ModelInfo, at: datetime, tier: str = "") -> Listed:
+    context, unpriced, since = _context(model, at, tier)
+    prices = dict(model.get_prices(at, context).__dict__)
+    known = {name: _tiered(prices.get(key)) for name, key in _PRICES.items()}
+    for name in _TEXT:
+        prices.pop(_PRICES[name], None)
+    per_call, per_search = prices.pop("requests_kcount", None), prices.pop("web_searches_kcount", None)
     return Listed(
         provider=provider.id,
         model=model.id,
-        **{name: _tiered(value) for name, value in known.items()},
+        **known,
         request_usd=per_call.scaleb(-3) if isinstance(per_call, Decimal) else Decimal(0),
         extras=tuple(sorted(name for name, value in prices.items() if value is not None)),
         context_tokens=model.context_window,
         deprecated=bool(model.deprecated),
-        date=_date_of(model, at),
+        date=max(_date_of(model, at), since),
+        web_search_usd=per_search.scaleb(-3) if isinstance(per_search, Decimal) else None,
+        unpriced_terms=unpriced,
     )
+
+
+def _context(model: ModelInfo, at: datetime, tier: str) -> tuple[dict[str, str], tuple[str, ...], str]:
+    """What to ask the catalogue for, the words of the tier that it has no prices for, and since when it has the others.
+
+    A price may be stated for a date that has not come; until then the word is one that it does not know.
+    """
+    context: dict[str, str] = {}
+    unpriced: list[str] = []
+    since = ""
+    for word in filter(None, tier.split("+")):
+        for key in ("processing", "service_tier", "speed"):
+            starts = [
+                getattr(one.constraint, "start_date", None)
+                for one in model.price_variants or ()
+                if one.when == {key: word} and (one.constraint is None or one.constraint.active(at))
+            ]
+            if starts and key not in context:
+                context[key] = word
+                since = max([since, *(start.isoformat() for start in starts if start is not None)])
+                break
+        else:
+            unpriced.append(word)
+    return context, tuple(unpriced), since
 
 
 def _tiered(value: Any) -> Tiered | None:

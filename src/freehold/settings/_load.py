@@ -9,6 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -18,13 +19,13 @@ import msgspec
 
 from freehold.errors import ConfigurationError
 
-from ._model import Settings
+from ._model import PriceSettings, Settings
 
 FILE_NAME = "freehold.toml"
 HOME_VARIABLE = "FREEHOLD_HOME"
 _PREFIX = "FREEHOLD_"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PRICES = ("input_usd_per_mtok", "output_usd_per_mtok", "cached_usd_per_mtok", "cache_write_usd_per_mtok")
+_PRICES = tuple(name for name in PriceSettings.__struct_fields__ if "_usd" in name)
 
 
 class Loaded(NamedTuple):
@@ -141,10 +142,33 @@ def _check_telemetry(settings: Settings) -> None:
 
 def _check_prices(settings: Settings) -> None:
     for name, price in settings.prices.items():
-        for field in _PRICES:
-            usd = getattr(price, field)
-            if usd is not None and not (usd.is_finite() and usd >= 0):
-                raise ConfigurationError(f'prices."{name}".{field} is no price', hint="see docs/settings.md")
+        if wrong := _wrong_with(price):
+            raise ConfigurationError(f'prices."{name}".{wrong}', hint="see docs/settings.md")
+
+
+def _wrong_with(price: PriceSettings) -> str:
+    """What cannot be meant by a contract's price, "" where nothing is wrong."""
+    amounts = {field: getattr(price, field) for field in _PRICES}
+    stated = any(usd is not None for usd in amounts.values())
+    one_of_two = (price.input_usd_per_mtok is None) != (price.output_usd_per_mtok is None)
+    backwards = price.since is not None and price.until is not None and price.until <= price.since
+    faults = [f"{field} is no price" for field, usd in amounts.items() if usd is not None and not _is_amount(usd)]
+    faults += [f"tier_factors.{tier} is no factor" for tier, by in price.tier_factors.items() if not _is_amount(by)]
+    checks = {
+        "discount is no share between 0 and 1": not _is_amount(price.discount) or price.discount > 1,
+        "until is not after since": backwards,
+        "input_usd_per_mtok and output_usd_per_mtok belong together: one of them is missing": one_of_two,
+        "discount is off the list price, which prices replace: give the one or the others": stated
+        and (price.input_usd_per_mtok is None or price.discount != 0),
+        "input_usd_per_mtok is missing: give prices, a discount or tier_factors": not stated
+        and not price.discount
+        and not price.tier_factors,
+    }
+    return next(iter(faults + [fault for fault, found in checks.items() if found]), "")
+
+
+def _is_amount(value: Decimal) -> bool:
+    return value.is_finite() and value >= 0
 
 
 def _read_file(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ probability of 7, a negative time, a number that is none.
 
 from __future__ import annotations
 
+from datetime import date as Date  # noqa: N812 -- a setting is called date
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -191,15 +192,30 @@ class EconomicsSettings(_Table, frozen=True):
 class PriceSettings(_Table, frozen=True):
     """What this user pays for a model, in US dollars per million tokens; overrides every list price.
 
-    Cached input costs as much as other input where no price of its own is given.
+    Either prices, of input and output at least, or a `discount` on the list price (0.15: 15 % less). Cached input, and
+    writing to a cache, cost as much as other input where no price of its own is given, and so do images; all else that
+    is left out is unknown. `tier_factors` says what other service tiers cost, as factors on the standard one. It holds
+    from `since` until the day before `until`, where they are given; before and after, the list price does.
     """
 
-    input_usd_per_mtok: Decimal
-    output_usd_per_mtok: Decimal
+    input_usd_per_mtok: Decimal | None = None
+    output_usd_per_mtok: Decimal | None = None
     cached_usd_per_mtok: Decimal | None = None
     cache_write_usd_per_mtok: Decimal | None = None
     source: str = ""
     date: str = ""
+    cache_write_1h_usd_per_mtok: Decimal | None = None
+    input_audio_usd_per_mtok: Decimal | None = None
+    output_audio_usd_per_mtok: Decimal | None = None
+    cached_audio_usd_per_mtok: Decimal | None = None
+    input_image_usd_per_mtok: Decimal | None = None
+    output_image_usd_per_mtok: Decimal | None = None
+    web_search_usd: Decimal | None = None
+    request_usd: Decimal | None = None
+    discount: Decimal = Decimal(0)
+    tier_factors: dict[str, Decimal] = {}
+    since: Date | None = None
+    until: Date | None = None
 
 
 class CertificateSettings(_Table, frozen=True):

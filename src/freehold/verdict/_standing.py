@@ -63,7 +63,8 @@ def _options(
     usage = workload.usage
     options: list[CostModel] = [KeepRenting(case)]
     if case.rent_usd:
-        stated = Usage(usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens, usage.output_tokens)
+        written = usage.cache_write_tokens + usage.cache_write_1h_tokens
+        stated = Usage(usage.input_tokens, usage.cache_read_tokens, written, usage.output_tokens)
         siblings = models.smaller_siblings(prices, case.provider, case.model, stated, workload.calls, case.as_of)
         options += [RentSmaller(sibling) for sibling in siblings]
     wanted = _NARROW_WEIGHTS if quality.kind in NARROW_KINDS else _BROAD_WEIGHTS

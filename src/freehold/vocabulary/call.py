@@ -88,6 +88,20 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         """All input tokens, cached or not: what OpenAI calls `prompt_tokens`."""
         return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens + self.cache_write_1h_tokens
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is all text, cached for five minutes at most, and without searches."""
+        return not (
+            self.cache_write_1h_tokens
+            or self.input_audio_tokens
+            or self.input_image_tokens
+            or self.cache_read_audio_tokens
+            or self.cache_read_image_tokens
+            or self.output_audio_tokens
+            or self.output_image_tokens
+            or self.web_searches
+        )
+
 
 COUNTS: tuple[str, ...] = tuple(name for name in Usage.__struct_fields__ if name not in {"estimated", "service_tier"})
 """The fields of a `Usage` that are numbers: what a sum of usages sums."""

@@ -155,7 +155,7 @@ class Admission:
             return 0
         if (provider, model) not in self.claim.targets:
             model = next((name for at, name in self.claim.targets if at == provider), model)
-        tariff = self._tariffs.of(provider, model, usage.prompt_tokens, self._clock())
+        tariff = self._tariffs.of(provider, model, usage.prompt_tokens, self._clock(), usage.service_tier)
         return None if tariff is None else tariff.nano_usd(usage)
 
     def _has_row(self, book: Book) -> bool:

@@ -25,35 +25,40 @@ _MOST_MODELS: Final = 4096
 
 
 class Tariff(NamedTuple):
-    """One model's prices for prompts of one size, in picodollars a token; `output` None: nobody states one."""
+    """One model's prices for prompts of one size in one service tier, in picodollars a token of plain text.
+
+    `rates` has all of them, and prices what is no plain text, or has a kind of tokens that nobody prices (`partial`).
+    """
 
     input: int
     cache_read: int
     cache_write: int
-    output: int | None
-    reasoning: int | None
+    output: int
+    reasoning: int
     request: int
+    rates: Rates
+    partial: bool
 
     def nano_usd(self, usage: Usage) -> int | None:
-        """What an answer cost, in nanodollars, rounded up; None where it has output that nobody prices."""
-        if self.output is None and usage.output_tokens:
-            return None
-        output = self.output or 0
-        reasoning = output if self.reasoning is None else self.reasoning
+        """What an answer cost, in nanodollars, rounded up; None where it has tokens that nobody prices."""
+        if self.partial or not usage.is_plain:
+            usd = self.rates.usd(usage)
+            return None if usd is None else int((usd * 10**9).to_integral_value(ROUND_CEILING))
         pico = (
             usage.input_tokens * self.input
             + usage.cache_read_tokens * self.cache_read
-            + (usage.cache_write_tokens + usage.cache_write_1h_tokens) * self.cache_write
-            + (usage.output_tokens - usage.reasoning_tokens) * output
-            + usage.reasoning_tokens * reasoning
+            + usage.cache_write_tokens * self.cache_write
+            + (usage.output_tokens - usage.reasoning_tokens) * self.output
+            + usage.reasoning_tokens * self.reasoning
             + self.request
         )
         return -(-pico // 1000)
 
     def worst_nano_usd(self, prompt_tokens: int, output_tokens: int) -> int:
-        """The most that so many tokens can cost, whichever kind they turn out to be."""
-        prompt = max(self.input, self.cache_read, self.cache_write)
-        output = max(self.output or 0, self.reasoning or 0)
+        """The most that so many tokens of text can cost, whichever kind they turn out to be."""
+        hour = self.rates.cache_write_1h_usd_per_mtok
+        prompt = max(self.input, self.cache_read, self.cache_write, 0 if hour is None else _pico(hour))
+        output = max(self.output, self.reasoning)
         return -(-(prompt_tokens * prompt + output_tokens * output + self.request) // 1000)
 
 
@@ -69,7 +74,7 @@ class Tariffs:
         self._contracts, self._base_urls = contracts, base_urls
         self._book: PriceBook | None = None
         self._since_ns = 0
-        self._known: dict[tuple[str, str], tuple[tuple[int, ...], tuple[Tariff, ...]] | None] = {}
+        self._known: dict[tuple[str, str, str], tuple[tuple[int, ...], tuple[Tariff, ...]] | None] = {}
 
     @property
     def ready(self) -> bool:
@@ -84,15 +89,15 @@ class Tariffs:
         book.rates("openai", "gpt-4.1", datetime.now(UTC))  # any question loads the catalogue
         self._book = book
 
-    def of(self, provider: str, model: str, prompt_tokens: int, now_ns: int) -> Tariff | None:
-        """The tariff of a model for a prompt of that size; None where its price is unknown."""
+    def of(self, provider: str, model: str, prompt_tokens: int, now_ns: int, tier: str = "") -> Tariff | None:
+        """The tariff of a model for a prompt of that size in a service tier; None where its price is unknown."""
         if not 0 <= now_ns - self._since_ns < _AGE_NS or len(self._known) > _MOST_MODELS:
             self._renew(now_ns)
-        key = (provider, model)
+        key = (provider, model, tier)
         try:
             known = self._known[key]
         except KeyError:
-            known = self._known[key] = self._look_up(provider, model, now_ns)
+            known = self._known[key] = self._look_up(provider, model, tier, now_ns)
         if known is None:
             return None
         bands, tariffs = known
@@ -105,13 +110,15 @@ class Tariffs:
         self._since_ns = now_ns
         self._known.clear()
 
-    def _look_up(self, provider: str, model: str, now_ns: int) -> tuple[tuple[int, ...], tuple[Tariff, ...]] | None:
+    def _look_up(
+        self, provider: str, model: str, tier: str, now_ns: int
+    ) -> tuple[tuple[int, ...], tuple[Tariff, ...]] | None:
         assert self._book is not None
         at = datetime.fromtimestamp(now_ns / 1e9, UTC)
         bands = self._book.bands(provider, model, at)
         found: list[Tariff] = []
         for size in (0, *(start + 1 for start in bands)):
-            rates = self._book.rates(provider, model, at, size)
+            rates = self._book.rates(provider, model, at, size, tier)
             if rates is None:
                 return None
             found.append(_tariff(rates))
@@ -119,13 +126,18 @@ class Tariffs:
 
 
 def _tariff(rates: Rates) -> Tariff:
+    plain = (
+        rates.input_usd_per_mtok,
+        rates.cache_read_usd_per_mtok,
+        rates.cache_write_usd_per_mtok,
+        rates.output_usd_per_mtok,
+        rates.reasoning_usd_per_mtok,
+    )
     return Tariff(
-        _pico(rates.input_usd_per_mtok),
-        _pico(rates.cache_read_usd_per_mtok),
-        _pico(rates.cache_write_usd_per_mtok),
-        None if rates.output_usd_per_mtok is None else _pico(rates.output_usd_per_mtok),
-        None if rates.reasoning_usd_per_mtok is None else _pico(rates.reasoning_usd_per_mtok),
-        int((rates.request_usd * 10**12).to_integral_value(ROUND_CEILING)),
+        *(0 if price is None else _pico(price) for price in plain),
+        request=int((rates.request_usd * 10**12).to_integral_value(ROUND_CEILING)),
+        rates=rates,
+        partial=any(price is None for price in plain),
     )
 
 
