@@ -15,7 +15,6 @@ from ._rows import HOT_SCHEMA, body_rows, call_rows, insert
 from ._sqlite import Vanished, code_of, open_readonly, open_writable, sync_folder
 
 _TIMEOUT_S = 0.25
-_SMALL_CACHE = "PRAGMA cache_size=-256"  # KiB: rows go to the end, so that more would be kept for nothing
 
 
 class HotTotals(NamedTuple):
@@ -40,7 +39,6 @@ class HotFile:
         self._seq = 1
         self._db = open_writable(path, create=True, timeout_s=_TIMEOUT_S)
         try:
-            self._db.execute(_SMALL_CACHE)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute(f"PRAGMA synchronous={synchronous}")
             self._db.execute("BEGIN IMMEDIATE")
@@ -101,7 +99,6 @@ def finish(path: Path) -> HotTotals:
     """
     db = open_writable(path, create=False, timeout_s=_TIMEOUT_S)
     try:
-        db.execute(_SMALL_CACHE)
         orphans = "DELETE FROM bodies WHERE seq NOT IN (SELECT seq FROM calls)"
         if db.execute("SELECT (SELECT count(*) FROM bodies) > (SELECT count(*) FROM calls)").fetchone()[0]:
             db.execute(orphans)

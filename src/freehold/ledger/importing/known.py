@@ -7,13 +7,14 @@ from typing import NamedTuple
 from freehold.errors import BadLog, UsageError
 
 from .calls import CALLS
+from .foreign import formats as foreign
 from .openai_batch import BATCH
 from .openai_lines import OPENAI
 from .openai_stored import STORED
 from .openpipe import OPENPIPE
 from .protocol import Format, Head
 
-FORMATS: dict[str, Format] = {one.name: one for one in (CALLS, OPENAI, BATCH, STORED, OPENPIPE)}
+FORMATS: dict[str, Format] = {one.name: one for one in (CALLS, OPENAI, BATCH, STORED, OPENPIPE, *foreign.FORMATS)}
 """The formats by name, in the order in which they are listed."""
 
 _LEAST = 0.5

@@ -127,7 +127,14 @@ class Found(NamedTuple):
 
 
 class Rejected(ValueError):
-    """A record that cannot be imported; its text is the reason, without content."""
+    """A record that cannot be imported; its text is the reason, without content.
+
+    `found` are the calls of a record of several that could be read all the same: they come in.
+    """
+
+    def __init__(self, reason: str, found: Sequence[Found] = ()) -> None:
+        super().__init__(reason)
+        self.found = found
 
 
 @dataclass(frozen=True)

@@ -182,7 +182,7 @@ class _Reading:
             found = self._log.format.read(record.data)
         except (Rejected, *UNREADABLE) as error:
             self._reject(record.number, why(error))
-            return ()
+            return error.found if isinstance(error, Rejected) else ()
         self.report.skipped += not found
         return found
 
