@@ -221,17 +221,40 @@ def replay(
 
 
 @log_app.command("export")
-def export_log(out: Annotated[Path, typer.Argument(help="The file to write; zipped if its name ends in .gz.")]) -> None:
-    """Write every recorded call in the "calls" format, which import reads again without loss.
+def export_log(
+    out: Annotated[Path, typer.Argument(help="The file to write; zipped if its name ends in .gz.")],
+    form: Annotated[
+        str, typer.Option("--format", help="calls, openai-finetune, parquet, otlp, or focus for cost rows.")
+    ] = "calls",
+    task: Annotated[str, typer.Option(help="Only this task's calls.")] = "",
+    bodies: Annotated[
+        bool | None,
+        typer.Option("--bodies/--no-bodies", help="Whether parquet and otlp hold what was asked and answered."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write the recorded calls, or what they cost, to a file.
 
-    Example: freehold log export calls.jsonl.gz
+    As "calls", which import reads again without loss; as examples for OpenAI's fine-tuning; as Parquet; as spans in
+    OTLP JSON; or as FOCUS cost rows.
+
+    Example: freehold log export costs.csv --format focus
     """
-    from freehold.services import ingest
+    from freehold.services import exporting
     from freehold.services.home import Home
 
     with Home.open() as home, working(f"writing {out.name}"):
-        written = ingest.export_log(home, page(out))
-    say(f"{count(written)} calls are in {out}")
+        report = exporting.export(home, page(out), form=form, task=task, bodies=bodies)
+    if json:
+        emit_struct("freehold.export/1", report)
+        return
+    say(f"{count(report.written)} {report.unit} are in {out}")
+    if report.skipped:
+        say(warn(f"{count(sum(report.skipped.values()))} calls are not in it:"))
+        for why, number in report.skipped.items():
+            say(f"  {count(number)}: {why}")
+    for note in report.notes:
+        say(warn(note))
 
 
 @task_app.command()

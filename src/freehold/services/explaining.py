@@ -13,10 +13,10 @@ import msgspec
 from freehold.errors import NotFound, UsageError
 from freehold.vocabulary import ZERO, Call, Feedback, Leg, Source, Task, Usage, reasons
 
+from ._attempts import SERVING, Attempt, attempts
 from .home import Home
 
 _MANY = 5
-_SERVING = frozenset({"serve", "escalate", "fallback", "hedge"})
 
 
 class LegRow(msgspec.Struct, frozen=True):
@@ -195,7 +195,7 @@ def _at(call: Call) -> datetime:
 
 def _told_from(call: Call) -> str:
     """The reason of a call that was recorded without one, where its attempts leave no doubt."""
-    asked = next((leg for leg in call.legs if leg.owner == "owned" and leg.purpose in _SERVING), None)
+    asked = next((leg for leg in call.legs if leg.owner == "owned" and leg.purpose in SERVING), None)
     if call.source != "gateway" or asked is None:
         return ""
     if call.owner == "owned":
@@ -235,29 +235,11 @@ def _promise(home: Home, call: Call, task: Task) -> Promise | None:
 
 
 def _rows(home: Home, call: Call) -> list[LegRow]:
-    answering = _answering(call)
-    if not call.legs and _cost_something(call):
-        whole = Leg("serve", call.owner, call.provider, call.model, call.outcome, call.status)
-        whole = msgspec.structs.replace(whole, latency_ms=call.latency_ms, ttft_ms=call.ttft_ms, usage=call.usage)
-        return [_row(home, call, whole, answered=call.owner != "none")]
-    return [_row(home, call, leg, answered=number == answering) for number, leg in enumerate(call.legs)]
+    return [_row(home, call, one) for one in attempts(call)]
 
 
-def _cost_something(call: Call) -> bool:
-    """Whether a call without recorded attempts went to a provider: an imported one, say, and no refused one."""
-    return call.owner == "rented" and call.reason != reasons.CACHE_HIT
-
-
-def _answering(call: Call) -> int | None:
-    """The attempt whose answer the client got, or the beginning of one: the last that served on the same side."""
-    numbers = [n for n, leg in enumerate(call.legs) if leg.purpose in _SERVING and leg.owner == call.owner]
-    alike = [n for n in numbers if call.legs[n].outcome == call.outcome]
-    return max(alike or numbers, default=None)
-
-
-def _row(home: Home, call: Call, leg: Leg, *, answered: bool) -> LegRow:
-    # A client that left has its prompt counted with the call alone; the attempt holds what came of the answer.
-    usage = call.usage if answered and call.usage is not None else leg.usage
+def _row(home: Home, call: Call, attempt: Attempt) -> LegRow:
+    leg, usage, answered = attempt
     cost, price = _cost(home, call, leg, usage)
     return LegRow(
         purpose=leg.purpose,

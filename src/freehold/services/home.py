@@ -33,6 +33,7 @@ class Home:
     """
 
     def __init__(self, loaded: Loaded, *, until_us: int | None = None) -> None:
+        self.loaded = loaded
         self.settings: Settings = loaded.settings
         self.path: Path = loaded.home
         self.until_us = until_us

@@ -1,16 +1,12 @@
-"""Bringing existing logs into the ledger, and the ledger's calls out again."""
+"""Bringing existing logs into the ledger."""
 
 from __future__ import annotations
 
-import gzip
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, cast
 
-from freehold.errors import UsageError
 from freehold.ledger import importing
-from freehold.ledger.exporting import export_calls
 from freehold.ledger.importing import Imported, ImportReport, import_file
 
 from .home import Home, Progress, silent
@@ -48,24 +44,3 @@ def import_logs(
         progress(f"reading {log}: {read:,} records, {part}, {done / 1e6 / seconds:.0f} MB/s")
 
     return importing.import_logs(home.ledger, paths, format_name=format_name, dry_run=dry_run, progress=told)
-
-
-def export_log(home: Home, out: Path) -> int:
-    """Write every recorded call to `out` in the format "calls", zipped where its name ends in .gz; returns how many.
-
-    The file appears when it is whole.
-
-    Raises:
-        UsageError: there is something of that name already.
-        LedgerUnavailable: the ledger cannot be read.
-    """
-    if out.exists():
-        raise UsageError(f"{out} exists already, and is left as it is", hint="choose another name")
-    part = out.with_name(f"{out.name}.part")
-    try:
-        with gzip.open(part, "wb") if out.suffix == ".gz" else part.open("wb") as file:
-            written = export_calls(home.calls(), cast("BinaryIO", file), home.ledger.feedback)
-        part.rename(out)
-    finally:
-        part.unlink(missing_ok=True)
-    return written
