@@ -13,7 +13,9 @@ import duckdb
 import pytest
 from tests.support import homes
 from tests.support.ledger_calls import make_call
+from typer.testing import CliRunner
 
+from freehold.cli._app import app
 from freehold.errors import FreeholdError, UsageError
 from freehold.ledger.importing.foreign import otel
 from freehold.services.exporting import export
@@ -313,3 +315,18 @@ def test_an_empty_ledger_gives_an_empty_file(tmp_path: Path) -> None:
 def test_an_unknown_task_is_said(tmp_path: Path) -> None:
     with filled(tmp_path, chat("1")) as home, pytest.raises(FreeholdError, match="task"):
         export(home, tmp_path / "x", task="nothing")
+
+
+def test_the_command_says_what_is_in_the_file_and_what_is_not(tmp_path: Path) -> None:
+    with filled(tmp_path, chat("1"), chat("2", outcome="error"), chat("3", model="no-such-model")):
+        pass
+    environment = {"FREEHOLD_HOME": str(tmp_path / "home")}
+    runner = CliRunner()
+    done = runner.invoke(app, ["log", "export", str(tmp_path / "a"), "--format", "openai-finetune"], env=environment)
+    assert done.exit_code == 0, done.output
+    assert "2 examples are in" in done.output
+    assert "1: it failed or broke off" in done.output
+    done = runner.invoke(app, ["log", "export", str(tmp_path / "b"), "--format", "focus", "--json"], env=environment)
+    found = json.loads(done.stdout)
+    assert (found["schema"], found["written"], found["unit"]) == ("freehold.export/1", 2, "rows")
+    assert "is unknown" in found["notes"][0]

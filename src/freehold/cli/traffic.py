@@ -31,7 +31,10 @@ def register(app: typer.Typer) -> None:
 
 
 def import_log(
-    paths: Annotated[list[Path], typer.Argument(help="Logs, or folders of logs.", metavar="PATH...")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(help="Logs, folders of logs, or postgresql://… of a LiteLLM proxy.", metavar="PATH..."),
+    ],
     kind: Annotated[str, typer.Option("--format", help="The format; without it, it is found out.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would come in, and write nothing.")] = False,
     json: Json = False,

@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 from tests.ledger.importing_foreign.test_litellm import row
-from tests.support import postgres
+from tests.support import homes, postgres
 
 from freehold.errors import MissingPrerequisite, NotFound
 from freehold.ledger.importing.foreign import litellm, litellm_database
+from freehold.services import ingest
 
 BIN = postgres.programs()
 pytestmark = [
@@ -88,6 +90,18 @@ def test_the_rows_are_those_of_an_export(database: str) -> None:
     one.request, one.response = expected.request, expected.response
     assert one == expected
     assert (by_id["e-1"].outcome, by_id["e-1"].status) == ("error", 408)
+
+
+def test_an_import_by_address_adds_every_row_once(database: str, tmp_path: Path) -> None:
+    fill(database, 50)
+    with homes.home(tmp_path) as home:
+        planned = ingest.import_logs(home, [database], dry_run=True)
+        done = ingest.import_logs(home, [database])
+        again = ingest.import_logs(home, [database])
+        failed = home.ledger.get("e-1")
+    assert (planned.added, done.added, again.added, again.duplicates) == (51, 51, 0, 51)
+    assert (done.logs[0].format, done.logs[0].reason) == ("litellm", "it is a database")
+    assert failed.outcome == "error"
 
 
 def test_nothing_is_written(database: str) -> None:

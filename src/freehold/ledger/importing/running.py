@@ -20,6 +20,8 @@ from freehold.vocabulary import UNTIMED_TAG, Call, Feedback
 
 from ._checkpoint import Checkpoint
 from ._seen import Seen
+from .foreign import litellm
+from .foreign.litellm_database import DatabaseSource
 from .known import FORMATS, Detected, detect, format_named
 from .protocol import UNREADABLE, UNTIMED_US, Format, Found, Mark, Record, Rejected, Source, why
 from .report import Imported, ImportReport, Unread
@@ -45,7 +47,7 @@ class Log(NamedTuple):
 
 def import_logs(
     ledger: Ledger,
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     *,
     format_name: str = "",
     dry_run: bool = False,
@@ -55,7 +57,7 @@ def import_logs(
 
     Args:
         ledger: where the calls go.
-        paths: files, or folders, of which every file that is a log is imported.
+        paths: files, or folders, of which every file that is a log is imported; a text is a database's address.
         format_name: what they are; "" to find out.
         dry_run: write nothing, and report what an import would do.
         progress: told how far it is.
@@ -64,7 +66,7 @@ def import_logs(
         NotFound: there is no such file or folder.
         UsageError: there is no such format.
         BadLog: a file that was named is no log, or could be of several formats.
-        MissingPrerequisite: a file needs an extra to be read.
+        MissingPrerequisite: a log needs an extra to be read, or its database cannot be reached.
         LedgerUnavailable: the ledger cannot be written.
     """
     logs, unread = open_logs(paths, format_name)
@@ -102,12 +104,16 @@ def read_calls(path: Path) -> Iterator[Call]:
     yield from chain.from_iterable(_Reading(log, ImportReport(log.source.name, log.format.name)).calls(Mark()))
 
 
-def open_logs(paths: Sequence[Path], format_name: str) -> tuple[list[Log], list[Unread]]:
+def open_logs(paths: Sequence[Path | str], format_name: str) -> tuple[list[Log], list[Unread]]:
     """The logs that paths name, and the files of folders that are none. Raises what `import_logs` does."""
     wanted = format_named(format_name) if format_name else None
     logs: list[Log] = []
     unread: list[Unread] = []
-    for path, named in files_of(paths):
+    for address in paths:
+        if isinstance(address, str):
+            source = DatabaseSource(address)
+            logs.append(Log(source, FORMATS[litellm.NAME], "it is a database"))
+    for path, named in files_of(path for path in paths if isinstance(path, Path)):
         try:
             source = FileSource(path)
             found = Detected(wanted, "as you said") if wanted is not None else _detect(source)
@@ -129,7 +135,7 @@ def _joined(logs: Sequence[Log]) -> list[Log]:
     """The same with files that belong together made one, where the first of them stood."""
     parts: dict[str, list[Log]] = {}
     for log in logs:
-        key = log.format.name if log.format.join is not None else log.source.identity
+        key = log.format.name if log.format.join is not None else log.source.identity or log.source.name
         parts.setdefault(key, []).append(log)
     return [_join(some) for some in parts.values()]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from freehold.vocabulary import Usage
+from freehold.wire.tiers import service_tier
 
 from ._fields import Record, count, mapping, text
 
@@ -51,7 +52,7 @@ def usage_of(stated: Record) -> Usage | None:
             input_image_tokens=count(asked, "image_tokens") or 0,
             output_audio_tokens=count(said, "audio_tokens") or 0,
             output_image_tokens=count(said, "image_tokens") or 0,
-            service_tier=_tier(stated),
+            service_tier=service_tier(text(stated, "service_tier")),
         ),
         inclusive=not ("prompt_tokens" not in stated and not asked and _CACHES & set(stated)),
     )
@@ -83,8 +84,3 @@ def disjoint(stated: Usage, *, inclusive: bool) -> Usage:
         output_audio_tokens=said_audio,
         output_image_tokens=min(stated.output_image_tokens, stated.output_tokens - said_audio),
     )
-
-
-def _tier(stated: Record) -> str:
-    tier = text(stated, "service_tier")
-    return "" if tier in {"default", "standard", "auto"} else tier

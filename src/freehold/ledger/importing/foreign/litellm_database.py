@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, LiteralString
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -9,6 +10,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import msgspec
 
 from freehold.errors import BadLog, MissingPrerequisite, NotFound
+from freehold.ledger.importing.protocol import Mark, Shape
+from freehold.ledger.importing.protocol import Record as Found
 
 from ._fields import Record
 
@@ -21,6 +24,8 @@ _TABLES: dict[str, LiteralString] = {
     "LiteLLM_ErrorLogs": 'SELECT * FROM "LiteLLM_ErrorLogs"',
 }
 _AT_ONCE = 1000
+_START = Mark()
+_encode = msgspec.json.Encoder().encode
 # What Prisma, which LiteLLM reads its address with, understands after the `?`, and Postgres' own library refuses.
 _OF_PRISMA = frozenset(
     {"schema", "connection_limit", "pool_timeout", "socket_timeout", "pgbouncer", "statement_cache_size", "sslaccept"}
@@ -30,6 +35,29 @@ _OF_PRISMA = frozenset(
 def is_address(log: str) -> bool:
     """Whether what is to be imported is the address of a Postgres database, not a file."""
     return log.partition("://")[0] in SCHEMES and "://" in log
+
+
+class DatabaseSource:
+    """The rows of LiteLLM's tables as records, each time from the beginning: a table has no place to go on from."""
+
+    def __init__(self, address: str) -> None:
+        parts = urlsplit(address)
+        self.name = f"{parts.hostname or 'database'}{parts.path}"
+        self.shape: Shape = "rows"
+        self.columns: tuple[str, ...] = ()
+        self.size = 0
+        self.written_us = time.time_ns() // 1000
+        self.identity = ""
+        self._address = address
+
+    def records(self, start: Mark = _START) -> Iterator[Found]:
+        """Its rows, each as one JSON object."""
+        for number, row in enumerate(rows(self._address), start.number + 1):
+            yield Found(number, _encode(row), Mark(0, number))
+
+    def done(self) -> int:
+        """Nobody knows how many bytes a table has."""
+        return 0
 
 
 def rows(address: str) -> Iterator[Record]:
