@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +15,8 @@ from freehold.errors import UsageError
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON under a versioned schema.")]
 Volume = Annotated[str, typer.Option(help="As if there were this many times the calls: x100.")]
+Since = Annotated[str, typer.Option(help="Only calls from then on: 2026-11-01, or 7d for the last seven days.")]
+Until = Annotated[str, typer.Option(help="Only calls before then.")]
 By = Annotated[str, typer.Option(help="Who decides; goes into the audit log.")]
 
 
@@ -46,6 +50,26 @@ def duration(option: str, text: str) -> float:
     if not (math.isfinite(value) and value > 0):
         raise UsageError(f"{option} is {text!r}, which is no length of time", hint=f"as in {option} 60m")
     return value
+
+
+def moment_us(option: str, text: str) -> int | None:
+    """A day or a moment in ISO 8601 (UTC where it states no offset), or how long ago: `7d`, `12h`; None for "".
+
+    Microseconds since the epoch.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    if not text.strip():
+        return None
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        try:
+            return time.time_ns() // 1000 - round(duration(option, text) * 1e6)
+        except UsageError:
+            raise UsageError(f"{option} is {text!r}, which is no time", hint=f"{option} 2026-11-01 or 7d") from None
+    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1e6)
 
 
 def inside(option: str, value: float) -> float:

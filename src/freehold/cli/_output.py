@@ -153,12 +153,14 @@ def say(*parts: Part) -> None:
 
 
 def usd(amount: Decimal | float | None) -> str:
-    """Dollars as people read them: cents below a hundred, whole dollars above, `unknown` for None."""
+    """Dollars as people read them: cents below a hundred, whole dollars above; `unknown` for None, never 0 for some."""
     if amount is None:
         return "unknown"
     value = Decimal(amount)
     sign = "-" if value < 0 else ""
     size = abs(value)
+    if 0 < size < Decimal("0.005"):
+        return ">-$0.01" if sign else "<$0.01"
     return f"{sign}${size:,.2f}" if size < 100 else f"{sign}${size:,.0f}"
 
 

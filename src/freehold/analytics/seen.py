@@ -1,0 +1,93 @@
+"""One recorded call as questions look at it: its task, the rented models it asked, and its prompt in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from freehold.errors import FreeholdError
+from freehold.vocabulary import PARENT_TAG, SESSION_TAG, TRACE_TAG, Call, Leg
+from freehold.wire.known import dialect
+from freehold.wire.openai import ChatRequest, Message
+
+NO_TASK = ""
+"""The task of a call that recurs in none."""
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Seen(NamedTuple):
+    """A call and the name of its task. `chat` is None where the call came without a body or none that can be read."""
+
+    call: Call
+    task: str
+    chat: ChatRequest | None
+
+    @property
+    def ended_us(self) -> int:
+        """When its last byte came, in microseconds since the epoch."""
+        return self.call.started_at_us + round(self.call.latency_ms * 1000)
+
+
+def look(call: Call, task: str = NO_TASK) -> Seen:
+    """A call as questions see it; never raises for a body that cannot be read."""
+    if not call.request:
+        return Seen(call, task, None)
+    try:
+        return Seen(call, task, dialect(call.dialect).decode(call.request).chat)
+    except (FreeholdError, KeyError):
+        return Seen(call, task, None)
+
+
+def prompt_pieces(chat: ChatRequest) -> list[bytes]:
+    """What a model is given, in the order that providers cache it: the tools first, then one piece a message.
+
+    Images and audio stand as their part's type alone, so two of them look alike: a prefix is never shorter than here,
+    and may be longer.
+    """
+    tools = _encode(chat.tools) if chat.tools else b""
+    return [tools, *map(message_bytes, chat.messages)]
+
+
+def message_bytes(message: Message) -> bytes:
+    """One message as a model is given it: equal messages are equal bytes."""
+    return _encode(message)
+
+
+def rented_legs(call: Call) -> Iterator[Leg]:
+    """The requests to rented models that a call took, audits included; of a call without attempts, the call itself."""
+    for leg in call.legs:
+        if leg.owner == "rented" and leg.model:
+            yield leg
+    if not call.legs and call.owner != "owned" and call.model and call.outcome != "refused":
+        yield Leg(
+            "serve",
+            "rented",
+            call.provider,
+            call.model,
+            call.outcome,
+            call.status,
+            latency_ms=call.latency_ms,
+            ttft_ms=call.ttft_ms,
+            usage=call.usage,
+        )
+
+
+def run_of(call: Call) -> tuple[str, str]:
+    """What a call belongs to, as its client or its log says: `("trace", id)`, `("session", id)`, else two empty texts.
+
+    Of a W3C trace context the trace's id counts, not the span's.
+    """
+    trace = call.tags.get(TRACE_TAG, "")
+    if trace:
+        parts = trace.split("-")
+        return "trace", parts[1] if len(parts) == 4 else trace
+    session = call.tags.get(SESSION_TAG, "")
+    return ("session", session) if session else ("", "")
+
+
+def parent_of(call: Call) -> str:
+    """The span within which the call was made, "" where nothing says so."""
+    return call.tags.get(PARENT_TAG, "")

@@ -1,0 +1,151 @@
+"""Measured traffic on a terminal: tables of savings and workflows, and what they rest on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._output import count, dim, percent, say, strong, table, usd
+
+if TYPE_CHECKING:
+    from freehold.analytics.workflows import Interval, Workflow
+    from freehold.services.questioning import Savings
+    from freehold.services.windows import Looked
+
+_ROWS = 12
+"""Rows of a table that are shown; `--json` has all."""
+
+
+def looked(found: Looked) -> None:
+    """What the figures below rest on."""
+    if not found.calls:
+        say("There is no call to look at.")
+        return
+    newest = "" if found.calls == found.of_calls else f", the newest of {count(found.of_calls)}"
+    say(dim(f"{count(found.calls)} calls{newest}, {found.since} to {found.until}"))
+
+
+def caching(found: Savings) -> None:
+    """What a provider's prompt cache could have served."""
+    _title("Prompt caching", "prompts of 1,024 tokens or more that begin like another of the five minutes before")
+    rows = [
+        [
+            row.task or "-",
+            row.model,
+            f"{count(row.eligible)} of {count(row.calls)}",
+            percent(row.cacheable_tokens / max(row.prompt_tokens, 1)),
+            percent(row.reordered_tokens / max(row.prompt_tokens, 1)),
+            percent(row.cached_tokens / max(row.prompt_tokens, 1)),
+            usd(row.saved_usd),
+            usd(found.monthly(row.saved_usd)),
+        ]
+        for row in found.caching
+        if row.eligible
+    ]
+    _rows(
+        "Task|Model|>Long enough|>Could be read|>If what varies came last|>Was read|>Would save|>A month",
+        rows,
+        "every prompt is shorter",
+    )
+
+
+def batching(found: Savings) -> None:
+    """Which calls could wait for a batch."""
+    _title("Batches", "calls for which nobody is seen to wait; whether nobody does, you have to know")
+    rows = [
+        [
+            row.task or "-",
+            row.model,
+            row.could,
+            percent(row.streamed / row.calls, 1),
+            percent(row.followed / row.calls, 1) if row.known_runs else "not known",
+            usd(row.usd),
+            usd(row.saved_usd),
+            usd(found.monthly(row.saved_usd)),
+        ]
+        for row in found.batching
+    ]
+    _rows("Task|Model|Could wait|>Streamed|>Followed|>Cost|>Would save|>A month", rows, "no call was answered")
+
+
+def waste(found: Savings) -> None:
+    """Tokens that brought nothing, with the definition of each kind."""
+    from freehold.analytics.waste import KINDS
+
+    _title("Waste", "kinds overlap: do not add them up")
+    rows = [
+        [
+            row.task or "-",
+            row.kind.replace("_", " "),
+            f"{count(row.calls)} of {count(row.of_calls)}",
+            ("about " if row.estimated else "") + count(row.tokens),
+            usd(row.usd) + (f", {count(row.unpriced)} unknown" if row.unpriced else ""),
+            usd(found.monthly(row.usd)),
+        ]
+        for row in found.waste
+    ]
+    _rows("Task|What|>Calls|>Tokens|>Cost|>A month", rows, "none found")
+    for kind in dict.fromkeys(row.kind for row in found.waste[:_ROWS]):
+        say(dim(f"  {kind.replace('_', ' ')}: {KINDS[kind]}"))
+
+
+def workflow(flow: Workflow) -> None:
+    """One workflow: the whole chain, then each task's part in it."""
+    cost = "cost unknown" if flow.usd_per_run is None else f"{exact(flow.usd_per_run)} each"
+    failed = f"{_rate(flow.failed_runs, flow.runs, flow.failed_interval)} of the runs hold a failed call"
+    say()
+    say(strong(chain(flow.tasks)), f": {count(flow.runs)} runs by {flow.how}, {flow.calls_per_run:.1f} calls each")
+    say(f"  {ms(flow.duration_ms)} from first to last (95th percentile {ms(flow.duration_p95_ms)}), {cost}; {failed}")
+    say(f"  a model was at work for {percent(flow.model_share, 1)} of that time")
+    rows = [
+        [
+            link.task or "-",
+            f"{link.calls_per_run:.1f}",
+            ms(link.latency_ms),
+            percent(link.time_share),
+            percent(link.cost_share),
+            _rate(link.failed, link.calls, link.failed_interval),
+        ]
+        for link in flow.links
+    ]
+    table("Task|>Calls a run|>Median|>Share of time|>Share of cost|Failed, 95 % interval", rows)
+
+
+def chain(tasks: tuple[str, ...]) -> str:
+    """The tasks of a workflow in a line; a long chain by its beginning."""
+    names = [task or "-" for task in tasks]
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    return " \u2192 ".join(names[:6]) + more
+
+
+def ms(value: float) -> str:
+    """A length of time as people read it."""
+    if value < 1000:
+        return f"{value:.0f} ms"
+    for most, size, unit in ((120_000, 1000, "s"), (7_200_000, 60_000, "min"), (172_800_000, 3_600_000, "h")):
+        if value < most:
+            return f"{value / size:.1f} {unit}"
+    return f"{value / 86_400_000:.1f} days"
+
+
+def exact(amount: object) -> str:
+    """A small amount of money with the digits that tell it from zero."""
+    return f"${float(str(amount)):.3g}"
+
+
+def _rate(part: int, whole: int, interval: Interval) -> str:
+    low, high = interval
+    return f"{percent(part / whole, 1)} ({percent(low, 1)} to {percent(high, 1)})"
+
+
+def _title(title: str, what: str) -> None:
+    say()
+    say(strong(title), dim(f": {what}"))
+
+
+def _rows(columns: str, rows: list[list[str]], none: str) -> None:
+    if not rows:
+        say(f"  {none}")
+        return
+    table(columns, rows[:_ROWS])
+    if len(rows) > _ROWS:
+        say(dim(f"  and {len(rows) - _ROWS} more; --json has all"))

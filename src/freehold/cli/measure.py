@@ -1,0 +1,106 @@
+"""What the traffic costs and takes: spend, latency, errors, savings, workflows, and any question in SQL."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from freehold.errors import UsageError
+
+from ._arguments import Json, Since, Until, moment_us
+from ._measured import batching, caching, looked, waste, workflow
+from ._output import count, dim, emit_struct, say, suggest, table, talk, warn, working
+
+if TYPE_CHECKING:
+    from freehold.services.windows import Window
+
+Most = Annotated[int, typer.Option("--calls", min=1, help="Look at no more than so many of the newest calls.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands."""
+    app.command("savings")(savings)
+    app.command("workflows")(workflows)
+    app.command("sql")(sql)
+
+
+def savings(since: Since = "", until: Until = "", most: Most = 100_000, json: Json = False) -> None:
+    """What could be saved while renting on: prompt caching, batches, and tokens that bring nothing.
+
+    Example: freehold savings --since 30d
+    """
+    from freehold.services import questioning
+    from freehold.services.home import Home
+
+    with Home.open() as home, working("looking through the calls") as progress:
+        found = questioning.savings(home, _window(since, until), most=most, progress=progress)
+    if json:
+        emit_struct("freehold.savings/1", found)
+        return
+    looked(found.looked)
+    if not found.looked.calls:
+        suggest("freehold import LOG")
+        return
+    caching(found)
+    batching(found)
+    waste(found)
+
+
+def workflows(since: Since = "", until: Until = "", most: Most = 100_000, json: Json = False) -> None:
+    """Calls that belong together, by trace, session or conversation: what a whole chain takes and costs, and each link.
+
+    Example: freehold workflows --since 7d
+    """
+    from freehold.services import questioning
+    from freehold.services.home import Home
+
+    with Home.open() as home, working("looking through the calls") as progress:
+        found = questioning.workflows(home, _window(since, until), most=most, progress=progress)
+    if json:
+        emit_struct("freehold.workflows/1", found)
+        return
+    looked(found.looked)
+    for flow in found.workflows:
+        workflow(flow)
+    if not found.workflows:
+        say("No call is seen to belong with another.")
+    rest = f"{count(found.single)} runs hold one call, {count(found.unchained)} calls state no trace or session"
+    say(dim(f"{rest} and continue no other; docs/wire.md says how a client names them"))
+
+
+def sql(
+    query: Annotated[str, typer.Argument(help="A SELECT in DuckDB's SQL; - reads it from standard input.")] = "",
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    most: Annotated[int, typer.Option("--limit", min=1, help="Print no more than so many rows.")] = 1000,
+    json: Json = False,
+) -> None:
+    """Ask anything of the recorded calls, read-only. Without a query: what there is to ask.
+
+    Example: freehold sql "SELECT model, count(*) FROM calls GROUP BY model"
+    """
+    from freehold.services import asking
+    from freehold.services.home import Home
+
+    if json and csv:
+        raise UsageError("--json and --csv are two forms of one answer", hint="choose one")
+    text = sys.stdin.read() if query == "-" else query
+    with Home.open() as home, working("asking the ledger"):
+        found = asking.sql(home, text or asking.VIEWS, most=most)
+    if json:
+        emit_struct("freehold.sql/1", found)
+    elif csv:
+        asking.write_csv(found, sys.stdout)
+    else:
+        table("|".join(found.columns), [[asking.cell(value) for value in row] for row in found.rows])
+        if not text:
+            talk(dim("docs/measuring.md says what each column means"))
+    if found.cut:
+        talk(warn(f"only the first {count(most)} rows are shown"), "; --limit changes that")
+
+
+def _window(since: str, until: str) -> Window:
+    from freehold.services.windows import Window
+
+    return Window(moment_us("--since", since), moment_us("--until", until))
