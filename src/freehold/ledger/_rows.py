@@ -187,8 +187,13 @@ def to_call(row: Row, gold: str | None) -> Call:
 
 def hot_columns(db: sqlite3.Connection) -> str:
     """The select list of `NAMES` from table `calls` of a hot file of any version."""
+    return hot_select(db, NAMES)
+
+
+def hot_select(db: sqlite3.Connection, names: Iterable[str]) -> str:
+    """The select list of some columns from table `calls` of a hot file of any version."""
     there = {row[1] for row in db.execute("PRAGMA table_info(calls)")}
-    return ", ".join(name if name in there else f"{ADDED[name]} AS {name}" for name in NAMES)
+    return ", ".join(name if name in there else f"{ADDED[name]} AS {name}" for name in names)
 
 
 def segment_source(files: str) -> str:

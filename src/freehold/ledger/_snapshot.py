@@ -171,12 +171,20 @@ class Snapshot:
 
     def hot_connections(self) -> Iterator[sqlite3.Connection]:
         """A connection to each hot file in turn, checked."""
-        for _, db in self._open:
+        for _, db in self.hot_files():
             yield db
+
+    def hot_files(self) -> Iterator[tuple[HotEntry, sqlite3.Connection]]:
+        """Each hot file in turn with a connection to it, checked."""
+        yield from self._open
         for entry in self.listing.hot:
             if entry.closed:
                 with closing(self._checked(entry)) as db:
-                    yield db
+                    yield entry, db
+
+    def segment_path(self, segment: SegmentEntry) -> Path:
+        """Path of a segment, checked to be there and of the size that was sealed."""
+        return self._present(segment)
 
     def segment_paths(self) -> list[str]:
         """Paths of all segments, checked to be there and of the size that was sealed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,8 @@ from ._layout import ORPHAN_AFTER_S, REMOVE_AFTER_S, Layout
 from ._manifest import HotEntry, Listing, Manifest
 from ._marks import SUFFIX, peek
 from ._recovery import recover, recover_quietly
+from ._rollup_files import RollupFiles
+from ._rollup_read import RollupQuery, Rollups
 from ._rows import BODIES, GOLD, ID, NAMES, hot_columns, segment_source, to_call
 from ._seal import Sealer
 from ._snapshot import Filter, Snapshot, read_calls, read_gold, retried
@@ -79,6 +81,9 @@ class Ledger:
         self._manifest = Manifest(self._layout)
         self._lock = threading.Lock()
         self._duckdb: duckdb.DuckDBPyConnection | None = None
+        self._rolling = threading.Lock()
+        self._rollup_files = RollupFiles(self._layout, self._engine)
+        self._rollups = Rollups(self._rollup_files)
 
     def append(self, calls: Iterable[Call]) -> Appended:
         """Add calls; those whose id the ledger already holds are counted and left as they are.
@@ -181,6 +186,51 @@ class Ledger:
 
         return retried(read)
 
+    def rollup(
+        self,
+        table: str,
+        by: Sequence[str] = (),
+        *,
+        since_us: int | None = None,
+        until_us: int | None = None,
+        where: Mapping[str, Sequence[Any]] | None = None,
+        quantiles: Sequence[float] = (0.5, 0.9, 0.99),
+    ) -> QueryResult:
+        """Sums over all calls up to now, from tables kept beside the segments, without reading a call.
+
+        `table` is one of these; `by` says what to group by: columns of it, and `half_hour`, `hour`, `day` or `month`
+        (UTC) as far as it counts so finely. `where` keeps rows whose column has one of some values. `since_us` is
+        inclusive, `until_us` is not; both lie on a step of the table.
+
+            calls      by half hour: task, template, key, team, feature, provider, model, owner, outcome, error, status,
+                       reason, dialect, streamed, source; sums calls, unknown_usage and estimated_usage (calls),
+                       latency_ms and the token counts
+            attempts   by half hour: requests to models, by task, template, key, team, feature, provider, asked_model,
+                       model, purpose, owner, service_tier, prompt_over (tokens; see `PROMPT_BANDS`), estimated, outcome
+                       and error; sums attempts, unknown_usage and the token counts. What money is reckoned from
+            users      by day: the same by end_user, provider, asked_model, model, purpose, owner, service_tier,
+                       prompt_over and estimated
+            latency    by hour: task, template, provider, model, owner, ok, streamed and phase (total, first_token,
+                       generation); gives n and a column for each quantile, p50_ms and so on
+
+        Counts and sums are exact. A quantile lies within 2.5 % of the value of that rank (DDSketch). Within one segment
+        the rarer values of a column with more than 500 (end users: 1000) are counted as `(other)`: what is shown of a
+        rare value is then a lower bound, and the total stays exact. The first question after calls were sealed may
+        take longer, because their tables are made for it.
+
+        Raises:
+            UsageError: the table cannot tell that.
+        """
+        asked = RollupQuery(table, tuple(by), since_us, until_us, dict(where or {}), tuple(quantiles))
+        asked.check()
+
+        def read() -> QueryResult:
+            with self._rolling, self._snapshot() as snapshot, closing(self._engine().cursor()) as cursor:
+                columns, rows = self._rollups.answer(cursor, snapshot, asked)
+                return QueryResult(tuple(columns), tuple(rows))
+
+        return retried(read)
+
     def attach_gold(self, call_id: str, gold: str) -> None:
         """Record the right answer of a call, as a person gave it; the latest one holds in every later read.
 
@@ -222,6 +272,7 @@ class Ledger:
                     segments += 1
                     calls += sum(entry.rows for entry in group if isinstance(entry, HotEntry))
             swept = sealer.sweep(after_s=remove_after_s, orphans_after_s=orphans_after_s)
+            self._rollup_files.sweep(self._manifest.known_files())
         except self._failures() as error:
             raise self._unwritable(error) from error
         return Sealed(segments, calls, swept, lost)
