@@ -7,6 +7,7 @@
     ├── NotFound                     404  exit 1   no such task, call, student or file
     ├── GateRefused                  409  exit 3   a gate said no: evidence, approval or economics
     ├── BadLog                       400  exit 1   a log cannot be read as any known format
+    ├── BadInvoice                   400  exit 1   an invoice cannot be read as one
     ├── BundleRefused                422  exit 1   a bundle is changed, unsigned, incomplete or holds a refused format
     ├── LedgerUnavailable            503  exit 1   the ledger cannot be read or written
     ├── BadRequest                   400  exit 1   a request body or header that no provider could answer
@@ -100,6 +101,13 @@ class BadLog(FreeholdError):
     """A log cannot be read as any known format, or could be in several."""
 
     code = "bad_log"
+    status = 400
+
+
+class BadInvoice(FreeholdError):
+    """An invoice or a usage export cannot be read as one; the message names the line and the column."""
+
+    code = "bad_invoice"
     status = 400
 
 

@@ -86,7 +86,7 @@ HOT_SCHEMA = (
     "CREATE TABLE bodies (seq INTEGER PRIMARY KEY, request BLOB NOT NULL, response BLOB NOT NULL)",
 )
 _TABLES: dict[str, tuple[str, ...]] = {"calls": ("seq", *NAMES), "bodies": ("seq", *BODIES)}
-_TOGETHER = 16
+_TOGETHER = 999 // (1 + len(NAMES))
 """Rows in one statement: SQLite before 3.32 takes 999 values."""
 
 _encode = msgspec.json.Encoder().encode

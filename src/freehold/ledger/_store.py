@@ -163,7 +163,8 @@ class Ledger:
         `ttft_ms`, `provider`, `model`, `outcome`, `status`, `owner`, `input_tokens`, `cache_read_tokens`,
         `cache_write_tokens`, `output_tokens`, `reasoning_tokens`, `usage_estimated`, `streamed`, `dialect`, `task`,
         `template`, `gold`, `source`, `error`, `tags` and `legs` (JSON), `key` (the name of the caller's virtual key),
-        `reason` (`vocabulary.reasons`). Columns of `feedback`, one row per thing that was said: `id` (the call's),
+        `reason` (`vocabulary.reasons`), and the other counts of `vocabulary.Usage` and its `service_tier` by their
+        names there. Columns of `feedback`, one row per thing that was said: `id` (the call's),
         `kind`, `name`, `score`, `text`, `given_by`, `via`, `said_at`. The query sees nothing else:
         no files, no network.
 

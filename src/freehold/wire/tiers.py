@@ -8,7 +8,7 @@ _STANDARD = frozenset({"default", "standard", "auto", "on_demand"})
 
 def service_tier(stated: str | None) -> str:
     """The tier as `Usage.service_tier` has it: "" for the standard one, else the provider's word in small letters."""
-    if not stated:
+    if not stated or stated in _STANDARD:
         return ""
     word = stated.lower()
     return "" if word in _STANDARD else word

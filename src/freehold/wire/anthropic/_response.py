@@ -53,17 +53,22 @@ class UsageBody(msgspec.Struct):
 
     def counts(self) -> Usage:
         """The same as disjoint counts."""
-        details, tools = self.output_tokens_details, self.server_tool_use
-        written, hour = self._written()
+        details, tools, kept = self.output_tokens_details, self.server_tool_use, self.cache_creation
+        fresh, read = max(0, self.input_tokens or 0), max(0, self.cache_read_input_tokens or 0)
+        output = max(0, self.output_tokens or 0)
+        thinking = max(0, details.thinking_tokens or 0) if details is not None else 0
+        written, hour = max(0, self.cache_creation_input_tokens or 0), 0
+        if kept is not None and (kept.ephemeral_5m_input_tokens or kept.ephemeral_1h_input_tokens):
+            hour = max(0, kept.ephemeral_1h_input_tokens or 0)
+            # The total is the newer one: in a stream with a server's own tools it grows, and the breakdown does not.
+            written = max(kept.ephemeral_5m_input_tokens or 0, written - hour, 0)
+        plain = self.speed is None and self.inference_geo is None
+        tier = service_tier(self.service_tier) if plain else self._tier()
+        searches = max(0, tools.web_search_requests or 0) if tools is not None else 0
+        if not (hour or searches):
+            return Usage(fresh, read, written, output, thinking, service_tier=tier)
         return Usage(
-            max(0, self.input_tokens or 0),
-            max(0, self.cache_read_input_tokens or 0),
-            written,
-            max(0, self.output_tokens or 0),
-            max(0, (details.thinking_tokens or 0) if details is not None else 0),
-            cache_write_1h_tokens=hour,
-            web_searches=max(0, (tools.web_search_requests or 0) if tools is not None else 0),
-            service_tier=self._tier(),
+            fresh, read, written, output, thinking, cache_write_1h_tokens=hour, web_searches=searches, service_tier=tier
         )
 
     def over(self, earlier: UsageBody | None) -> UsageBody:
@@ -73,21 +78,8 @@ class UsageBody(msgspec.Struct):
         ours, theirs = msgspec.structs.asdict(self), msgspec.structs.asdict(earlier)
         return UsageBody(**{name: theirs[name] if value is None else value for name, value in ours.items()})
 
-    def _written(self) -> tuple[int, int]:
-        """Tokens written to a cache for five minutes, or for a time that is not told, and those for an hour."""
-        kept = self.cache_creation
-        if kept is None:
-            return max(0, self.cache_creation_input_tokens or 0), 0
-        hour = max(0, kept.ephemeral_1h_input_tokens or 0)
-        whole = self.cache_creation_input_tokens
-        if whole is None:
-            return max(0, kept.ephemeral_5m_input_tokens or 0), hour
-        return max(kept.ephemeral_5m_input_tokens or 0, whole - hour, 0), hour
-
     def _tier(self) -> str:
         """The terms that have a price of their own: the tier, the fast mode, and a region that was asked for."""
-        if self.service_tier is None and self.speed is None and self.inference_geo is None:
-            return ""
         speed = service_tier(self.speed)
         geo = (self.inference_geo or "").lower()
         return joined(service_tier(self.service_tier), speed, "" if geo in _ANYWHERE else geo)

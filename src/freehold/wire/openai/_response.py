@@ -79,32 +79,31 @@ def counts(
     Of audio and images it is not always said which part was cached. Where it is not, text is taken to have been cached
     first, as instructions stand before what a user sends.
     """
-    reasoning = max(0, (out.reasoning_tokens or 0) if out is not None else 0)
-    output, beyond = max(0, output), total - prompt - output
-    if beyond > 0 and reasoning in (0, beyond):
+    reasoning = heard = seen = 0
+    if out is not None:
+        reasoning, heard, seen = out.reasoning_tokens or 0, out.audio_tokens or 0, out.image_tokens or 0
+    read, written, audio, image = cached, 0, 0, 0
+    if inside is not None:
+        read, written = inside.cached_tokens or cached, inside.cache_write_tokens or 0
+        audio, image = inside.audio_tokens or 0, inside.image_tokens or 0
+    if prompt < 0 or output < 0 or min(reasoning, heard, seen, read, written, audio, image) < 0:
+        prompt, output, reasoning, heard, seen, read, written, audio, image = (
+            max(0, count) for count in (prompt, output, reasoning, heard, seen, read, written, audio, image)
+        )
+    beyond = total - prompt - output
+    if beyond > 0 and (not reasoning or reasoning == beyond):
         output, reasoning = output + beyond, beyond
+    fresh = max(0, prompt - read - written)
     tier = service_tier(tier)
-    if inside is None:
-        read = min(max(0, cached), max(0, prompt))
-        fresh, written, parts = max(0, prompt) - read, 0, _NO_PARTS
-    else:
-        read = max(0, inside.cached_tokens or cached)
-        written = max(0, inside.cache_write_tokens or 0)
-        fresh = max(0, prompt - read - written)
-        parts = _parts(inside, fresh, read) if inside.audio_tokens or inside.image_tokens else _NO_PARTS
-    heard, seen = (out.audio_tokens or 0, out.image_tokens or 0) if out is not None else (0, 0)
-    return Usage(
-        fresh, read, written, output, min(reasoning, output), False, 0, *parts, max(0, heard), max(0, seen), 0, tier
-    )  # fmt: skip
+    if not (audio or image or heard or seen):
+        return Usage(fresh, read, written, output, reasoning, service_tier=tier)
+    told = inside.cached_tokens_details if inside is not None else None
+    parts = _parts(audio, image, fresh, read, told)
+    return Usage(fresh, read, written, output, reasoning, False, 0, *parts, heard, seen, 0, tier)
 
 
-_NO_PARTS = (0, 0, 0, 0)
-
-
-def _parts(inside: PromptDetails, fresh: int, read: int) -> tuple[int, int, int, int]:
+def _parts(audio: int, image: int, fresh: int, read: int, told: _CachedDetails | None) -> tuple[int, int, int, int]:
     """Audio and images of what was not cached, and of what was read from the cache."""
-    audio, image = max(0, inside.audio_tokens or 0), max(0, inside.image_tokens or 0)
-    told = inside.cached_tokens_details
     if told is not None and (told.audio_tokens is not None or told.image_tokens is not None):
         old_audio, old_image = min(audio, told.audio_tokens or 0), min(image, told.image_tokens or 0)
     else:
