@@ -26,6 +26,7 @@ STATED_COST_TAG = "stated_cost_usd"
 NO_BODY_TAG = "no_body"
 """The tag of a call whose log had bodies that are of no use: `cut` (shortened), `redacted`, or `elsewhere`."""
 
+_NOTHING: Record = {}
 _ABSENT = frozenset({"", "null", "NULL", "None", "none", "\\N", "NaN", "nan"})
 _MOST_TOKENS = 2**53
 _LONGEST_TAG = 1024
@@ -54,9 +55,9 @@ def text(record: Record, *names: str) -> str:
     value = first(record, *names)
     if value is None:
         return ""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return str(value)
-    if not isinstance(value, str):
+    if type(value) is not str:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return str(value)
         raise Rejected(f"{names[0]} is no text")
     if "\x00" in value:
         raise Rejected(f"{names[0]} holds a NUL character")
@@ -102,6 +103,8 @@ def count(record: Record, *names: str) -> int | None:
         Rejected: it is no whole number, negative, or more than anybody can have meant.
     """
     value = first(record, *names)
+    if value is None:
+        return None
     if type(value) is not int:
         found = number(record, *names)
         if found is None:
@@ -209,8 +212,10 @@ def embedded(value: Any) -> Any:
 
 def mapping(record: Record, *names: str) -> Record:
     """A field that holds an object, as itself or as JSON text; empty where there is none or it is no object."""
-    value = embedded(first(record, *names))
-    return cast("Record", value) if isinstance(value, Mapping) else {}
+    value = first(record, *names)
+    if type(value) is not dict:
+        value = embedded(value) if value is not None else None
+    return cast("Record", value) if isinstance(value, dict) else _NOTHING
 
 
 def listing(value: Any) -> list[Any]:

@@ -6,7 +6,7 @@ Three generations are in use: structured parts (`gen_ai.input.messages`, `gen_ai
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, NamedTuple, cast
 
 from freehold.wire import canonical
@@ -55,11 +55,11 @@ def content(attributes: Record, happened: Iterable[Event]) -> Content:
 def _structured(known: Record) -> tuple[list[dict[str, Any]] | None, Any, str]:
     stated = listing(known.get("gen_ai.input.messages"))
     system = known.get("gen_ai.system_instructions")
-    messages = [one for message in stated if isinstance(message, Mapping) for one in from_parts(message)]
+    messages = [one for message in stated if isinstance(message, dict) for one in from_parts(message)]
     if system:
         parts = listing(system) or [{"type": "text", "content": system}]
         messages = [*from_parts({"role": "system", "parts": parts}), *messages]
-    said = [one for one in listing(known.get("gen_ai.output.messages")) if isinstance(one, Mapping)]
+    said = [one for one in listing(known.get("gen_ai.output.messages")) if isinstance(one, dict)]
     if not said:
         return messages or None, None, ""
     answer = from_parts({"role": "assistant", **said[0]})
@@ -70,7 +70,7 @@ def _structured(known: Record) -> tuple[list[dict[str, Any]] | None, Any, str]:
 
 def from_parts(message: Record) -> list[dict[str, Any]]:
     """A message of the conventions as messages of a chat: each result of a tool becomes one of its own."""
-    parts = [one for one in listing(message.get("parts")) if isinstance(one, Mapping)]
+    parts = [one for one in listing(message.get("parts")) if isinstance(one, dict)]
     role = str(message.get("role") or "user")
     if "parts" not in message:
         return [as_message(message)]
@@ -136,7 +136,7 @@ def _from_events(happened: list[Event]) -> tuple[list[dict[str, Any]] | None, An
             messages.append(_event_message(kind.removesuffix(".message"), said))
         elif kind == "choice" and answer is None:
             inside = embedded(said.get("message"))
-            answer = _event_message("assistant", inside if isinstance(inside, Mapping) else said)
+            answer = _event_message("assistant", inside if isinstance(inside, dict) else said)
             if isinstance(inside, str):
                 answer["content"] = inside
             reason = str(said.get("finish_reason") or "")
@@ -145,7 +145,7 @@ def _from_events(happened: list[Event]) -> tuple[list[dict[str, Any]] | None, An
 
 def _body(attributes: Record) -> Record:
     inside = embedded(attributes.get("gen_ai.event.content"))
-    return cast("Record", inside) if isinstance(inside, Mapping) else attributes
+    return cast("Record", inside) if isinstance(inside, dict) else attributes
 
 
 def _event_message(role: str, said: Record) -> dict[str, Any]:
@@ -196,9 +196,9 @@ def _plain(prompt: Any) -> list[dict[str, Any]] | None:
     found = embedded(prompt)
     if found is None or found == "":
         return None
-    if isinstance(found, Mapping) and isinstance(found.get("messages"), list):
+    if isinstance(found, dict) and isinstance(found.get("messages"), list):
         found = found["messages"]
-    if isinstance(found, list) and all(isinstance(one, Mapping) and "role" in one for one in cast("list[Any]", found)):
+    if isinstance(found, list) and all(isinstance(one, dict) and "role" in one for one in cast("list[Any]", found)):
         return [one for message in cast("list[Any]", found) for one in from_parts(message)]
     return [{"role": "user", "content": found if isinstance(found, str) else encoded(found).decode()}]
 
@@ -207,7 +207,7 @@ def _tools(known: Record) -> list[Any]:
     """Tools that were offered, in OpenAI's form."""
     stated = listing(known.get("gen_ai.tool.definitions"))
     if stated:
-        return [_tool(one) for one in stated if isinstance(one, Mapping)]
+        return [_tool(one) for one in stated if isinstance(one, dict)]
     found: dict[int, dict[str, Any]] = {}
     for name, value in known.items():
         number, _, field = name.removeprefix("llm.request.functions.").partition(".")
@@ -217,7 +217,7 @@ def _tools(known: Record) -> list[Any]:
 
 
 def _tool(stated: Record) -> dict[str, Any]:
-    if isinstance(stated.get("function"), Mapping):
+    if isinstance(stated.get("function"), dict):
         return dict(stated)
     parameters = stated.get("parameters", stated.get("input_schema"))
     function = {"name": stated.get("name"), "description": stated.get("description")}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple, cast
 
 from freehold.ledger.importing.protocol import Rejected
@@ -26,7 +26,7 @@ def spans(record: Record) -> Iterator[Record]:
     """Every span of an export request, each with its resource's attributes; a span that stands alone is itself."""
     for resource in _lists(record, _RESOURCES):
         inside = resource.get("resource")
-        about = attributes(cast("Record", inside)) if isinstance(inside, Mapping) else {}
+        about = attributes(cast("Record", inside)) if isinstance(inside, dict) else {}
         for scope in _lists(resource, _SCOPES):
             for span in _lists(scope, ("spans",)):
                 yield {**span, RESOURCE: about}
@@ -38,17 +38,17 @@ def _lists(record: Record, names: tuple[str, ...]) -> Iterator[Record]:
     for name in names:
         value = record.get(name)
         if isinstance(value, list):
-            yield from (one for one in cast("list[Any]", value) if isinstance(one, Mapping))
+            yield from (one for one in cast("list[Any]", value) if isinstance(one, dict))
 
 
 def attributes(record: Record) -> dict[str, Any]:
     """The attributes of a span, an event or a resource as plain values; some exporters write them as an object."""
     stated = record.get("attributes")
-    if isinstance(stated, Mapping):
+    if isinstance(stated, dict):
         return {str(name): plain(value) for name, value in cast("Record", stated).items()}
     found: dict[str, Any] = {}
     for one in cast("list[Any]", stated) if isinstance(stated, list) else []:
-        if isinstance(one, Mapping) and isinstance(one.get("key"), str):
+        if isinstance(one, dict) and isinstance(one.get("key"), str):
             found[cast("str", one["key"])] = plain(one.get("value"))
     return found
 
@@ -64,7 +64,7 @@ def plain(value: Any) -> Any:
     Raises:
         Rejected: a whole number is none.
     """
-    if not isinstance(value, Mapping) or len(value) != 1:
+    if not isinstance(value, dict) or len(value) != 1:
         return value
     kind, held = next(iter(cast("Record", value).items()))
     if kind == "intValue":
@@ -73,13 +73,13 @@ def plain(value: Any) -> Any:
         except (TypeError, ValueError):
             raise Rejected("an intValue is no whole number") from None
     if kind == "arrayValue":
-        inside = held.get("values") if isinstance(held, Mapping) else None
+        inside = held.get("values") if isinstance(held, dict) else None
         return [plain(one) for one in cast("list[Any]", inside or [])]
     if kind == "kvlistValue":
-        pairs = held.get("values") if isinstance(held, Mapping) else None
+        pairs = held.get("values") if isinstance(held, dict) else None
         return {
             str(one.get("key")): plain(one.get("value"))
             for one in cast("list[Any]", pairs or [])
-            if isinstance(one, Mapping)
+            if isinstance(one, dict)
         }
     return held if kind in ("stringValue", "doubleValue", "boolValue", "bytesValue") else value

@@ -7,7 +7,6 @@ never crossed the wire like this.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -111,7 +110,7 @@ def _messages(asked: Any) -> list[Any]:
 
 
 def _is_message(value: Any) -> bool:
-    return isinstance(value, Mapping) and (_role(cast("Record", value)) != "" and _says(cast("Record", value)))
+    return isinstance(value, dict) and (_role(cast("Record", value)) != "" and _says(cast("Record", value)))
 
 
 def _says(value: Record) -> bool:
@@ -146,16 +145,16 @@ def _content(content: Any) -> Any:
 
 def _calls(value: Record) -> list[dict[str, Any]]:
     more = value.get("additional_kwargs")
-    stated = value.get("tool_calls") or (more.get("tool_calls") if isinstance(more, Mapping) else None)
+    stated = value.get("tool_calls") or (more.get("tool_calls") if isinstance(more, dict) else None)
     if not isinstance(stated, list):
         return []
-    return [tool_call(one) for one in cast("list[Any]", stated) if isinstance(one, Mapping)]
+    return [tool_call(one) for one in cast("list[Any]", stated) if isinstance(one, dict)]
 
 
 def tool_call(value: Record) -> dict[str, Any]:
     """A call of a tool in OpenAI's form; LangChain and OpenTelemetry name its parts otherwise."""
     function = value.get("function")
-    inside = cast("Record", function) if isinstance(function, Mapping) else value
+    inside = cast("Record", function) if isinstance(function, dict) else value
     arguments = inside.get("arguments", inside.get("args", inside.get("input")))
     return {
         "id": str(value.get("id") or ""),
@@ -195,7 +194,7 @@ def _anthropic_answer(model: str, said: dict[str, Any], finish_reason: str) -> d
         function = call["function"]
         arguments = canonical.parsed(function["arguments"])
         blocks.append({"type": "tool_use", "id": call["id"], "name": function["name"], "input": arguments})
-    calls = any(isinstance(one, Mapping) and one.get("type") == "tool_use" for one in blocks)
+    calls = any(isinstance(one, dict) and one.get("type") == "tool_use" for one in blocks)
     reason = _STOPS.get(finish_reason, finish_reason) or ("tool_use" if calls else None)
     return {"type": "message", "role": "assistant", "model": model, "content": blocks, "stop_reason": reason}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 from freehold.wire.known import CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, RESPONSES
@@ -21,7 +20,7 @@ def body(value: Any) -> Any:
 
 def as_object(value: Any) -> Record | None:
     """A body that is an object, or None."""
-    return cast("Record", value) if isinstance(value, Mapping) else None
+    return cast("Record", value) if isinstance(value, dict) else None
 
 
 def answered_by(answer: Record) -> str:
@@ -29,14 +28,14 @@ def answered_by(answer: Record) -> str:
     choices = answer.get("choices")
     if isinstance(choices, list):
         head = choices[0] if choices else None
-        plain = isinstance(head, Mapping) and "message" not in head and isinstance(head.get("text"), str)
+        plain = isinstance(head, dict) and "message" not in head and isinstance(head.get("text"), str)
         return COMPLETIONS.name if plain else CHAT.name
     if answer.get("type") == "message" and isinstance(answer.get("content"), list):
         return MESSAGES.name
     if answer.get("object") == "response" or isinstance(answer.get("output"), list):
         return RESPONSES.name
     data = answer.get("data")
-    if isinstance(data, list) and data and isinstance(data[0], Mapping) and "embedding" in data[0]:
+    if isinstance(data, list) and data and isinstance(data[0], dict) and "embedding" in data[0]:
         return EMBEDDINGS.name
     return ""
 
@@ -56,17 +55,17 @@ def is_anthropic(request: Record, messages: list[Any]) -> bool:
     if "system" in request or any(name in request for name in _WRITTEN_BY_ANTHROPIC):
         return True
     tools = request.get("tools")
-    if isinstance(tools, list) and any(isinstance(one, Mapping) and "input_schema" in one for one in tools):
+    if isinstance(tools, list) and any(isinstance(one, dict) and "input_schema" in one for one in tools):
         return True
     return any(has_call_blocks(one) for one in messages)
 
 
 def has_call_blocks(message: Any) -> bool:
     """Whether a message's content holds blocks that only Anthropic's API has."""
-    content = message.get("content") if isinstance(message, Mapping) else None
+    content = message.get("content") if isinstance(message, dict) else None
     if not isinstance(content, list):
         return False
-    return any(isinstance(block, Mapping) and block.get("type") in _CALL_BLOCKS for block in content)
+    return any(isinstance(block, dict) and block.get("type") in _CALL_BLOCKS for block in content)
 
 
 def is_error(answer: Record) -> bool:

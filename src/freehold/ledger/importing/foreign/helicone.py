@@ -7,7 +7,6 @@ Bodies are there where they were asked for at export; otherwise `{}`, a notice, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 from freehold.vocabulary import END_USER_TAG, FEATURE_TAG, PROMPT_TAG, SESSION_TAG, Call, Usage
@@ -179,7 +178,7 @@ def feedback_of(record: Record) -> tuple[tuple[str, float], ...]:
     if isinstance(rating, bool) or rating in ("true", "false", 0, 1, "0", "1"):
         found.append(("", 1.0 if rating in (True, "true", 1, "1") else 0.0))
     for name, score in mapping(record, "scores").items():
-        value = cast("Record", score).get("value") if isinstance(score, Mapping) else score
+        value = cast("Record", score).get("value") if isinstance(score, dict) else score
         if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value:  # noqa: PLR0124
             found.append((name.removeprefix("helicone-score-"), float(value)))
     return tuple(found)

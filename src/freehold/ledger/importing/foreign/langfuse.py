@@ -8,7 +8,8 @@ output are whatever the product handed over: they become bodies only as far as t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, cast
 
 from freehold.ledger.importing.bodies import REBUILT_TAG
@@ -49,6 +50,11 @@ from ._usage import disjoint, usage_of
 
 NAME = "langfuse"
 _CALLS = frozenset({"GENERATION", "EMBEDDING"})
+_EXACTLY = {"total": "whole", "input": "asked", "output": "said"}
+_KINDS = (
+    "whole", "asked", "said", "read", "written", "written_1h", "reasoning", "asked_audio", "asked_image", "asked_rest",
+    "said_audio", "said_image", "said_rest", "other",
+)  # fmt: skip
 _OF_TRACE = ("userId", "sessionId", "tags", "environment", "release")
 _TAGS = (("name", ("name",)), ("environment", ("environment",)), ("release", ("release",)), ("version", ("version",)))
 
@@ -72,7 +78,7 @@ def observations(record: Record) -> Iterator[Record]:
     given = {name: trace[name] for name in _OF_TRACE if trace.get(name) is not None}
     given |= {"traceId": trace.get("id"), "traceName": trace.get("name")}
     for one in cast("list[Any]", inside):
-        if isinstance(one, Mapping):
+        if isinstance(one, dict):
             yield {**given, **{name: value for name, value in one.items() if value is not None}}
 
 
@@ -141,42 +147,46 @@ def _detailed(details: Record) -> Usage | None:
     """The counts of v2: one number a kind, under names that begin with the side they are on."""
     if "prompt_tokens" in details or "completion_tokens" in details or "input_tokens" in details:
         return usage_of(details)
-    counts = {name: count(details, name) or 0 for name in details}
-    whole = counts.pop("total", None)
-    read = sum(n for name, n in counts.items() if "cache" in name and not _is_write(name))
-    written = sum(n for name, n in counts.items() if _is_write(name))
-    hour = sum(n for name, n in counts.items() if _is_write(name) and "1h" in name)
-    reasoning = sum(n for name, n in counts.items() if "reasoning" in name or "thinking" in name)
-    audio, said_audio = _of_kind(counts, "audio", "input"), _of_kind(counts, "audio", "output")
-    image, said_image = _of_kind(counts, "image", "input"), _of_kind(counts, "image", "output")
-    asked, said = counts.get("input", 0), counts.get("output", 0)
-    if not any(counts.values()):
+    sums: dict[str, int] = dict.fromkeys(_KINDS, 0)
+    for name in details:
+        sums[_kind(name)] += count(details, name) or 0
+    if not any(sums.values()):
         return None
-    apart = whole is None or whole != asked + said  # else the parts are counted in the two sides already
+    whole, asked, said = sums["whole"], sums["asked"], sums["said"]
+    apart = not whole or whole != asked + said  # else the parts are counted in the two sides already
     if apart:
-        asked = _of_kind(counts, "", "input")
-        said = sum(n for name, n in counts.items() if "output" in name or ("reasoning" in name and "put" not in name))
+        asked += sums["asked_audio"] + sums["asked_image"] + sums["asked_rest"]
+        said += sums["said_audio"] + sums["said_image"] + sums["said_rest"] + sums["reasoning"]
     stated = Usage(
         input_tokens=asked,
-        cache_read_tokens=read,
-        cache_write_tokens=written - hour,
-        cache_write_1h_tokens=hour,
+        cache_read_tokens=sums["read"],
+        cache_write_tokens=sums["written"],
+        cache_write_1h_tokens=sums["written_1h"],
         output_tokens=said,
-        reasoning_tokens=reasoning,
-        input_audio_tokens=audio,
-        input_image_tokens=image,
-        output_audio_tokens=said_audio,
-        output_image_tokens=said_image,
+        reasoning_tokens=sums["reasoning"],
+        input_audio_tokens=sums["asked_audio"],
+        input_image_tokens=sums["asked_image"],
+        output_audio_tokens=sums["said_audio"],
+        output_image_tokens=sums["said_image"],
     )
     return disjoint(stated, inclusive=not apart)
 
 
-def _is_write(name: str) -> bool:
-    return "cache" in name and ("creation" in name or "write" in name or "ephemeral" in name)
-
-
-def _of_kind(counts: Mapping[str, int], kind: str, side: str) -> int:
-    return sum(n for name, n in counts.items() if kind in name and side in name and "cache" not in name)
+@lru_cache(1024)
+def _kind(name: str) -> str:
+    """What a count of that name counts; every integration has names of its own."""
+    exact = _EXACTLY.get(name)
+    if exact is not None:
+        return exact
+    if "cache" in name:
+        if not any(word in name for word in ("creation", "write", "ephemeral")):
+            return "read"
+        return "written_1h" if "1h" in name else "written"
+    if "reasoning" in name or "thinking" in name:
+        return "reasoning"
+    side = "asked" if "input" in name else "said" if "output" in name else ""
+    kind = "audio" if "audio" in name else "image" if "image" in name else "rest"
+    return f"{side}_{kind}" if side else "other"
 
 
 def _tags(record: Record) -> dict[str, str]:
