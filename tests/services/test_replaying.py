@@ -91,6 +91,15 @@ def test_a_line_without_a_time_is_named(tmp_path: Path, gateway: str, at: object
         replay(a_log(tmp_path / "log.jsonl", 1788220800, at), gateway)
 
 
+def test_calls_without_a_request_are_left_out_and_counted(tmp_path: Path, gateway: str) -> None:
+    log = a_log(tmp_path / "log.jsonl", 1788220800, 1788220801)
+    with log.open("a") as file:
+        file.write(json.dumps({"id": "bare", "started_at": 1788220802, "request": None}) + "\n")
+    report = replay(log, gateway)
+    assert (report.sent, report.without_request) == (2, 1)
+    assert "1 calls hold no request" in report.in_words()
+
+
 @pytest.mark.parametrize("to", ["nowhere", "http://127.0.0.1:99999", "http://[::1", "http://127.0.0.1:0"])
 def test_an_address_that_is_none_is_refused(tmp_path: Path, to: str) -> None:
     with pytest.raises(UsageError, match="no address"):

@@ -12,7 +12,8 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -53,19 +54,35 @@ class _Stage:
         self.path = layout.hot / f"{stamp}-import-{secrets.token_hex(6)}.db"
         self.offered = 0
         self.size = 0
-        self.db = sqlite3.connect(uri(self.path, mode="rwc"), uri=True, isolation_level=None)
+        self.db = sqlite3.connect(uri(self.path, mode="rwc"), uri=True, isolation_level=None, check_same_thread=False)
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-65536"):
             self.db.execute(f"PRAGMA {pragma}")
         for statement in HOT_SCHEMA:
             self.db.execute(statement)
         self.db.execute("BEGIN")
+        self._thread = ThreadPoolExecutor(1, "freehold-import")
+        self._writing: Future[None] | None = None
 
-    def write(self, calls: list[Call], size: int) -> None:
-        first = self.offered + 1
-        insert(self.db, "calls", call_rows(first, calls))
-        insert(self.db, "bodies", body_rows(first, calls))
+    def offer(self, calls: list[Call], size: int) -> None:
+        """Write calls while the caller makes the next ones: most of writing happens inside SQLite, without the lock.
+
+        Raises:
+            sqlite3.Error: those before could not be written.
+        """
+        self.written()
+        self._writing = self._thread.submit(self._write, self.offered + 1, calls)
         self.offered += len(calls)
         self.size += size
+
+    def written(self) -> None:
+        """Wait until everything that was offered is written. Raises what `offer` does."""
+        if self._writing is not None:
+            self._writing.result()
+            self._writing = None
+
+    def _write(self, first: int, calls: list[Call]) -> None:
+        insert(self.db, "calls", call_rows(first, calls))
+        insert(self.db, "bodies", body_rows(first, calls))
 
     def settle(self) -> HotTotals:
         """Drop bodies whose call was a duplicate, commit, and count."""
@@ -73,9 +90,27 @@ class _Stage:
         self.db.execute("COMMIT")
         return count(self.db, self.path)
 
-    def discard(self) -> None:
+    def close(self) -> None:
+        self._thread.shutdown()
         self.db.close()
+
+    def discard(self) -> None:
+        self.close()
         self.path.unlink(missing_ok=True)
+
+
+def _batches(calls: Iterable[Call]) -> Iterator[tuple[list[Call], int]]:
+    """Calls in lists, each with its size in bytes."""
+    batch: list[Call] = []
+    size = 0
+    for call in calls:
+        batch.append(call)
+        size += size_of(call)
+        if len(batch) >= _BATCH_CALLS or size >= _BATCH_BYTES:
+            yield batch, size
+            batch, size = [], 0
+    if batch:
+        yield batch, size
 
 
 class Appender:
@@ -90,23 +125,13 @@ class Appender:
         """Add the calls that the ledger does not hold; one stage after another, in constant memory."""
         total = Appended()
         stage: _Stage | None = None
-        batch: list[Call] = []
-        size = 0
         try:
-            for call in calls:
-                batch.append(call)
-                size += size_of(call)
-                if len(batch) < _BATCH_CALLS and size < _BATCH_BYTES:
-                    continue
+            for batch, size in _batches(calls):
                 stage = stage or _Stage(self._layout)
-                stage.write(batch, size)
-                batch, size = [], 0
+                stage.offer(batch, size)
                 if stage.offered >= _STAGE_ROWS or stage.size >= ROTATE_BYTES:
                     total += self._publish(stage)
                     stage = None
-            if batch:
-                stage = stage or _Stage(self._layout)
-                stage.write(batch, size)
             if stage is not None:
                 total += self._publish(stage)
                 stage = None
@@ -124,10 +149,11 @@ class Appender:
         """Take out what is known, and list the rest, in one transaction of the manifest."""
         listed = False
         try:
+            stage.written()
             with self._manifest.change() as manifest:
                 self._remove_known(stage)
                 totals = stage.settle()
-                stage.db.close()
+                stage.close()
                 if totals.rows:
                     with stage.path.open("rb") as file:
                         os.fsync(file.fileno())

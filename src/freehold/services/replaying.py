@@ -60,6 +60,8 @@ class ReplayReport(msgspec.Struct, frozen=True):
     seconds: float
     latency_p50_ms: float
     latency_p99_ms: float
+    without_request: int = 0
+    """Calls of the log that hold no request: there is nothing to send."""
 
     def in_words(self) -> str:
         """The report for a person."""
@@ -68,6 +70,7 @@ class ReplayReport(msgspec.Struct, frozen=True):
         return (
             f"{self.sent:,} calls in {self.seconds:.1f} s: {statuses}. Answered by: {served}. "
             f"Latency {self.latency_p50_ms:.1f} ms in the middle, {self.latency_p99_ms:.1f} ms at the 99th percentile."
+            + (f" {self.without_request:,} calls hold no request, and were left out." if self.without_request else "")
         )
 
 
@@ -105,7 +108,7 @@ def replay(
     slots = threading.Semaphore(CONCURRENCY * 4)
     with closing(sender), ThreadPoolExecutor(CONCURRENCY) as pool:
         pending: deque[Future[None]] = deque()
-        for due_s, line in _paced(_lines(log), rate, speed):
+        for due_s, line in _paced(sender.askable(_lines(log)), rate, speed):
             time.sleep(max(0.0, began + due_s - time.monotonic()))
             slots.acquire()
             future = pool.submit(sender.send, line)
@@ -174,6 +177,15 @@ class _Sender:
         self._statuses: Counter[str] = Counter()
         self._served: Counter[str] = Counter()
         self._latencies_ms: list[float] = []
+        self._bodiless = 0
+
+    def askable(self, lines: Iterable[_Line]) -> Iterator[_Line]:
+        """Those that hold a request; the others are counted."""
+        for line in lines:
+            if bytes(line.request) == b"null":
+                self._bodiless += 1
+            else:
+                yield line
 
     def send(self, line: _Line) -> None:
         began = time.monotonic()
@@ -233,4 +245,5 @@ class _Sender:
             seconds=seconds,
             latency_p50_ms=ordered[len(ordered) // 2],
             latency_p99_ms=ordered[min(len(ordered) - 1, round(0.99 * len(ordered)))],
+            without_request=self._bodiless,
         )

@@ -27,7 +27,7 @@ def lines(opened: Opened, start: Mark) -> Iterator[Record]:
                 line = line[3:]
             if fault:
                 yield Record(number, b"", Mark(offset, number), fault)
-            elif not line.isspace():
+            elif line and not line.isspace():
                 yield Record(number, line, Mark(offset, number))
     except EOFError:
         yield Record(number + 1, b"", Mark(offset, number + 1), DAMAGED)

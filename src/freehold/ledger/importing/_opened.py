@@ -7,13 +7,14 @@ import io
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from freehold.errors import BadLog, MissingPrerequisite
 
 DAMAGED = "the compressed file is damaged or ends early; nothing after this can be read"
 BOM = b"\xef\xbb\xbf"
 _BUFFER = 1 << 20
+_PACKED = 1 << 14
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _FOREIGN = (b"PK\x03\x04", b"PAR1", b"SQLi", b"7z\xbc\xaf", b"BZh", b"\xfd7zXZ")
@@ -27,6 +28,7 @@ class Opened:
 
     def __init__(self, path: Path, offset: int = 0) -> None:
         self._file = path.open("rb")
+        self.content: io.BufferedReader
         head = self._file.read(4)
         self._file.seek(0)
         if head.startswith(_GZIP):
@@ -34,7 +36,7 @@ class Opened:
         elif head == _ZSTD:
             self.content = _unzstd(self._file)
         else:
-            self.content = cast("BinaryIO", self._file)
+            self.content = self._file
             self._file.seek(offset)
             return
         while offset:
@@ -71,22 +73,49 @@ class _Unpacked(io.RawIOBase):
         return len(data)
 
 
-def _unzipped(file: BinaryIO) -> BinaryIO:
+def _unzipped(file: BinaryIO) -> io.BufferedReader:
     unpacked = _Unpacked(gzip.GzipFile(fileobj=file).read1, (EOFError, zlib.error, gzip.BadGzipFile))
-    return cast("BinaryIO", io.BufferedReader(unpacked, _BUFFER))
+    return io.BufferedReader(unpacked, _BUFFER)
 
 
-def _unzstd(file: BinaryIO) -> BinaryIO:
-    try:
-        import zstandard
-    except ImportError:
-        raise MissingPrerequisite(
-            "the file is compressed with zstd, which needs an extra",
-            hint="pip install 'freehold[zstd]', or decompress it: zstd -d FILE",
-        ) from None
-    reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-    unpacked = _Unpacked(reader.read1, (zstandard.ZstdError,))
-    return cast("BinaryIO", io.BufferedReader(unpacked, _BUFFER))
+class _Zstd:
+    """The content of a zstd file, frame after frame; an end that is too early is told."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        try:
+            import zstandard
+        except ImportError:
+            raise MissingPrerequisite(
+                "the file is compressed with zstd, which needs an extra",
+                hint="pip install 'freehold[zstd]', or decompress it: zstd -d FILE",
+            ) from None
+        self.damage = zstandard.ZstdError
+        self._new = zstandard.ZstdDecompressor().decompressobj
+        self._file = file
+        self._frame = self._new()
+        self._begun = False
+        self._data = b""
+
+    def read(self, size: int) -> bytes:
+        """Up to so many bytes; none at the end."""
+        while not self._data:
+            packed = self._file.read(_PACKED)
+            if self._frame.eof:
+                packed = self._frame.unused_data + packed
+                self._frame, self._begun = self._new(), False
+            if not packed:
+                if self._begun:
+                    raise EOFError
+                return b""
+            self._begun = True
+            self._data = self._frame.decompress(packed)
+        data, self._data = self._data[:size], self._data[size:]
+        return data
+
+
+def _unzstd(file: BinaryIO) -> io.BufferedReader:
+    zstd = _Zstd(file)
+    return io.BufferedReader(_Unpacked(zstd.read, (EOFError, zstd.damage)), _BUFFER)
 
 
 def head(path: Path, size: int = 1 << 18) -> bytes:

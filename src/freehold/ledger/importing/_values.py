@@ -18,11 +18,11 @@ from ._opened import BOM, DAMAGED, Opened
 from .protocol import Mark, Record
 
 _CHUNK = 1 << 20
-_KIND = np.zeros(256, np.int8)
-"""What a byte means: 1 opens, -1 closes, 2 is a quote."""
-_KIND[list(b"{[")] = 1
-_KIND[list(b"}]")] = -1
-_KIND[ord('"')] = 2
+_OPENS, _CLOSES, _QUOTES = 1, 2, 3
+_KINDS = bytes(
+    _OPENS if byte in b"{[" else _CLOSES if byte in b"}]" else _QUOTES if byte == ord('"') else 0 for byte in range(256)
+)
+"""What each byte is; 0 for whatever else."""
 _TAIL = 64
 _LIST = re.compile(rb'"data"\s*:\s*\Z')
 PAGE = re.compile(rb'\s*\{(?:[^"{}\[\]]|"(?:[^"\\]|\\.)*")*?"data"\s*:\s*\[')
@@ -47,24 +47,22 @@ class _Brackets:
     def feed(self, chunk: bytes, deepest: int) -> list[_Bracket]:
         """The brackets of a chunk that does not end within an escape."""
         plain = chunk.replace(b"\\\\", b"  ").replace(b'\\"', b"  ") if b"\\" in chunk else chunk
-        kinds = _KIND[np.frombuffer(plain, np.uint8)]
-        places = np.flatnonzero(kinds)
+        kinds = np.frombuffer(plain.translate(_KINDS), np.uint8)
+        places = np.flatnonzero(kinds != 0)
         kinds = kinds[places]
-        quotes = kinds == 2
+        quotes = kinds == _QUOTES
         inside = np.logical_xor.accumulate(np.concatenate(([self.in_string], quotes)))
         self.in_string = bool(inside[-1])
         real = ~quotes & ~inside[:-1]
-        places, kinds = places[real], kinds[real].astype(np.int64)
-        depths = self.depth + np.cumsum(kinds)
+        places, opens = places[real], kinds[real] == _OPENS
+        depths = self.depth + np.cumsum(np.where(opens, 1, -1))
         if len(depths):
             self.depth = int(depths[-1])
-        levels: NDArray[np.int64] = np.where(kinds == 1, depths, depths + 1)
+        levels: NDArray[np.int64] = np.where(opens, depths, depths + 1)
         shallow = levels <= deepest
         return [
             _Bracket(*found)
-            for found in zip(
-                places[shallow].tolist(), (kinds[shallow] == 1).tolist(), levels[shallow].tolist(), strict=True
-            )
+            for found in zip(places[shallow].tolist(), opens[shallow].tolist(), levels[shallow].tolist(), strict=True)
         ]
 
 
@@ -137,7 +135,7 @@ def values(opened: Opened, start: Mark, *, level: int) -> Iterator[Record]:
     fault, rest = "", b""
     while not fault:
         try:
-            chunk = opened.content.read(_CHUNK)
+            chunk = opened.content.read1(_CHUNK)
         except EOFError:
             fault = DAMAGED
             break

@@ -78,29 +78,32 @@ _FORMS = {
 }
 
 
+_NO_REQUEST, _NO_ANSWER = _Request(), AnswerHead()
 _decode_request = msgspec.json.Decoder(_Request).decode
 _decode_response = msgspec.json.Decoder(AnswerHead).decode
 
 
-def fill_in(call: Call) -> AnswerHead:
+def fill_in(call: Call, path: str = "") -> AnswerHead:
     """Say of a foreign call what its bodies say of it: model, tokens, whether it failed. Empty bodies say nothing.
+
+    Where the call has no dialect it is found out, by the path the bodies crossed where that is known, else by their
+    fields.
 
     Raises:
         Rejected: a body is none of the call's dialect; so does what `UNREADABLE` lists.
     """
+    request = _decode_request(call.request) if call.request else _NO_REQUEST
+    response = _decode_response(call.response) if call.response else _NO_ANSWER
+    call.dialect = call.dialect or _dialect_of(request, response, path)
     form = _FORMS[call.dialect]
-    if call.request:
-        request = _decode_request(call.request)
-        if not bytes(getattr(request, form.asked)).startswith(form.begins):
-            raise Rejected(f"request.{form.asked} is missing or of another kind")
-        call.model, call.streamed = request.model, bool(request.stream)
+    if call.request and not bytes(getattr(request, form.asked)).startswith(form.begins):
+        raise Rejected(f"request.{form.asked} is missing or of another kind")
+    call.model, call.streamed = request.model or response.model or "", bool(request.stream)
     if not call.response:
-        return AnswerHead()
-    response = _decode_response(call.response)
+        return response
     failed = bytes(response.error) not in _NULL
     if not failed and not bytes(getattr(response, form.answered)).startswith(b"["):
         raise Rejected(f"response holds neither {form.answered} nor an error")
-    call.model = call.model or response.model or ""
     found = dialect(call.dialect).read(call.response)
     call.usage = found.usage if found is not None else None
     if failed:
@@ -108,13 +111,10 @@ def fill_in(call: Call) -> AnswerHead:
     return response
 
 
-def dialect_of(request: bytes, response: bytes, path: str = "") -> str:
-    """The dialect of two bodies, by the path they crossed where it is known, else by their fields."""
+def _dialect_of(asked: _Request, answer: AnswerHead, path: str) -> str:
     for name, known in PATHS.items():
         if path.endswith(known):
             return name
-    asked = _decode_request(request) if request else _Request()
-    answer = _decode_response(response) if response else AnswerHead()
     if bytes(asked.input) or bytes(answer.output):
         return EMBEDDINGS.name if bytes(answer.data) else RESPONSES.name
     if bytes(asked.prompt) or answer.object == "text_completion":

@@ -22,7 +22,7 @@ import msgspec
 
 from freehold.vocabulary import BATCH_TIER, Call
 
-from .bodies import body, content_id, dialect_of, fill_in, started_at_us, text_only
+from .bodies import body, content_id, fill_in, started_at_us, text_only
 from .protocol import UNREADABLE, UNTIMED_US, Format, Found, Guess, Head, Mark, Record, Shape, Source, why
 
 _NOTHING = msgspec.Raw(b"")
@@ -185,11 +185,11 @@ def read(record: bytes) -> tuple[Found]:
         model="",
         request=request,
         response=response,
-        dialect=dialect_of(request, response, joined.url),
+        dialect="",
         tags={"custom_id": line.custom_id},
         source="import",
     )
-    answer = fill_in(call)
+    answer = fill_in(call, joined.url)
     made = answer.created or answer.created_at
     if made is not None:
         call.started_at_us = started_at_us(made)

@@ -30,7 +30,6 @@ from .bodies import (
     body,
     completion,
     content_id,
-    dialect_of,
     fill_in,
     latency_ms,
     started_at_us,
@@ -122,11 +121,11 @@ def _pair(line: _Line, record: bytes) -> Call:
         model="",
         request=request,
         response=response,
-        dialect=dialect_of(request, response, line.url or line.path or line.endpoint or ""),
+        dialect="",
         tags=tags_of(line.metadata) | tags_of(line.tags),
         source="import",
     )
-    answer = fill_in(call)
+    answer = fill_in(call, line.url or line.path or line.endpoint or "")
     if not response:
         call.outcome, call.status, call.owner = "incomplete", 0, "none"
     at: Any = line.at if line.at is not None else answer.created or answer.created_at

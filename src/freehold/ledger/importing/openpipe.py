@@ -14,7 +14,6 @@ from .bodies import (
     body,
     completion,
     content_id,
-    dialect_of,
     fill_in,
     started_at_us,
     tags_of,
@@ -73,7 +72,7 @@ def read(record: bytes) -> tuple[Found]:
         model="",
         request=request,
         response=response,
-        dialect=dialect_of(request, response),
+        dialect="",
         tags=tags_of(line.metadata) | tags_of(line.tags),
         source="import",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import msgspec
 
 from freehold.vocabulary import UNTIMED_TAG, Call, Usage
@@ -12,6 +14,7 @@ MOST_NAMES = 200
 
 EXAMPLES = 10
 OTHERS = "others"
+_counts = attrgetter(*COUNTS)
 
 
 class Content(msgspec.Struct):
@@ -61,8 +64,7 @@ class Content(msgspec.Struct):
 
     def _meter(self, usage: Usage) -> None:
         tokens = self.tokens
-        for name in COUNTS:
-            number = getattr(usage, name)
+        for name, number in zip(COUNTS, _counts(usage), strict=True):
             if number:
                 tokens[name] = tokens.get(name, 0) + number
 
