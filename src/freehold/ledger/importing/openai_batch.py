@@ -95,26 +95,29 @@ class BatchPairs:
             for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-32768"):
                 db.execute(f"PRAGMA {pragma}")
             db.execute("CREATE TABLE asked (line INTEGER, custom_id TEXT, request BLOB, answered INTEGER DEFAULT 0)")
-            yield from self._keep_requests(db)
+            answering: list[Source] = []
+            yield from self._keep_requests(db, answering)
             db.execute("CREATE INDEX by_id ON asked (custom_id)")
-            for source in self._sources:
+            for source in answering:
                 yield from self._answers(db, source)
                 self._done += source.size
             for line, custom_id in db.execute("SELECT line, custom_id FROM asked WHERE NOT answered"):
                 yield Record(line, _encode({"custom_id": custom_id}), Mark(), _UNANSWERED)
 
     def done(self) -> int:
-        """How many bytes have been read; every file is read twice."""
+        """How many bytes have been read; files of answers are read twice."""
         return self._done
 
-    def _keep_requests(self, db: sqlite3.Connection) -> Iterator[Record]:
-        """Store the requests of all files; what can be read as neither kind of line is given back."""
+    def _keep_requests(self, db: sqlite3.Connection, answering: list[Source]) -> Iterator[Record]:
+        """Store the requests of all files; gives what is neither kind of line, and notes the files with answers."""
         for source in self._sources:
-            refused: list[Record] = []
+            others: list[Record] = []
             db.execute("BEGIN")
-            db.executemany("INSERT INTO asked (line, custom_id, request) VALUES (?, ?, ?)", _asked(source, refused))
+            db.executemany("INSERT INTO asked (line, custom_id, request) VALUES (?, ?, ?)", _asked(source, others))
             db.execute("COMMIT")
-            yield from refused
+            yield from (one for one in others if one.fault)
+            if not all(one.fault for one in others):
+                answering.append(source)
             self._done += source.size
 
     def _answers(self, db: sqlite3.Connection, source: Source) -> Iterator[Record]:
@@ -136,17 +139,22 @@ class BatchPairs:
                 yield Record(record.number, data, record.end, _AMBIGUOUS if several else "")
 
 
-def _asked(source: Source, refused: list[Record]) -> Iterator[tuple[int, str, bytes]]:
-    """The requests of a file, as the end of a joined record."""
+def _asked(source: Source, others: list[Record]) -> Iterator[tuple[int, str, bytes]]:
+    """The requests of a file, as the end of a joined record; of the others those that are refused, and one answer."""
+    answers = False
     for record in source.records():
         try:
             line = _decode(record.data) if not record.fault else None
         except UNREADABLE as error:
-            refused.append(record._replace(data=b"", fault=why(error)))
+            others.append(record._replace(data=b"", fault=why(error)))
             continue
         if line is None:
-            refused.append(record)
-        elif bytes(line.body):
+            others.append(record)
+        elif not bytes(line.body):
+            if not answers:
+                others.append(record)
+            answers = True
+        else:
             yield record.number, line.custom_id, b',"url":%b,"request":%b' % (_encode(line.url or ""), line.body)
 
 
