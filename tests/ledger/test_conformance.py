@@ -1,6 +1,6 @@
 """What every ledger answers alike, wherever its calls stand: hot, closed, sealed, mixed, or left by a killed one.
 
-And wherever its segments lie: in the home, or in an object store.
+And wherever its segments lie, in the home or in an object store, and whether or not its bodies are encrypted.
 """
 
 import json
@@ -17,13 +17,16 @@ from tests.support.ledger_crash import Nursery
 
 from freehold.errors import NotFound, UsageError
 from freehold.ledger import Ledger
+from freehold.ledger._layout import Layout
+from freehold.ledger._places import settings_of
 from freehold.ledger.writer import LedgerWriter
 from freehold.settings import LedgerSettings
 from freehold.vocabulary import Call
 
 N = 60
+KEY = "0123456789abcdef" * 4
 KINDS = ("open", "closed", "sealed", "mixed", "killed")
-PLACES = ("home", "objects")
+PLACES = ("home", "objects", "encrypted")
 
 
 def shuffled() -> list[Call]:
@@ -32,17 +35,24 @@ def shuffled() -> list[Call]:
     return calls
 
 
+def writer_of(home: Path) -> LedgerWriter:
+    return LedgerWriter(home, settings_of(Layout.of(home)))
+
+
 def write(home: Path, calls: list[Call]) -> None:
-    with LedgerWriter(home) as writer:
+    with writer_of(home) as writer:
         for call in calls:
             writer.mark()
             assert writer.offer(call)
 
 
 @pytest.fixture(params=PLACES)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "objects":
         request.getfixturevalue("objects").home(tmp_path)
+    if request.param == "encrypted":
+        monkeypatch.setenv("LEDGER_KEY", KEY)
+        (tmp_path / "freehold.toml").write_text('[ledger]\nencryption_key_env = "LEDGER_KEY"\n')
     return request.param
 
 
@@ -51,7 +61,7 @@ def ledger(request: pytest.FixtureRequest, children: Nursery, tmp_path: Path, pl
     calls, ledger, stack = shuffled(), Ledger(tmp_path), ExitStack()
     match request.param:
         case "open":
-            writer = LedgerWriter(tmp_path)
+            writer = writer_of(tmp_path)
             for call in calls:
                 writer.offer(call)
             assert writer.flush()
@@ -70,7 +80,7 @@ def ledger(request: pytest.FixtureRequest, children: Nursery, tmp_path: Path, pl
             ledger.append(calls[15:30])
             ledger.seal()
             ledger.append(calls[30:45])
-            writer = LedgerWriter(tmp_path)
+            writer = writer_of(tmp_path)
             for call in calls[45:]:
                 writer.offer(call)
             assert writer.flush()
@@ -167,7 +177,7 @@ def test_sealing_changes_no_answer(ledger: Ledger) -> None:
 def test_segments_lie_where_they_should(ledger: Ledger, place: str) -> None:
     ledger.seal(remove_after_s=0)
     listed = {segment.place.partition(":")[0] for segment in ledger._manifest.listing().segments}
-    assert listed <= {"" if place == "home" else "s3"}
+    assert listed <= {"s3" if place == "objects" else ""}
     shutil.rmtree(ledger.home / "ledger/cache", ignore_errors=True)
     assert ledger.count() == N
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -137,6 +137,42 @@ def seal_until(home: str, step: str) -> None:
     after("sweep")
 
 
+def stepping(step: str, *methods: tuple[type, str]) -> None:
+    """Die once one of these methods has done its work, the one that is called as the step is."""
+    for owner, name in methods:
+        if name != step:
+            continue
+        work = getattr(owner, name)
+
+        def dying(*arguments: object, work: Callable[..., object] = work, **more: object) -> None:
+            work(*arguments, **more)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        setattr(owner, name, dying)
+
+
+def erase_until(home: str, user: str, step: str) -> None:
+    """Erase a user's content, and die after a step."""
+    from freehold.ledger import Ledger, Whose
+    from freehold.ledger._erase import Eraser
+    from freehold.ledger._seal import Sealer
+
+    of_sealer = [(Sealer, name) for name in ("write", "install", "publish")]
+    stepping(step, *of_sealer, *((Eraser, name) for name in ("begin", "rotate", "words", "sweep", "end")))
+    Ledger(Path(home)).erase(Whose((user,)))
+
+
+def expire_until(home: str, step: str, now_us: str) -> None:
+    """Let content older than a day go, and calls older than two, and die after a step."""
+    from freehold.ledger import Keep, Ledger, RetentionRules, feedback
+    from freehold.ledger._seal import Sealer
+
+    stepping(step, (feedback, "forget"), *((Sealer, name) for name in ("write", "install", "publish")))
+    day = 86_400_000_000
+    rules = RetentionRules("x", day, False, lambda call, _: Keep(day, 2 * day, call))
+    Ledger(Path(home)).expire(rules, int(now_us))
+
+
 def seal_for_ever(home: str) -> None:
     """Seal again and again, and remove files much sooner than is right."""
     from freehold.errors import LedgerUnavailable
@@ -215,6 +251,8 @@ _ROLES = (
     answer_until_a_write_kills,
     write_and_die,
     seal_until,
+    erase_until,
+    expire_until,
     seal_for_ever,
     append_slowly,
     write_under_a_file_size_limit,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from . import privacy
 from ._arguments import By, Json, page
 from ._imports import emit_import, imported
 from ._output import count, emit, emit_line, emit_struct, percent, say, suggest, table, warn, working
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
     app.command("replay")(replay)
     app.command("gold")(gold)
     app.command("feedback")(feedback)
+    privacy.register_log(log_app)
     app.add_typer(log_app, name="log")
     app.add_typer(task_app, name="task")
 

@@ -4,8 +4,23 @@
 what a task is worth.
 """
 
+from ._erase import Erased, Whose
+from ._expire import NEVER_US, Expired, Keep
+from ._expire import Rules as RetentionRules
 from ._store import Appended, Ledger, QueryResult
 from .doctor import Finding
 from .exporting import export_calls
 
-__all__ = ["Appended", "Finding", "Ledger", "QueryResult", "export_calls"]
+__all__ = [
+    "NEVER_US",
+    "Appended",
+    "Erased",
+    "Expired",
+    "Finding",
+    "Keep",
+    "Ledger",
+    "QueryResult",
+    "RetentionRules",
+    "Whose",
+    "export_calls",
+]

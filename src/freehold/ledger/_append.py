@@ -22,6 +22,7 @@ import msgspec
 from freehold.vocabulary import Call
 
 from ._hot import HotTotals, count
+from ._keys import new_key
 from ._layout import ROTATE_BYTES, Layout, now_us
 from ._manifest import Listing, Manifest
 from ._rows import HOT_SCHEMA, body_rows, call_rows, insert, size_of
@@ -52,6 +53,7 @@ class _Stage:
     def __init__(self, layout: Layout) -> None:
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
         self.path = layout.hot / f"{stamp}-import-{secrets.token_hex(6)}.db"
+        self.wrapped_key, self._key = new_key(layout)
         self.offered = 0
         self.size = 0
         self.db = sqlite3.connect(uri(self.path, mode="rwc"), uri=True, isolation_level=None, check_same_thread=False)
@@ -81,8 +83,8 @@ class _Stage:
             self._writing = None
 
     def _write(self, first: int, calls: list[Call]) -> None:
-        insert(self.db, "calls", call_rows(first, calls))
-        insert(self.db, "bodies", body_rows(first, calls))
+        insert(self.db, "calls", call_rows(first, calls, self._key))
+        insert(self.db, "bodies", body_rows(first, calls, self._key))
 
     def settle(self) -> HotTotals:
         """Drop bodies whose call was a duplicate, commit, and count."""
@@ -159,9 +161,9 @@ class Appender:
                         os.fsync(file.fileno())
                     sync_folder(self._layout.hot)
                     manifest.execute(
-                        "INSERT INTO hot (name, writer, state, rows, first_us, last_us, bytes, changed_us)"
-                        " VALUES (?, 'import', 'closed', ?, ?, ?, ?, ?)",
-                        (stage.path.name, *totals, now_us()),
+                        "INSERT INTO hot (name, writer, state, rows, first_us, last_us, bytes, changed_us, key)"
+                        " VALUES (?, 'import', 'closed', ?, ?, ?, ?, ?, ?)",
+                        (stage.path.name, *totals, now_us(), stage.wrapped_key),
                     )
                     listed = True
             return Appended(totals.rows, stage.offered - totals.rows)

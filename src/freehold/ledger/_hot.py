@@ -7,12 +7,15 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from freehold.vocabulary import Call
 
 from ._rows import HOT_SCHEMA, body_rows, call_rows, insert
 from ._sqlite import Vanished, code_of, open_readonly, open_writable, sync_folder
+
+if TYPE_CHECKING:
+    from ._vault import DataKey
 
 _TIMEOUT_S = 0.25
 
@@ -29,11 +32,13 @@ class HotTotals(NamedTuple):
 class HotFile:
     """The hot file that this process writes.
 
-    Commits are whole batches. Writing a batch again is harmless: rows are known by call id.
+    Commits are whole batches. Writing a batch again is harmless: rows are known by call id. With a `key`, bodies are
+    encrypted on their way in.
     """
 
-    def __init__(self, path: Path, synchronous: str) -> None:
+    def __init__(self, path: Path, synchronous: str, key: DataKey | None = None) -> None:
         self.path = path
+        self._key = key
         self.rows = 0
         self.size = 0
         self._seq = 1
@@ -63,9 +68,9 @@ class HotFile:
         try:
             db.execute("BEGIN IMMEDIATE")
             before = db.total_changes
-            insert(db, "calls", call_rows(first, calls))
+            insert(db, "calls", call_rows(first, calls, self._key))
             added = db.total_changes - before
-            insert(db, "bodies", body_rows(first, calls))
+            insert(db, "bodies", body_rows(first, calls, self._key))
             db.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):

@@ -55,6 +55,11 @@ class Layout(NamedTuple):
         return self.root / "imports"
 
     @property
+    def rotate(self) -> Path:
+        """A file whose touching asks every writer to close its hot file soon."""
+        return self.root / "rotate"
+
+    @property
     def manifest(self) -> Path:
         """The only truth about which hot files and segments exist."""
         return self.root / "manifest.db"

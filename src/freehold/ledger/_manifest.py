@@ -12,7 +12,7 @@ import json
 import os
 import socket
 import sqlite3
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ from freehold.errors import LedgerUnavailable
 
 from ._hot import HotTotals
 from ._layout import REMOVE_AFTER_S, Layout, now_us
-from ._sqlite import open_readonly, open_writable
+from ._sqlite import open_settled, open_writable
 
 VERSION = 2
 _FIRST = (
@@ -40,10 +40,17 @@ _SECOND = (
     "ALTER TABLE segments ADD COLUMN key TEXT NOT NULL DEFAULT ''",
     "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     "INSERT INTO facts VALUES ('ledger', lower(hex(randomblob(16))))",
+    """CREATE TABLE erasures (id TEXT PRIMARY KEY, digest TEXT NOT NULL, salt TEXT NOT NULL,
+       begun_us INTEGER NOT NULL, done_us INTEGER)""",
+    "CREATE TABLE look_again (segment TEXT PRIMARY KEY, rules TEXT NOT NULL, at_us INTEGER NOT NULL)",
 )
 _STEPS = (_FIRST, _SECOND)
 """What makes each version of the one before it. An older Freehold refuses a newer manifest: it would look for segments
 in the wrong place, and hand out encrypted bodies as they are."""
+
+
+Noting = Callable[[sqlite3.Connection], None]
+"""Something to be noted in a transaction of the manifest."""
 
 
 class HotEntry(msgspec.Struct, frozen=True):
@@ -208,12 +215,7 @@ class Manifest:
         return tuple(FileEntry(*row) for row in rows)
 
     def _open(self) -> sqlite3.Connection:
-        """Open for reading. What a killed process left half changed is undone first, which takes a writable opening."""
-        path = self._layout.manifest
-        if path.with_name(f"{path.name}-journal").exists():
-            with contextlib.closing(open_writable(path, create=False, timeout_s=self._timeout_s)) as db:
-                db.execute("SELECT count(*) FROM sqlite_schema")
-        return open_readonly(path, timeout_s=self._timeout_s)
+        return open_settled(self._layout.manifest, timeout_s=self._timeout_s)
 
     @contextmanager
     def change(self) -> Generator[sqlite3.Connection]:
@@ -282,8 +284,11 @@ class Manifest:
             )
         return dropped
 
-    def sealed(self, entry: SegmentEntry, sources: Sequence[str]) -> bool:
-        """Replace closed hot files and small segments by the segment made of them; False where another was first."""
+    def sealed(self, entry: SegmentEntry | None, sources: Sequence[str], also: Noting | None = None) -> bool:
+        """Replace closed hot files and segments by the segment made of them, if any; False where another was first.
+
+        `also` notes something in the same transaction.
+        """
         names = json.dumps(list(sources))
         with self.change() as db:
             there = db.execute(
@@ -297,18 +302,63 @@ class Manifest:
             db.execute(
                 "UPDATE hot SET state = 'sealed', segment = ?, changed_us = ?"
                 " WHERE name IN (SELECT value FROM json_each(?))",
-                (entry.name, now, names),
+                ("" if entry is None else entry.name, now, names),
             )
             db.execute(
                 "UPDATE segments SET state = 'replaced', changed_us = ? WHERE name IN (SELECT value FROM json_each(?))",
                 (now, names),
             )
-            db.execute(
-                "INSERT INTO segments (name, rows, first_us, last_us, bytes, place, key, state, changed_us)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, 'live', ?)",
-                (*msgspec.structs.astuple(entry), now),
-            )
+            if entry is not None:
+                db.execute(
+                    "INSERT INTO segments (name, rows, first_us, last_us, bytes, place, key, state, changed_us)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, 'live', ?)",
+                    (*msgspec.structs.astuple(entry), now),
+                )
+            if also is not None:
+                also(db)
         return True
+
+    def column(self, sql: str) -> list[str]:
+        """The first column of a query over the tables that came with the second version; empty before that.
+
+        Raises:
+            sqlite3.Error: the manifest cannot be read.
+            LedgerUnavailable: a newer Freehold made it.
+        """
+        if not self._layout.manifest.exists():
+            return []
+        with contextlib.closing(self._open()) as db:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            _check_version(version)
+            return [row[0] for row in db.execute(sql)] if version > 1 else []
+
+    def looked_at(self, rules: str) -> dict[str, int]:
+        """Segments that were read for these rules of retention, and when something in them will be due."""
+        with contextlib.closing(self._open()) as db:
+            if db.execute("PRAGMA user_version").fetchone()[0] < 2:
+                return {}
+            return dict(db.execute("SELECT segment, at_us FROM look_again WHERE rules = ?", (rules,)).fetchall())
+
+    def look_again(self, segment: str, rules: str, at_us: int) -> None:
+        """Note when something in a segment will be due."""
+        with self.change() as db:
+            db.execute("DELETE FROM look_again WHERE segment NOT IN (SELECT name FROM segments)")
+            db.execute("INSERT OR REPLACE INTO look_again VALUES (?, ?, ?)", (segment, rules, at_us))
+
+    def rekey(self, rewrapped: Callable[[str], str]) -> int:
+        """Put the data key of every file, replaced ones too, under another master key, all or none; returns how many.
+
+        Raises:
+            Whatever `rewrapped` raises; nothing is changed then.
+        """
+        changed = 0
+        with self.change() as db:
+            for table in ("hot", "segments"):
+                for name, key in db.execute(f"SELECT name, key FROM {table} WHERE key != ''").fetchall():  # noqa: S608
+                    if (now := rewrapped(key)) != key:
+                        db.execute(f"UPDATE {table} SET key = ? WHERE name = ?", (now, name))  # noqa: S608
+                        changed += 1
+        return changed
 
     def write_off(self, name: str) -> int | None:
         """Stop listing a file that is lost, and remember that it was; returns its rows, None where nobody knows.
@@ -344,7 +394,7 @@ class Manifest:
         """Record that replaced files are gone. Row counts of hot files stay: losses are reckoned from them."""
         with self.change() as db:
             for name in names:
-                db.execute("UPDATE hot SET state = 'removed' WHERE name = ? AND state = 'sealed'", (name,))
+                db.execute("UPDATE hot SET state = 'removed', key = '' WHERE name = ? AND state = 'sealed'", (name,))
                 db.execute("DELETE FROM segments WHERE name = ? AND state = 'replaced'", (name,))
 
     def places(self) -> set[str]:

@@ -24,11 +24,16 @@ _GROUP_ROWS = 4096
 _GROUP_BYTES = 8 * 1024 * 1024
 _UNIQUE = ("id", *BODIES)  # a dictionary of what hardly repeats is written twice
 _COLUMNS = (*NAMES, *BODIES)
+_REQUEST, _RESPONSE = len(NAMES), len(NAMES) + 1
+DICTIONARY = "bodies_dictionary"
+"""The column of an encrypted segment that holds, in its first row, what its bodies were compressed with."""
 _BOOLEANS = tuple(i for i, (_, _, kind) in enumerate(COLUMNS) if kind == "BOOLEAN")
 
 
-def write_rows(path: Path, rows: Iterable[Row], n_rows: int, n_bytes: int) -> int:
+def write_rows(path: Path, rows: Iterable[Row], n_rows: int, n_bytes: int, *, dictionary: bool = False) -> int:
     """Write rows in the order of `NAMES` then `BODIES`, whatever raises them; returns how many the file holds.
+
+    With `dictionary`, each row ends with that column.
 
     `n_rows` and `n_bytes` are what is to be expected, nearly: they decide how many rows make a row group. The count is
     that of reading the finished file once more.
@@ -42,7 +47,7 @@ def write_rows(path: Path, rows: Iterable[Row], n_rows: int, n_bytes: int) -> in
     from arro3.io import write_parquet
 
     size = max(1, n_bytes // max(1, n_rows))
-    schema = _schema()
+    schema = _schema(dictionary=dictionary)
     with path.open("wb") as file:
         kept = _Kept(file)
         reader = RecordBatchReader.from_batches(schema, kept.until_failed(_batches(rows, schema)))
@@ -75,6 +80,17 @@ def read_rows(path: Path) -> Iterator[Row]:
                 values = [added[name] if value is None else value for value in values]
             columns.append(values)
         yield from zip(*columns, strict=True)
+
+
+def read_dictionary(path: Path) -> bytes | None:
+    """What stands in the column `DICTIONARY` of an encrypted segment.
+
+    Raises:
+        OSError, LedgerUnavailable: it cannot be read.
+    """
+    for batch in _read(path, 1):
+        return cast("bytes | None", batch.column(DICTIONARY).to_pylist()[0])
+    return None
 
 
 class _Kept:
@@ -124,7 +140,7 @@ def _batches(rows: Iterable[Row], schema: Schema) -> Iterator[RecordBatch]:
     size = 0
     for row in rows:
         some.append(row)
-        size += len(row[-1]) + len(row[-2])
+        size += len(row[_REQUEST]) + len(row[_RESPONSE])
         if len(some) >= _BATCH_ROWS or size >= _BATCH_BYTES:
             yield _batch(some, schema)
             some, size = [], 0
@@ -149,7 +165,7 @@ def _read(path: Path, batch_rows: int) -> Iterator[RecordBatch]:
         yield from read_parquet(str(path), batch_size=batch_rows)
 
 
-def _schema() -> Schema:
+def _schema(*, dictionary: bool) -> Schema:
     from arro3.core import DataType, Field, Schema
 
     kinds = {
@@ -160,7 +176,8 @@ def _schema() -> Schema:
         "VARCHAR": DataType.utf8(),
     }
     fields = [Field(name, kinds[kind]) for name, _, kind in COLUMNS]
-    return Schema([*fields, *(Field(name, DataType.binary()) for name in BODIES)])
+    binary = (*BODIES, DICTIONARY) if dictionary else BODIES
+    return Schema([*fields, *(Field(name, DataType.binary()) for name in binary)])
 
 
 def _added() -> dict[str, Any]:

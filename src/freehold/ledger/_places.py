@@ -22,7 +22,11 @@ HERE = ""
 """The address of the folder of the home."""
 
 
-class StoreUnreachable(LedgerUnavailable):
+class Hopeless(LedgerUnavailable):
+    """A failure that another attempt will not mend."""
+
+
+class StoreUnreachable(Hopeless):
     """An object store did not answer, or refused; its client has already tried again. Nothing was read or changed."""
 
     code = "segments_unreachable"

@@ -74,15 +74,18 @@ class RollupFiles:
                     raise
         raise AssertionError
 
-    def sweep(self, known: Iterable[str]) -> int:
-        """Remove rollups of segments that are no longer known, of other recipes, and what kills left; how many."""
+    def sweep(self, known: Iterable[str], *, at_once: bool = False) -> int:
+        """Remove rollups of segments that are no longer known, of other recipes, and what kills left; how many.
+
+        Young ones stay, because somebody may be making them, unless it is to be `at_once`.
+        """
         keep = {_stem(name) for name in known}
         swept = 0
         with suppress(FileNotFoundError):
             for folder in self._folder.parent.iterdir():
                 gone = folder.iterdir() if folder == self._folder else [folder]
                 for path in gone:
-                    if path.name not in keep and not _young(path):
+                    if path.name not in keep and (at_once or not _young(path)):
                         shutil.rmtree(path, ignore_errors=True)
                         swept += 1
         return swept

@@ -12,11 +12,14 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from freehold.vocabulary import Call, Leg, Usage
+
+if TYPE_CHECKING:
+    from ._vault import DataKey
 
 Row = tuple[Any, ...]
 
@@ -79,6 +82,8 @@ NAMES: tuple[str, ...] = tuple(name for name, _, _ in COLUMNS)
 _BODY = len(NAMES)
 GOLD = NAMES.index("gold")
 ID = NAMES.index("id")
+_LEGS = NAMES.index("legs") + 1  # of a row that begins with its number
+_ID = ID + 1
 
 HOT_SCHEMA = (
     f"CREATE TABLE calls (seq INTEGER PRIMARY KEY, {', '.join(f'{n} {kind}' for n, kind, _ in COLUMNS)})",
@@ -234,11 +239,16 @@ def _insertion(table: str, count: int) -> str:
     return f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES {', '.join([one] * count)}"  # noqa: S608
 
 
-def body_rows(first_seq: int, calls: Iterable[Call]) -> list[Row]:
-    """The rows of table `bodies` for calls numbered from `first_seq`."""
-    return [(seq, call.request, call.response) for seq, call in enumerate(calls, first_seq)]
+def body_rows(first_seq: int, calls: Iterable[Call], key: DataKey | None = None) -> list[Row]:
+    """The rows of table `bodies` for calls numbered from `first_seq`, encrypted with a key."""
+    if key is None:
+        return [(seq, call.request, call.response) for seq, call in enumerate(calls, first_seq)]
+    return [(seq, *key.hide_bodies(call.id, call.request, call.response)) for seq, call in enumerate(calls, first_seq)]
 
 
-def call_rows(first_seq: int, calls: Iterable[Call]) -> list[Row]:
-    """The rows of table `calls` for calls numbered from `first_seq`."""
-    return [to_row(seq, call) for seq, call in enumerate(calls, first_seq)]
+def call_rows(first_seq: int, calls: Iterable[Call], key: DataKey | None = None) -> list[Row]:
+    """The rows of table `calls` for calls numbered from `first_seq`; with a key, the answers of legs are encrypted."""
+    rows = [to_row(seq, call) for seq, call in enumerate(calls, first_seq)]
+    if key is None:
+        return rows
+    return [(*row[:_LEGS], key.hide_legs(row[_ID], row[_LEGS]), *row[_LEGS + 1 :]) for row in rows]

@@ -21,14 +21,18 @@ from freehold.errors import LedgerUnavailable
 from freehold.vocabulary import Call
 
 from ._hot import count
+from ._keys import data_key
 from ._layout import Layout
 from ._manifest import HotEntry, Listing, Manifest, SegmentEntry
-from ._places import StoreUnreachable, place_at
+from ._parquet import DICTIONARY
+from ._places import Hopeless, place_at
 from ._rows import GOLD, ID, NAMES, Row, hot_columns, segment_source, to_call
-from ._sqlite import Vanished, open_readonly
+from ._sqlite import Vanished, open_readonly, open_settled
 
 if TYPE_CHECKING:
     import duckdb
+
+    from ._vault import DataKey
 
 T = TypeVar("T")
 
@@ -45,11 +49,13 @@ class Filter(NamedTuple):
     until_us: int | None = None
     sources: tuple[str, ...] = ()
     bodies: bool = True
+    call_id: str | None = None
 
     def where(self, after: tuple[int, str] | None) -> tuple[str, list[Any]]:
         """SQL condition with its parameters, the same in SQLite and DuckDB; `after`: strictly later in the order."""
         terms, values = ["true"], list[Any]()
         for term, value in (
+            ("id = ?", self.call_id),
             ("task = ?", self.task),
             ("started_at_us >= ?", self.since_us),
             ("started_at_us < ?", self.until_us),
@@ -76,7 +82,7 @@ def retried(read: Callable[[], T]) -> T:
     """Run a whole read again when any part of it fails; a file that is really missing ends loudly.
 
     Raises:
-        LedgerUnavailable: it failed every time; or an object store is out of reach, which has been tried often enough.
+        LedgerUnavailable: it failed every time, or another attempt would be of no use.
     """
     for attempt in itertools.count(1):
         try:
@@ -92,7 +98,7 @@ def give_up_or_wait(error: BaseException, attempt: int) -> None:
     Raises:
         LedgerUnavailable: there have been enough.
     """
-    if isinstance(error, StoreUnreachable):
+    if isinstance(error, Hopeless):
         raise error
     if attempt >= _ATTEMPTS:
         if isinstance(error, LedgerUnavailable):
@@ -151,8 +157,8 @@ class Snapshot:
         def put(first_us: int, rows: Iterator[Row]) -> None:
             heapq.heappush(heap, (first_us, "", next(order), None, rows))
 
-        for _, db in self._open:
-            put(-_FOREVER_US, _hot_rows(db, wanted, after))
+        for entry, db in self._open:
+            put(-_FOREVER_US, _hot_rows(db, wanted, after, data_key(self.layout, entry.key)))
         for entry in self.listing.hot:
             if entry.closed and wanted.touches(entry.first_us, entry.last_us):
                 put(entry.first_us, self._closed_rows(entry, wanted, after))
@@ -168,6 +174,23 @@ class Snapshot:
                 heapq.heappop(heap)
             else:
                 heapq.heapreplace(heap, (following[0], following[1], number, following, rows))
+
+    def find(self, call_id: str) -> Row | None:
+        """The row of one call with its bodies."""
+        wanted = Filter(call_id=call_id)
+        for entry, db in self._open:
+            if row := next(_hot_rows(db, wanted, None, data_key(self.layout, entry.key)), None):
+                return row
+        for entry in self.listing.hot:
+            if entry.closed and (row := next(self._closed_rows(entry, wanted, None), None)):
+                return row
+        paths = {str(self._present(segment)): segment for segment in self.listing.segments}
+        if not paths:
+            return None
+        with closing(self._engine().cursor()) as cursor:
+            sql = "SELECT filename FROM read_parquet(?, filename = true) WHERE id = ?"
+            found = cursor.execute(sql, [list(paths), call_id]).fetchone()
+        return None if found is None else next(self._segment_rows(paths[found[0]], wanted, None), None)
 
     def hot_connections(self) -> Iterator[sqlite3.Connection]:
         """A connection to each hot file in turn, checked."""
@@ -186,9 +209,9 @@ class Snapshot:
         """Path of a segment, checked to be there and of the size that was sealed."""
         return self._present(segment)
 
-    def segment_paths(self) -> list[str]:
-        """Paths of all segments, checked to be there and of the size that was sealed."""
-        return [str(self._present(segment)) for segment in self.listing.segments]
+    def segment_paths(self, segments: Sequence[SegmentEntry] | None = None) -> list[str]:
+        """Paths of all segments, or of some, checked to be there and of the size that was sealed."""
+        return [str(self._present(segment)) for segment in (self.listing.segments if segments is None else segments)]
 
     def check_segments(self, segments: Sequence[SegmentEntry]) -> None:
         """Compare the rows that segments state with the manifest.
@@ -243,7 +266,7 @@ class Snapshot:
 
     def _closed_rows(self, entry: HotEntry, wanted: Filter, after: tuple[int, str] | None) -> Iterator[Row]:
         with closing(self._checked(entry)) as db:
-            yield from _hot_rows(db, wanted, after)
+            yield from _hot_rows(db, wanted, after, data_key(self.layout, entry.key))
 
     def _segment_rows(self, segment: SegmentEntry, wanted: Filter, after: tuple[int, str] | None) -> Iterator[Row]:
         self.check_segments([segment])
@@ -251,12 +274,30 @@ class Snapshot:
         where, values = wanted.where(after)
         sql = f"SELECT {', '.join(NAMES)}, {bodies} FROM {segment_source('?')} WHERE {where}"  # noqa: S608
         with closing(self._engine().cursor()) as cursor:
-            found = cursor.execute(sql, [str(self._present(segment)), *values])
+            path = str(self._present(segment))
+            show = self._showing(segment, cursor, path)
+            found = cursor.execute(sql, [path, *values])
             while rows := found.fetchmany(_CHUNK):
-                yield from rows
+                yield from rows if show is None else map(show, rows)
+
+    def _showing(
+        self, segment: SegmentEntry, cursor: duckdb.DuckDBPyConnection, path: str
+    ) -> Callable[[Row], Row] | None:
+        """What decrypts the rows of a segment; None where they are not encrypted."""
+        key = data_key(self.layout, segment.key)
+        if key is None:
+            return None
+        from . import _squeeze
+
+        sql = f"SELECT {DICTIONARY} FROM read_parquet(?) WHERE {DICTIONARY} IS NOT NULL"  # noqa: S608
+        kept = cursor.execute(sql, [path]).fetchone()
+        unpack = _squeeze.unpacker(_squeeze.shown(kept[0] if kept else None, key))
+        return lambda row: key.show(row, unpack)
 
 
-def _hot_rows(db: sqlite3.Connection, wanted: Filter, after: tuple[int, str] | None) -> Iterator[Row]:
+def _hot_rows(
+    db: sqlite3.Connection, wanted: Filter, after: tuple[int, str] | None, key: DataKey | None
+) -> Iterator[Row]:
     where, values = wanted.where(after)
     bodies, join = "x'', x''", ""
     if wanted.bodies:
@@ -264,7 +305,7 @@ def _hot_rows(db: sqlite3.Connection, wanted: Filter, after: tuple[int, str] | N
     sql = f"SELECT {hot_columns(db)}, {bodies} FROM calls {join} WHERE {where} ORDER BY started_at_us, id"  # noqa: S608
     cursor = db.execute(sql, values)
     while rows := cursor.fetchmany(_CHUNK):
-        yield from rows
+        yield from rows if key is None else map(key.show, rows)
 
 
 def read_calls(
@@ -298,7 +339,7 @@ def read_gold(layout: Layout, call_ids: Sequence[str] | None) -> dict[str, str]:
     """Gold attached later, of some calls, or of all with None."""
     if not layout.gold.exists():
         return {}
-    with closing(open_readonly(layout.gold)) as db:
+    with closing(open_settled(layout.gold)) as db:
         if call_ids is None:
             return dict(db.execute("SELECT call_id, gold FROM gold").fetchall())
         return dict(

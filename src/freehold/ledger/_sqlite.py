@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sqlite3
@@ -51,6 +52,20 @@ def open_readonly(path: Path, *, timeout_s: float = 2.0) -> sqlite3.Connection:
     frozen = not os.access(path.parent, os.W_OK) and not (wal.exists() and wal.stat().st_size)
     address = uri(path, mode="ro", immutable="1") if frozen else uri(path, mode="ro")
     return sqlite3.connect(address, uri=True, timeout=timeout_s, isolation_level=None, check_same_thread=False)
+
+
+def open_settled(path: Path, *, timeout_s: float = 2.0) -> sqlite3.Connection:
+    """Open a file with a rollback journal for reading.
+
+    What a killed process left half changed is undone first, which takes a writable opening.
+
+    Raises:
+        sqlite3.Error: it does not exist or cannot be read.
+    """
+    if path.with_name(f"{path.name}-journal").exists():
+        with contextlib.closing(open_writable(path, create=False, timeout_s=timeout_s)) as db:
+            db.execute("SELECT count(*) FROM sqlite_schema")
+    return open_readonly(path, timeout_s=timeout_s)
 
 
 def code_of(error: BaseException) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,16 @@ from freehold.vocabulary import Call, Feedback
 
 from . import feedback
 from ._append import Appended, Appender
+from ._erase import WAIT_S, Erased, Eraser, Whose
+from ._exclusive import alone
+from ._expire import NEVER_US, Expired, Expirer, Rules
 from ._layout import ORPHAN_AFTER_S, REMOVE_AFTER_S, Layout
 from ._manifest import HotEntry, Listing, Manifest
 from ._marks import SUFFIX, peek
 from ._recovery import recover, recover_quietly
 from ._rollup_files import RollupFiles
 from ._rollup_read import RollupQuery, Rollups
-from ._rows import BODIES, GOLD, ID, NAMES, hot_columns, segment_source, to_call
+from ._rows import GOLD, ID, to_call
 from ._seal import Sealer
 from ._snapshot import Filter, Snapshot, read_calls, read_gold, retried
 from ._sqlite import Vanished
@@ -259,24 +262,95 @@ class Ledger:
         May be killed anywhere and run by several processes at once. Files of living writers are left alone.
         `remove_after_s` must be longer than the longest read.
         """
+        if not self._layout.root.exists():
+            return Sealed()
         try:
-            if not self._layout.root.exists():
-                return Sealed()
-            self._manifest.create()
-            lost = recover(self._layout, self._manifest)
-            sealer = Sealer(self._layout, self._manifest)
-            segments = calls = 0
-            for group in sealer.plan():
-                written = sealer.write(group)
-                sealer.install(written)
-                if sealer.publish(written):
-                    segments += 1
-                    calls += sum(entry.rows for entry in group if isinstance(entry, HotEntry))
-            swept = sealer.sweep(after_s=remove_after_s, orphans_after_s=orphans_after_s)
-            self._rollup_files.sweep(self._manifest.known_files())
+            with alone(self._layout):
+                return self._seal(remove_after_s, orphans_after_s)
         except self._failures() as error:
             raise self._unwritable(error) from error
+
+    def _seal(self, remove_after_s: float, orphans_after_s: float) -> Sealed:
+        self._manifest.create()
+        lost = recover(self._layout, self._manifest)
+        sealer = Sealer(self._layout, self._manifest)
+        segments = calls = 0
+        for group in sealer.plan():
+            written = sealer.write(group)
+            sealer.install(written)
+            if sealer.publish(written):
+                segments += 1
+                calls += sum(entry.rows for entry in group if isinstance(entry, HotEntry))
+        swept = sealer.sweep(after_s=remove_after_s, orphans_after_s=orphans_after_s)
+        self._rollup_files.sweep(self._manifest.known_files())
         return Sealed(segments, calls, swept, lost)
+
+    def to_erase(self, whose: Whose) -> list[str]:
+        """Ids of the calls whose content `erase` would erase; changes nothing."""
+        return retried(lambda: Eraser(self._layout, self._manifest, self._engine).find(whose))
+
+    def erase(self, whose: Whose, *, wait_s: float = WAIT_S) -> Erased:
+        """Erase the content of calls for good, and every tag that may say whose they were; numbers stay.
+
+        Covers what was recorded when it began. May be killed anywhere: asked for again, it goes on. Readers that are in
+        the middle of a read start again. It knows nothing of backups, old versions that a bucket keeps, and what the
+        disk itself remembers.
+        """
+        try:
+            self._manifest.create()
+            with alone(self._layout):
+                eraser = Eraser(self._layout, self._manifest, self._engine)
+                begun = eraser.begin(whose)
+                held = eraser.rotate(wait_s)
+                eraser.words(eraser.find(whose))
+                eraser.seal(whose, begun.id)
+                eraser.sweep()
+                self._rollup_files.sweep(self._manifest.known_files(), at_once=True)
+                return eraser.end(whose, begun, held)
+        except self._failures() as error:
+            raise self._unwritable(error) from error
+
+    def expire(self, rules: Rules, now_us: int, *, dry_run: bool = False) -> Expired:
+        """Let content and calls go whose time is over, from sealed segments; hot ones are sealed soon enough.
+
+        May be killed anywhere. A call goes within a day of being due, and its file an hour later. With `dry_run` only
+        says what would go.
+        """
+        segments = contents = calls = 0
+        following: list[int] = []
+        try:
+            if not self._layout.manifest.exists():
+                return Expired()
+            with alone(self._layout) if not dry_run else nullcontext():
+                expirer = Expirer(self._layout, self._manifest, self._engine, rules, now_us)
+                for segment, due in expirer.look(note=not dry_run):
+                    if due.at_us > now_us:
+                        following.append(due.at_us)
+                        continue
+                    segments, contents, calls = segments + 1, contents + due.contents, calls + due.calls
+                    if not dry_run:
+                        expirer.write(segment)
+        except self._failures() as error:
+            raise self._unwritable(error) from error
+        coming = min(following, default=NEVER_US)
+        return Expired(segments, contents, calls, coming if coming < NEVER_US else None)
+
+    def rekey(self) -> int:
+        """Put every file's data key under the master key that is set now; returns how many were under another.
+
+        Files themselves are not touched. Needs the old master key beside the new one in the settings.
+
+        Raises:
+            LedgerUnavailable: a file's key is under a master key that is not there; nothing was changed.
+        """
+        from ._vault import vault_of
+
+        try:
+            if not self._layout.manifest.exists():
+                return 0
+            return self._manifest.rekey(vault_of(self._layout).rewrapped)
+        except self._failures() as error:
+            raise self._unwritable(error) from error
 
     def write_off(self, name: str) -> int | None:
         """Give up a hot file or segment that is missing or damaged, so that the rest can be read again.
@@ -319,18 +393,8 @@ class Ledger:
         return [one for said in feedback.read_feedback(self._layout, None).values() for one in said]
 
     def _find(self, call_id: str) -> Call | None:
-        bodies = ", ".join(BODIES)
         with self._snapshot() as snapshot:
-            row = None
-            for hot in snapshot.hot_connections():
-                if row is None:
-                    sql = f"SELECT {hot_columns(hot)}, {bodies} FROM calls JOIN bodies USING (seq) WHERE id = ?"  # noqa: S608
-                    row = hot.execute(sql, (call_id,)).fetchone()
-            paths = snapshot.segment_paths()
-            if row is None and paths:
-                with closing(self._engine().cursor()) as cursor:
-                    sql = f"SELECT {', '.join(NAMES)}, {bodies} FROM {segment_source('?')} WHERE id = ?"  # noqa: S608
-                    row = cursor.execute(sql, [paths, call_id]).fetchone()
+            row = snapshot.find(call_id)
             if row is None:
                 return None
             return to_call(row, read_gold(self._layout, [call_id]).get(row[ID], row[GOLD]))

@@ -64,6 +64,7 @@ def _examine(layout: Layout, manifest: Manifest, engine: duckdb.DuckDBPyConnecti
         *_hot_files(layout, listing),
         *_segments(layout, listing, engine),
         *_losses(layout, listing),
+        *_erasures(manifest),
         *_backlog(listing),
     ]
 
@@ -197,6 +198,16 @@ def _losses(layout: Layout, listing: Listing) -> Iterator[Finding]:
             "warning",
             f"{dropped} calls were answered and are not in the ledger",
             "raise ledger.queue_calls and queue_bytes, or give it a faster or larger disk; a kill loses what waits",
+        )
+
+
+def _erasures(manifest: Manifest) -> Iterator[Finding]:
+    for name in manifest.column("SELECT id FROM erasures WHERE done_us IS NULL ORDER BY begun_us"):
+        yield Finding(
+            "erasure_unfinished",
+            "error",
+            f"erasure {name} was begun and not finished: some of the content is still there",
+            "ask for the same again: freehold erase --user USER",
         )
 
 

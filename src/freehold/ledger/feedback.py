@@ -20,10 +20,11 @@ from freehold.errors import LedgerUnavailable, NotFound
 from freehold.vocabulary import Call, Feedback
 from freehold.wire.known import dialect
 
+from ._keys import data_key
 from ._layout import Layout, now_us
 from ._manifest import Manifest
 from ._rows import GOLD, hot_columns, to_call
-from ._sqlite import open_readonly, open_writable
+from ._sqlite import open_readonly, open_settled, open_writable
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS gold (call_id TEXT PRIMARY KEY, gold TEXT NOT NULL, at_us INTEGER)",
@@ -84,6 +85,24 @@ def restore(home: Path, given: Iterable[Feedback]) -> int:
     return _write(Layout.of(home), list(given), [])
 
 
+def forget(layout: Layout, call_ids: Sequence[str]) -> None:
+    """Overwrite and remove all that was said of calls, their gold included.
+
+    Raises:
+        sqlite3.Error: the file cannot be written.
+    """
+    if not call_ids or not layout.gold.exists():
+        return
+    with closing(open_writable(layout.gold, create=False, timeout_s=5.0)) as db:
+        db.execute("PRAGMA secure_delete=ON")
+        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        db.execute("BEGIN IMMEDIATE")
+        for table in tables & {"gold", "feedback"}:
+            sql = f"DELETE FROM {table} WHERE call_id IN (SELECT value FROM json_each(?))"  # noqa: S608
+            db.execute(sql, (json.dumps(list(call_ids)),))
+        db.execute("COMMIT")
+
+
 def read_feedback(layout: Layout, call_ids: Sequence[str] | None) -> dict[str, list[Feedback]]:
     """What was said of some calls, or of all with None, oldest first; calls of which nothing was said are left out.
 
@@ -93,7 +112,7 @@ def read_feedback(layout: Layout, call_ids: Sequence[str] | None) -> dict[str, l
     if not layout.gold.exists():
         return {}
     found: dict[str, list[Feedback]] = {}
-    with closing(open_readonly(layout.gold)) as db:
+    with closing(open_settled(layout.gold)) as db:
         if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'feedback'").fetchone():
             return {}
         some = "" if call_ids is None else "WHERE call_id IN (SELECT value FROM json_each(?))"
@@ -155,6 +174,8 @@ def _find(home: Path, layout: Layout, call_id: str) -> _Answered | None:
                 sql = f"SELECT {hot_columns(db)}, request, response FROM calls JOIN bodies USING (seq) WHERE id = ?"  # noqa: S608
                 row = db.execute(sql, (call_id,)).fetchone()
                 if row is not None:
+                    key = data_key(layout, entry.key)
+                    row = row if key is None else key.show(row)
                     return _answered(to_call(row, row[GOLD]), attached=False)
         if not listing.hot and not listing.segments:
             return None
@@ -177,7 +198,7 @@ def _attached(layout: Layout, call_id: str) -> bool:
     """Whether the gold that a call is read with was attached later, rather than imported with it."""
     if not layout.gold.exists():
         return False
-    with closing(open_readonly(layout.gold)) as db:
+    with closing(open_settled(layout.gold)) as db:
         return db.execute("SELECT 1 FROM gold WHERE call_id = ?", (call_id,)).fetchone() is not None
 
 

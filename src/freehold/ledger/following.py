@@ -17,6 +17,7 @@ import msgspec
 
 from freehold.vocabulary import Call
 
+from ._keys import data_key
 from ._layout import Layout
 from ._manifest import FileEntry, Manifest
 from ._rows import BODIES, GOLD, hot_columns, to_call
@@ -96,7 +97,12 @@ def _rows(layout: Layout, file: FileEntry, cursor: Cursor, most: int) -> Iterato
                     " WHERE seq > ? AND started_at_us >= ? ORDER BY seq LIMIT ?"
                 )
                 found = db.execute(sql, (after, cursor.since_us, most)).fetchall()
-            return [(one[-1], to_call(one, one[GOLD])) for one in found]
+            key = data_key(layout, file.key)
+            return [
+                (seq, to_call(row if key is None else key.show(row), row[GOLD]))
+                for *columns, seq in found
+                if (row := tuple(columns))
+            ]
 
         found = retried(read)
         last = len(found) < most

@@ -29,6 +29,7 @@ from freehold.settings import LedgerSettings
 from freehold.vocabulary import Call
 
 from ._hot import HotFile, finish
+from ._keys import new_key
 from ._layout import ROTATE_BYTES, Layout, now_us
 from ._manifest import Manifest
 from ._marks import Mark
@@ -79,13 +80,17 @@ class LedgerWriter:
         home: the folder of this Freehold (`FREEHOLD_HOME`).
         settings: when to rotate, how many calls may wait, how careful a commit is.
 
+    Raises:
+        ConfigurationError, MissingPrerequisite: bodies are to be encrypted, and the key cannot be had.
+
     Starts whatever the state of the disk: in trouble it keeps calls in memory up to the queue's bound, drops and
     counts the rest, says so in `health()`, and recovers by itself. Safe to call from any thread; not across a fork.
     """
 
     def __init__(self, home: Path, settings: LedgerSettings | None = None) -> None:
         self._settings = settings or LedgerSettings()
-        self._layout = Layout.of(home)
+        self._layout = Layout.of(home, self._settings)
+        new_key(self._layout)  # a key that is missing is said now, and not when there are calls to be kept
         self._manifest = Manifest(self._layout, timeout_s=0.5)
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
         self.name = f"{stamp}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -101,6 +106,7 @@ class LedgerWriter:
         self._mark = Mark(self._layout.marks, self.name)
         self._hot: HotFile | None = None
         self._hot_opened = 0.0
+        self._rotation = 0
         self._files = 0
         self._failures = 0
         self._unfinished: deque[tuple[str, int]] = deque()
@@ -252,6 +258,7 @@ class LedgerWriter:
 
     def _commit(self) -> None:
         if self._hot is None:
+            self._rotation = self._asked_to_rotate()
             self._hot = self._open_hot()
             self._hot_opened = time.monotonic()
         self._hot.write(self._batch, self._batch_bytes)
@@ -287,9 +294,10 @@ class LedgerWriter:
         self._manifest.create()
         self._files += 1
         name = f"{self.name}-{self._files}.db"
-        hot = HotFile(self._layout.hot / name, self._settings.synchronous)
+        wrapped, key = new_key(self._layout)
+        hot = HotFile(self._layout.hot / name, self._settings.synchronous, key)
         try:
-            self._manifest.add_hot(name, self.name)
+            self._manifest.add_hot(name, self.name, wrapped)
         except BaseException:
             hot.close()
             for suffix in ("", "-wal", "-shm"):
@@ -299,11 +307,21 @@ class LedgerWriter:
 
     def _rotate_if_due(self) -> None:
         hot = self._hot
-        if hot is None or not hot.rows:
+        if hot is None:
+            return
+        asked = self._asked_to_rotate() != self._rotation
+        if not (hot.rows or asked):
             return
         aged = time.monotonic() - self._hot_opened >= self._settings.rotate_s
-        if aged or hot.rows >= self._settings.rotate_rows or hot.size >= ROTATE_BYTES:
+        if asked or aged or hot.rows >= self._settings.rotate_rows or hot.size >= ROTATE_BYTES:
             self._let_go()
+
+    def _asked_to_rotate(self) -> int:
+        """What changes when somebody wants hot files closed, to seal what stands in them."""
+        try:
+            return self._layout.rotate.stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def _let_go(self) -> None:
         if self._hot is not None:

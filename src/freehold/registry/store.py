@@ -8,6 +8,7 @@ from ._decisions import Decision
 from ._evidence_book import EvidenceBook
 from ._key_book import KeyBook
 from ._pause_book import PauseBook
+from ._privacy_book import PrivacyBook
 from ._rows import DecisionRecord, Pause, StudentRecord
 from ._stage_book import StageBook
 from ._stages import SERVING, Held, StageRecord
@@ -29,12 +30,12 @@ __all__ = [
 ]
 
 
-class Registry(TaskBook, EvidenceBook, StageBook, PauseBook, KeyBook):
+class Registry(TaskBook, EvidenceBook, StageBook, PauseBook, KeyBook, PrivacyBook):
     """Who exists and who allowed it, in one home.
 
     Safe for several processes and threads at once. Whatever changes a route publishes the route table before the method
     returns; what a crash left unpublished is published when the registry is next opened. Every change is in the audit
-    log. A task is named by its id or its name wherever a method takes `task`. Its methods are in five parts, by what
+    log. A task is named by its id or its name wherever a method takes `task`. Its methods are in six parts, by what
     they are about; opening, publishing and the audit log are in `_opened`.
 
     Args:

@@ -16,7 +16,7 @@ from freehold.gateway.callers.spending import spending
 from freehold.registry import keys
 from freehold.settings import Settings
 
-from . import pausing, radar
+from . import pausing, radar, retaining
 from .home import Home
 from .standing import standings
 
@@ -49,7 +49,7 @@ def examine() -> list[Ailment]:
         return [Ailment(error.error_code, "error", error.message, error.hint)]
     with home:
         found = [*_providers(home.settings), *_telemetry(home.settings)]
-        for look in (_ledger, _registry, _keys, _retirements, _gateways):
+        for look in (_ledger, _retention, _registry, _keys, _retirements, _gateways):
             try:
                 found += look(home)
             except FreeholdError as error:
@@ -88,6 +88,17 @@ def _unusable(home: Home, error: FreeholdError) -> Ailment:
 
 def _ledger(home: Home) -> list[Ailment]:
     return [Ailment(f.code, f.severity, f.message, f.remedy) for f in home.ledger.doctor()]
+
+
+def _retention(home: Home) -> list[Ailment]:
+    """What the settings no longer keep and is still there, and words in them that mean nothing here."""
+    if not home.settings.lets_go:
+        return []
+    due = retaining.expire(home, dry_run=True)
+    if not due.segments:
+        return []
+    what = f"by the settings of retention, {due.contents:,} calls should have lost their content, {due.calls:,} be gone"
+    return [Ailment("retention_due", "warning", what, "keep freehold up running, or: freehold expire")]
 
 
 def _telemetry(settings: Settings) -> list[Ailment]:

@@ -20,6 +20,7 @@ from freehold.errors import FreeholdError, MissingPrerequisite
 from ._beside import Beside, ended
 
 EVERY_S = 60.0
+EXPIRE_EVERY_S = 900.0
 LOOK_S = 2.0
 _TRACING = "freehold.services.tracing"
 _AGAIN_S = 10.0
@@ -39,6 +40,7 @@ def main(home: Path, every_s: float = EVERY_S, look_s: float = LOOK_S) -> None:
     sys.stdout.flush()
     spans = _Spans(home, began_us)
     again_at = time.monotonic() + every_s
+    expire_at = time.monotonic() + min(every_s, EXPIRE_EVERY_S)
     while not ended(min(look_s, every_s)):
         now = _stamp(home)
         due = time.monotonic() >= again_at
@@ -50,6 +52,10 @@ def main(home: Path, every_s: float = EVERY_S, look_s: float = LOOK_S) -> None:
             again_at = time.monotonic() + every_s
             if len(list((home / "ledger" / "hot").glob("*.db"))) > 1:  # beside the one that is being written
                 _child(home, "seal")
+        if time.monotonic() >= expire_at:
+            expire_at = time.monotonic() + EXPIRE_EVERY_S
+            if _lets_go(home):
+                _child(home, "expire")
         spans.look()
     spans.end()
 
@@ -93,7 +99,7 @@ class _Spans:
 def once(home: Path, work: str) -> bool:
     """Do one piece of work; False where it failed: that is said on stderr, and tried again in the next round."""
     try:
-        _publish(home) if work == "publish" else _seal(home)
+        _WORK[work](home)
     except FreeholdError as error:
         sys.stderr.write(f"freehold: could not {work}: {error.message}\n")
         return False
@@ -129,6 +135,25 @@ def _seal(home: Path) -> None:
     from freehold.ledger import Ledger
 
     Ledger(home).seal()
+
+
+def _expire(home: Path) -> None:
+    from . import retaining
+    from .home import Home
+
+    with Home(settings_module.load(_environ(home))) as opened:
+        retaining.expire(opened)
+
+
+def _lets_go(home: Path) -> bool:
+    """Whether the settings let anything go; where they cannot be read, whoever publishes says so."""
+    try:
+        return bool(settings_module.load(_environ(home)).settings.lets_go)
+    except FreeholdError:
+        return False
+
+
+_WORK = {"publish": _publish, "seal": _seal, "expire": _expire}
 
 
 def _child(home: Path, work: str) -> bool:

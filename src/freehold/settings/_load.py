@@ -119,10 +119,17 @@ def _choices(parts: list[str]) -> list[str]:
 
 
 def _check_names_of_keys(settings: Settings) -> None:
-    named = {f"providers.{name}.api_key_env": one.api_key_env for name, one in settings.providers.items()}
-    for setting, value in {**named, "telemetry.otlp_headers_env": settings.telemetry.otlp_headers_env}.items():
+    named = {
+        f"providers.{name}.api_key_env": (one.api_key_env, f"{name.upper()}_API_KEY")
+        for name, one in settings.providers.items()
+    }
+    others = {
+        "telemetry.otlp_headers_env": (settings.telemetry.otlp_headers_env, "OTLP_HEADERS"),
+        "ledger.encryption_key_env": (settings.ledger.encryption_key_env, "LEDGER_KEY"),
+        "ledger.encryption_previous_key_env": (settings.ledger.encryption_previous_key_env, "LEDGER_KEY_BEFORE"),
+    }
+    for setting, (value, variable) in {**named, **others}.items():
         if value and not _VARIABLE.fullmatch(value):
-            variable = f"{setting.split('.')[1].upper()}_API_KEY" if setting in named else "OTLP_HEADERS"
             raise ConfigurationError(
                 f"{setting} must name an environment variable; what it holds is no such name and is "
                 "not shown here, since it may be the key itself",

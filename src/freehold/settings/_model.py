@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from freehold.vocabulary import Against, DataClass
+from freehold.vocabulary import Against, DataClass, Outcome
 
 Probability = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 """A risk or a confidence: neither never nor always can be promised."""
@@ -20,6 +20,7 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 Patience = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 """Seconds that may be none at all."""
+Days = Annotated[float, msgspec.Meta(ge=0, le=36_500)]
 Weight = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
 Amount = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 Rate = Annotated[float, msgspec.Meta(gt=-1, le=10)]
@@ -123,7 +124,8 @@ class GatewaySettings(_Table, frozen=True):
 class LedgerSettings(_Table, frozen=True):
     """The record of calls: when a hot file is closed, how many calls may wait for the disk, how careful a commit is.
 
-    `segments` says where sealed segments go: "" for the home, or `s3://bucket/prefix`. Credentials are no settings.
+    `segments` says where sealed segments go: "" for the home, or `s3://bucket/prefix`. Credentials and keys are no
+    settings: what is named is where they are found. Bodies are encrypted where an `encryption_key` is named.
     """
 
     rotate_rows: Count = 50_000
@@ -137,6 +139,31 @@ class LedgerSettings(_Table, frozen=True):
     segments_region: str = ""
     segments_cache_bytes: Count = 8 * 1024 * 1024 * 1024
     segments_timeout_s: Seconds = 60.0
+    encryption_key_env: str = ""
+    encryption_key_file: str = ""
+    encryption_previous_key_env: str = ""
+    encryption_previous_key_file: str = ""
+
+
+class KeptSettings(_Table, frozen=True):
+    """How long calls are kept, in days from their start: what was asked and answered, and the calls themselves.
+
+    None: as the next more general rule says. 0: for good.
+    """
+
+    bodies_days: Days | None = None
+    calls_days: Days | None = None
+
+
+class RetentionSettings(KeptSettings, frozen=True):
+    """How long calls are kept where their task says nothing: by data class, then by outcome, then all of them.
+
+    With `keep_gold`, calls that have gold are kept whole for good.
+    """
+
+    keep_gold: bool = False
+    data_classes: dict[DataClass, KeptSettings] = {}
+    outcomes: dict[Outcome, KeptSettings] = {}
 
 
 class TaskSettings(_Table, frozen=True):
@@ -161,6 +188,7 @@ class TaskSettings(_Table, frozen=True):
     idle_timeout_s: Seconds | None = None
     total_timeout_s: Seconds | None = None
     hedge: bool | None = None
+    retention: KeptSettings = KeptSettings()
 
 
 class WorkloadSettings(_Table, frozen=True):
@@ -248,9 +276,17 @@ class Settings(_Table, frozen=True):
     models: dict[str, ModelSettings] = {}
     gateway: GatewaySettings = GatewaySettings()
     ledger: LedgerSettings = LedgerSettings()
+    retention: RetentionSettings = RetentionSettings()
     tasks: dict[str, TaskSettings] = {}
     workload: WorkloadSettings = WorkloadSettings()
     certificate: CertificateSettings = CertificateSettings()
     economics: EconomicsSettings = EconomicsSettings()
     prices: dict[str, PriceSettings] = {}
     telemetry: TelemetrySettings = TelemetrySettings()
+
+    @property
+    def lets_go(self) -> bool:
+        """Whether any call, or its content, is kept for a time only."""
+        kept = [self.retention, *self.retention.data_classes.values(), *self.retention.outcomes.values()]
+        kept += [task.retention for task in self.tasks.values()]
+        return any(one.bodies_days or one.calls_days for one in kept)

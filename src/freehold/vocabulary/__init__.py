@@ -2,9 +2,11 @@
 
 from .call import (
     BATCH_TIER,
+    CONTENT_TAG,
     COUNTS,
     DATA_CLASS_TAG,
     END_USER_TAG,
+    ERASURE_TAG,
     FEATURE_TAG,
     PARENT_TAG,
     PROMPT_TAG,
@@ -14,6 +16,7 @@ from .call import (
     TRACE_TAG,
     UNTIMED_TAG,
     Call,
+    Content,
     Leg,
     Outcome,
     Owner,
@@ -32,9 +35,11 @@ from .verdict import Flip, Option, Verdict, VerdictWord
 
 __all__ = [
     "BATCH_TIER",
+    "CONTENT_TAG",
     "COUNTS",
     "DATA_CLASS_TAG",
     "END_USER_TAG",
+    "ERASURE_TAG",
     "FEATURE_TAG",
     "NANO_USD",
     "NARROW_KINDS",
@@ -52,6 +57,7 @@ __all__ = [
     "Budget",
     "Call",
     "Certificate",
+    "Content",
     "Contract",
     "DataClass",
     "Example",

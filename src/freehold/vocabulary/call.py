@@ -53,6 +53,15 @@ DATA_CLASS_TAG = "data_class"
 BATCH_TIER = "batch"
 """The service tier of a call that was handed in with a batch and answered later."""
 
+CONTENT_TAG = "content_gone"
+"""The tag of a call whose content is gone: `expired` by retention, or `erased`."""
+
+ERASURE_TAG = "erasure"
+"""The tag of a call whose content was erased: the erasure's name in the audit log."""
+
+Content = Literal["expired", "erased"]
+"""Why the content of a call is gone."""
+
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Token counts of one answer, and the terms that they are priced on.
