@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.support.ledger_calls import make_call
 from tests.support.ledger_crash import Nursery
+from tests.support.object_store import ObjectStore
 
 from freehold.ledger import Ledger
 from freehold.ledger._marks import SUFFIX
@@ -63,9 +64,13 @@ def test_every_answered_call_is_kept_or_counted(children: Nursery, tmp_path: Pat
     assert [str(losses.dropped) in finding.message for finding in dropped] == ([True] if losses.dropped else [])
 
 
-@pytest.mark.fault("host", "SIGKILL at every logging step")
+@pytest.mark.fault("host", "SIGKILL at every step of sealing, retention and erasure")
 @pytest.mark.parametrize("step", ["write", "install", "publish", "half a sweep", "sweep"])
-def test_a_sealer_may_die_after_any_step(children: Nursery, tmp_path: Path, step: str) -> None:
+@pytest.mark.parametrize("place", ["home", "objects"])
+def test_a_sealer_may_die_after_any_step(
+    children: Nursery, objects: ObjectStore, tmp_path: Path, step: str, place: str
+) -> None:
+    bucket = objects.home(tmp_path) if place == "objects" else ""
     ledger = Ledger(tmp_path)
     for first in range(0, 40, 10):
         ledger.append(make_call(n) for n in range(first, first + 10))
@@ -78,7 +83,12 @@ def test_a_sealer_may_die_after_any_step(children: Nursery, tmp_path: Path, step
     ledger.seal(remove_after_s=0, orphans_after_s=0)
     assert list(ledger.calls()) == expected
     listed = {segment.name for segment in ledger._manifest.listing().segments}
-    assert {path.name for path in (tmp_path / "ledger/segments").iterdir()} == listed
+    if bucket:
+        (tmp_path / "ledger/cache/listed").unlink(missing_ok=True)
+        ledger.seal(remove_after_s=0, orphans_after_s=-5)  # the store's clock counts whole seconds
+        assert {name.removeprefix("here/") for name in objects.objects(bucket)} == listed
+    else:
+        assert {path.name for path in (tmp_path / "ledger/segments").iterdir()} == listed
     assert not list((tmp_path / "ledger/hot").iterdir())
 
 

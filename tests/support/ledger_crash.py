@@ -110,11 +110,35 @@ def write_and_die(home: str, numbers: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def write_and_lose_power(home: str, count: str) -> None:
+    """Write calls and note how much of the journal is synced; write as many again, one at a time, and die."""
+    from tests.support.ledger_calls import make_call
+
+    from freehold.ledger.writer import LedgerWriter
+    from freehold.settings import LedgerSettings
+
+    writer = LedgerWriter(Path(home), LedgerSettings(synchronous="FULL"))
+    for n in range(2 * int(count)):
+        writer.mark()
+        writer.offer(make_call(n))
+        if n + 1 == int(count):
+            assert writer.flush()
+            (journal,) = (Path(home) / "ledger/hot").glob("*-wal")
+            (Path(home) / "synced").write_text(str(journal.stat().st_size))
+        elif n >= int(count) and n % 5 == 0:
+            assert writer.flush()
+    assert writer.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def seal_until(home: str, step: str) -> None:
     """Seal as `Ledger.seal` does, and die after a step."""
+    from tests.support.object_store import CREDENTIALS
+
     from freehold.ledger import Ledger
     from freehold.ledger._seal import Sealer
 
+    os.environ.update(CREDENTIALS)
     ledger = Ledger(Path(home))
 
     def after(name: str) -> None:
@@ -251,6 +275,7 @@ _ROLES = (
     answer_until_a_write_kills,
     write_and_die,
     seal_until,
+    write_and_lose_power,
     erase_until,
     expire_until,
     seal_for_ever,
