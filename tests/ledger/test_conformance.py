@@ -202,3 +202,20 @@ def test_full_commits_read_alike(tmp_path: Path) -> None:
         for n in range(N):
             writer.offer(make_call(n))
     assert list(Ledger(tmp_path).calls()) == [make_call(n) for n in range(N)]
+
+
+def test_views_tell_tags_attempts_and_rollups(ledger: Ledger) -> None:
+    assert ledger.query("SELECT team, count(*) FROM calls GROUP BY 1 ORDER BY 2").rows == (("a", 9), (None, N - 9))
+    ((attempts, owned),) = ledger.query("SELECT count(*), count(*) FILTER (purpose = 'audit') FROM attempts").rows
+    assert (attempts, owned) == (N, 9)
+    for name, measure, total in (("calls", "calls", N), ("attempts", "attempts", N), ("users", "attempts", N)):
+        assert ledger.query(f"SELECT sum({measure})::INT FROM rollup_{name}").rows == ((total,),)
+    assert ledger.query("SELECT sum(n)::INT FROM rollup_latency WHERE phase = 'total' AND ms > 1").rows == ((N,),)
+    some = ledger.query("SELECT id FROM calls", max_rows=7)
+    assert (len(some.rows), some.truncated) == (7, True)
+    assert not ledger.query("SELECT id FROM calls", max_rows=N).truncated
+
+
+def test_a_query_that_takes_too_long_is_ended(ledger: Ledger) -> None:
+    with pytest.raises(UsageError, match="longer"):
+        ledger.query("SELECT sum(a.range % (b.range + 1)) FROM range(10000000000) a, range(1000) b", timeout_s=0.3)

@@ -106,11 +106,12 @@ def _bucket_of(ms: str) -> str:
 
 def rows_sql(source: str) -> str:
     """Calls as the other queries want them."""
-    tagged = ", ".join(
-        f"CASE WHEN tags = '{{}}' THEN '' ELSE coalesce(tags ->> '$.\"{tag}\"', '') END AS {name}"
-        for name, tag in (("team", TEAM_TAG), ("feature", FEATURE_TAG), ("end_user", END_USER_TAG))
-    )
-    return f"SELECT {', '.join(SOURCE_COLUMNS)}, {tagged} FROM {source}"  # noqa: S608
+    names = {"team": TEAM_TAG, "feature": FEATURE_TAG, "end_user": END_USER_TAG}
+    paths = ", ".join(f"'$.\"{tag}\"'" for tag in names.values())
+    tags = f"CASE WHEN tags <> '{{}}' THEN json_extract_string(tags, [{paths}]) END AS told"  # parsed once
+    tagged = ", ".join(f"coalesce(told[{n}], '') AS {name}" for n, name in enumerate(names, 1))
+    columns = ", ".join(SOURCE_COLUMNS)
+    return f"SELECT {columns}, {tagged} FROM (SELECT {columns}, {tags} FROM {source})"  # noqa: S608
 
 
 def table_sql(name: str, rows: str) -> str:

@@ -30,7 +30,7 @@ from ._rows import GOLD, ID, to_call
 from ._seal import Sealer
 from ._snapshot import Filter, Snapshot, read_calls, read_gold, retried
 from ._sqlite import Vanished
-from ._views import prepare_views
+from ._views import Sources, prepare_views
 from .doctor import Finding, examine
 
 if TYPE_CHECKING:
@@ -38,10 +38,11 @@ if TYPE_CHECKING:
 
 
 class QueryResult(msgspec.Struct, frozen=True):
-    """Rows of a query with the names of their columns."""
+    """Rows of a query with the names of their columns; `truncated`: there were more rows than were asked for."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
+    truncated: bool = False
 
 
 class Sealed(msgspec.Struct, frozen=True):
@@ -159,34 +160,58 @@ class Ledger:
 
         return retried(read)
 
-    def query(self, sql: str, parameters: Iterable[Any] = ()) -> QueryResult:
-        """Run a read-only SQL query (DuckDB's dialect) over the views `calls` and `feedback`, without bodies.
+    def query(
+        self,
+        sql: str,
+        parameters: Iterable[Any] = (),
+        *,
+        max_rows: int | None = None,
+        timeout_s: float | None = None,
+        memory_mb: int = 1500,
+    ) -> QueryResult:
+        """Run a read-only SQL query (DuckDB's dialect) over some views, without bodies; it sees nothing else.
 
-        Columns of `calls`, one row per call: `id`, `started_at` (timestamp, UTC), `started_at_us`, `latency_ms`,
-        `ttft_ms`, `provider`, `model`, `outcome`, `status`, `owner`, `input_tokens`, `cache_read_tokens`,
-        `cache_write_tokens`, `output_tokens`, `reasoning_tokens`, `usage_estimated`, `streamed`, `dialect`, `task`,
-        `template`, `gold`, `source`, `error`, `tags` and `legs` (JSON), `key` (the name of the caller's virtual key),
-        `reason` (`vocabulary.reasons`), and the other counts of `vocabulary.Usage` and its `service_tier` by their
-        names there. Columns of `feedback`, one row per thing that was said: `id` (the call's),
-        `kind`, `name`, `score`, `text`, `given_by`, `via`, `said_at`. The query sees nothing else:
-        no files, no network.
+        `calls` has one row per call: the columns of `ledger._rows.COLUMNS`, among them `id`, `started_at_us`,
+        `latency_ms`, `ttft_ms`, `provider`, `model`, `outcome`, `status`, `owner`, `task`, `template`, `source`,
+        `error`, `key`, `reason`, the token counts (NULL: unknown), `tags` and `legs` (JSON); besides `started_at`
+        (timestamp, UTC), `gold`, and what tags say: `end_user`, `team`, `feature`, `session`, `trace`, `span`,
+        `parent`, `prompt` and `stated_cost_usd`. `attempts` has one row per request to a model, `feedback` one per
+        thing that was said (`id`, `kind`, `name`, `score`, `text`, `given_by`, `via`, `said_at`). `rollup_calls`,
+        `rollup_attempts`, `rollup_latency` and `rollup_users` are the tables of `rollup`, unsummed.
+
+        At most `max_rows` rows come back (`truncated` says that there were more). The engine takes `memory_mb` and
+        spills what does not fit to disk. Ctrl-C ends a query too.
 
         Raises:
-            UsageError: the query is wrong.
+            UsageError: the query is wrong, or took longer than `timeout_s`.
         """
         import duckdb
 
         values = list(parameters)
+        config = self._config() | {"memory_limit": f"{memory_mb}MB"}
+        sources = Sources(lambda: read_gold(self._layout, None), self._said, self._rollup_files)
 
         def read() -> QueryResult:
-            with self._snapshot() as snapshot, closing(duckdb.connect(":memory:", config=self._config())) as engine:
-                prepare_views(engine, snapshot, read_gold(self._layout, None), self._said())
+            with self._snapshot() as snapshot, closing(duckdb.connect(":memory:", config=config)) as engine:
+                prepare_views(engine, snapshot, sources, sql)
+                watch = threading.Timer(timeout_s or 0, engine.interrupt)
+                watch.daemon = True
+                if timeout_s is not None:
+                    watch.start()
                 try:
                     found = engine.execute(sql, values)
-                    rows = found.fetchall()
+                    rows = found.fetchall() if max_rows is None else found.fetchmany(max_rows + 1)
+                except duckdb.InterruptException:
+                    raise UsageError(
+                        f"the query took longer than {timeout_s:g} s", hint="ask the rollups, or for less time"
+                    ) from None
                 except (duckdb.ProgrammingError, duckdb.DataError, duckdb.PermissionException) as error:
                     raise UsageError(f"the query is refused: {str(error).splitlines()[0]}") from error
-                return QueryResult(tuple(c[0] for c in found.description or ()), tuple(rows))
+                finally:
+                    watch.cancel()
+                columns = tuple(c[0] for c in found.description or ())
+                truncated = max_rows is not None and len(rows) > max_rows
+                return QueryResult(columns, tuple(rows[:max_rows]), truncated)
 
         return retried(read)
 

@@ -2,57 +2,122 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from freehold.vocabulary import Feedback
+from freehold.vocabulary import (
+    END_USER_TAG,
+    FEATURE_TAG,
+    PARENT_TAG,
+    PROMPT_TAG,
+    SESSION_TAG,
+    SPAN_TAG,
+    TEAM_TAG,
+    TRACE_TAG,
+    Feedback,
+)
 
+from ._arrow import ArrowRows
+from ._rollup_files import RollupFiles
+from ._rollups import TABLES, attempts_sql, latency_of, rows_sql, table_sql
 from ._rows import COLUMNS, NAMES, hot_columns, segment_source
 from ._snapshot import Snapshot
 
 if TYPE_CHECKING:
     import duckdb
 
-_CHUNK = 2048
+_CHUNK = 1024
 _PLAIN = [name for name in NAMES if name != "gold"]
+_TAGS = {
+    "end_user": END_USER_TAG,
+    "team": TEAM_TAG,
+    "feature": FEATURE_TAG,
+    "session": SESSION_TAG,
+    "span": SPAN_TAG,
+    "parent": PARENT_TAG,
+    "prompt": PROMPT_TAG,
+}
+_STATED_COST = "stated_cost_usd"
 
 
-def prepare_views(
-    engine: duckdb.DuckDBPyConnection, snapshot: Snapshot, gold: dict[str, str], said: Sequence[Feedback]
-) -> None:
-    """Make the views `calls` and `feedback`, then close every door of the engine: no files but the segments'."""
-    _prepare_calls(engine, snapshot, gold)
-    _prepare_feedback(engine, said)
+def prepare_views(engine: duckdb.DuckDBPyConnection, snapshot: Snapshot, sources: Sources, sql: str) -> None:
+    """Make the views that a query names, then close every door of the engine: no files but those of the views."""
+    named = {word.lower() for word in re.findall(r"\w+", sql)}
+    rolled = [name for name in TABLES if f"rollup_{name}" in named]
+    paths: list[str] = []
+    if rolled or not named.isdisjoint(("calls", "attempts")):
+        _load_hot(engine, snapshot)
+    if not named.isdisjoint(("calls", "attempts")):
+        paths += _prepare_calls(engine, snapshot, sources.gold())
+    if "attempts" in named:
+        every = f"({rows_sql('every_call')})"
+        engine.execute(f"CREATE VIEW attempts AS {attempts_sql(every)}")
+    if rolled:
+        folders = sources.rollups.ensure(snapshot, snapshot.listing.segments)
+        for name in rolled:
+            paths += _prepare_rollup(engine, name, [str(folder / f"{name}.parquet") for folder in folders])
+    if "feedback" in named:
+        _prepare_feedback(engine, sources.said())
+    if paths:
+        engine.execute(f"SET allowed_paths = {_listed(paths)}")
     for setting in ("enable_external_access = false", "lock_configuration = true"):
         engine.execute(f"SET {setting}")
 
 
-def _prepare_calls(engine: duckdb.DuckDBPyConnection, snapshot: Snapshot, gold: dict[str, str]) -> None:
-    engine.execute(f"CREATE TABLE hot_calls ({', '.join(f'{name} {kind}' for name, _, kind in COLUMNS)})")
-    values = ", ".join(f"unnest(?::{kind}[])" for _, _, kind in COLUMNS)
+class Sources(NamedTuple):
+    """Where views get what stands in no segment; asked only where a query names the view."""
+
+    gold: Callable[[], dict[str, str]]
+    said: Callable[[], Sequence[Feedback]]
+    rollups: RollupFiles
+
+
+def _load_hot(engine: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+    columns = [(name, kind) for name, _, kind in COLUMNS]
+    engine.execute(f"CREATE TABLE hot_calls ({', '.join(f'{name} {kind}' for name, kind in columns)})")
     for hot in snapshot.hot_connections():
         cursor = hot.execute(f"SELECT {hot_columns(hot)} FROM calls")  # noqa: S608
-        while rows := cursor.fetchmany(_CHUNK):
-            engine.execute(f"INSERT INTO hot_calls SELECT {values}", [list(c) for c in zip(*rows, strict=True)])
-    engine.execute("CREATE TABLE attached_gold (id VARCHAR, gold VARCHAR)")
-    if gold:
-        engine.execute(
-            "INSERT INTO attached_gold SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[])",
-            [list(gold), list(gold.values())],
-        )
+        engine.register("arriving", ArrowRows(columns, iter(lambda some=cursor: some.fetchmany(_CHUNK), [])))
+        engine.execute("INSERT INTO hot_calls FROM arriving")
+        engine.unregister("arriving")
+
+
+def _prepare_calls(engine: duckdb.DuckDBPyConnection, snapshot: Snapshot, gold: dict[str, str]) -> list[str]:
     paths = snapshot.segment_paths()
     snapshot.check_segments(snapshot.listing.segments)
     sealed = ""
     if paths:
-        quoted = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-        sealed = f" UNION ALL SELECT {', '.join(NAMES)} FROM {segment_source(f'[{quoted}]')}"  # noqa: S608
-        engine.execute(f"SET allowed_paths = [{quoted}]")
-    columns = ", ".join(f"c.{name}" for name in _PLAIN)
+        sealed = f" UNION ALL SELECT {', '.join(NAMES)} FROM {segment_source(_listed(paths))}"  # noqa: S608
+    engine.execute(f"CREATE VIEW every_call AS SELECT {', '.join(NAMES)} FROM hot_calls{sealed}")  # noqa: S608
+    value = "gold"
+    if gold:
+        engine.execute(
+            "CREATE TABLE attached_gold AS SELECT unnest(?::VARCHAR[]) AS id, unnest(?::VARCHAR[]) AS gold",
+            [list(gold), list(gold.values())],
+        )
+        # As a subquery it costs nothing where nobody asks for the gold; a join would read every id.
+        value = "coalesce((SELECT any_value(g.gold) FROM attached_gold g WHERE g.id = c.id), c.gold)"
+    tags = [f"tags ->> '$.\"{tag}\"' AS {name}" for name, tag in _TAGS.items()]
+    tags.append(f"split_part(tags ->> '$.{TRACE_TAG}', '-', 2) AS trace")
+    tags.append(f"TRY_CAST(tags ->> '$.{_STATED_COST}' AS DECIMAL(38, 12)) AS {_STATED_COST}")
     engine.execute(
-        f"CREATE VIEW calls AS SELECT make_timestamp(c.started_at_us) AS started_at, {columns},"  # noqa: S608
-        " coalesce(g.gold, c.gold) AS gold"
-        f" FROM (SELECT {', '.join(NAMES)} FROM hot_calls{sealed}) c LEFT JOIN attached_gold g USING (id)"
+        f"CREATE VIEW calls AS SELECT make_timestamp(started_at_us) AS started_at, {', '.join(_PLAIN)},"  # noqa: S608
+        f" {value} AS gold, {', '.join(tags)} FROM every_call c"
     )
+    return paths
+
+
+def _prepare_rollup(engine: duckdb.DuckDBPyConnection, name: str, paths: list[str]) -> list[str]:
+    live = table_sql(name, f"({rows_sql('hot_calls')})")
+    sealed = f"SELECT * FROM read_parquet({_listed(paths)}, union_by_name = true) UNION ALL BY NAME " if paths else ""  # noqa: S608
+    value = f", {latency_of('bucket')} AS ms" if name == "latency" else ""
+    engine.execute(f"CREATE VIEW rollup_{name} AS SELECT *{value} FROM ({sealed}({live}))")  # noqa: S608
+    return paths
+
+
+def _listed(paths: Sequence[str]) -> str:
+    return "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in paths) + "]"
 
 
 def _prepare_feedback(engine: duckdb.DuckDBPyConnection, said: Sequence[Feedback]) -> None:
