@@ -123,7 +123,8 @@ def test_two_sealers_leave_one_segment(tmp_path: Path) -> None:
     assert ledger.count() == 40
 
 
-def test_small_segments_are_merged_and_answers_stay(tmp_path: Path) -> None:
+def test_small_segments_are_merged_and_answers_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("freehold.ledger._compact.OLD_AFTER_US", 2**62)
     ledger = Ledger(tmp_path)
     folder = tmp_path / "ledger/segments"
     for first in range(0, 160, 10):

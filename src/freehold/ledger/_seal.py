@@ -22,8 +22,9 @@ from typing import NamedTuple, NoReturn
 
 from freehold.errors import LedgerUnavailable
 
+from ._compact import merges
 from ._keys import data_key, new_key
-from ._layout import ORPHAN_AFTER_S, REMOVE_AFTER_S, ROTATE_BYTES, Layout
+from ._layout import ORPHAN_AFTER_S, REMOVE_AFTER_S, ROTATE_BYTES, Layout, now_us
 from ._manifest import HotEntry, Listing, Manifest, Noting, SegmentEntry
 from ._parquet import read_dictionary, read_rows, write_rows
 from ._places import HERE, place_at, place_for_new
@@ -31,9 +32,6 @@ from ._rows import Row
 from ._snapshot import Filter, Snapshot
 
 _TARGET_ROWS = 50_000
-_SMALL_ROWS = 10_000
-_SMALL_BYTES = 8 * 1024 * 1024
-_MERGE_FROM = 16
 _UNPACKED = 8  # bytes of calls in a byte of a segment, nearly
 _BESIDE = ("", "-wal", "-shm")
 
@@ -59,17 +57,10 @@ class Sealer:
         self._manifest = manifest
 
     def plan(self) -> list[tuple[Entry, ...]]:
-        """Files grouped so that a group makes one segment of a good size: hot ones, and segments that are too small.
-
-        Small segments wait until there are enough of them, so that a call is rewritten a few times in its life and no
-        more.
-        """
+        """Files grouped so that each group makes one segment: closed hot ones, and segments that are too small."""
         listing = self._manifest.listing()
-        small = [segment for segment in listing.segments if segment.rows < _SMALL_ROWS and segment.size < _SMALL_BYTES]
         groups = _grouped([entry for entry in listing.hot if entry.closed], ROTATE_BYTES)
-        if len(small) >= _MERGE_FROM:
-            groups += [group for group in _grouped(small, _SMALL_BYTES) if len(group) > 1]
-        return groups
+        return [*groups, *merges(listing.segments, now_us())]
 
     def write(self, group: Sequence[Entry], edit: Edit | None = None) -> Written:
         """Write a segment beside the others, under a name that nobody reads; `edit` may change or leave out rows.
