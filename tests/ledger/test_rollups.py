@@ -20,6 +20,7 @@ from freehold.errors import LedgerUnavailable, UsageError
 from freehold.ledger import Ledger
 from freehold.ledger._rollups import PROMPT_BANDS, RELATIVE_ERROR, TABLES
 from freehold.ledger.writer import LedgerWriter
+from freehold.services import housekeeping
 from freehold.settings import LedgerSettings
 from freehold.vocabulary import COUNTS, Call, Leg, Usage, reasons
 
@@ -287,6 +288,14 @@ def test_a_rollup_that_is_lost_or_damaged_is_made_again(tmp_path: Path) -> None:
         one.unlink()
     path.parent.rmdir()
     assert Ledger(tmp_path).rollup("calls").rows[0][0] == 50
+
+
+def test_they_can_be_made_before_anybody_asks(tmp_path: Path) -> None:
+    ledger = Ledger(older_home(tmp_path))
+    assert ledger.sum_up() == len(ledger._manifest.listing().segments) > 0
+    assert ledger.sum_up() == 0
+    assert ledger.rollup("calls").rows[0][0] == CALLS
+    assert housekeeping.once(ledger.home, "sum up")
 
 
 def test_rollups_of_replaced_segments_go_with_them(tmp_path: Path) -> None:

@@ -260,6 +260,21 @@ class Ledger:
 
         return retried(read)
 
+    def sum_up(self, most: int = 200) -> int:
+        """Make the rollups that segments lack, the newest first, so that no question has to; returns how many.
+
+        At most `most` at a time. May be killed anywhere and run by several processes at once.
+        """
+
+        def make() -> int:
+            with self._snapshot() as snapshot:
+                lacking = self._rollup_files.missing(reversed(snapshot.listing.segments))[:most]
+                for segment in lacking:
+                    self._rollup_files.make(snapshot, segment)
+                return len(lacking)
+
+        return retried(make)
+
     def attach_gold(self, call_id: str, gold: str) -> None:
         """Record the right answer of a call, as a person gave it; the latest one holds in every later read.
 

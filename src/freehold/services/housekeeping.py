@@ -22,6 +22,7 @@ from ._beside import Beside, ended
 EVERY_S = 60.0
 EXPIRE_EVERY_S = 900.0
 LOOK_S = 2.0
+SUM_UP_EVERY_S = 600.0
 _TRACING = "freehold.services.tracing"
 _AGAIN_S = 10.0
 _LAST_S = 8.0
@@ -41,6 +42,7 @@ def main(home: Path, every_s: float = EVERY_S, look_s: float = LOOK_S) -> None:
     spans = _Spans(home, began_us)
     again_at = time.monotonic() + every_s
     expire_at = time.monotonic() + min(every_s, EXPIRE_EVERY_S)
+    sum_up_at = time.monotonic() + SUM_UP_EVERY_S
     while not ended(min(look_s, every_s)):
         now = _stamp(home)
         due = time.monotonic() >= again_at
@@ -56,6 +58,10 @@ def main(home: Path, every_s: float = EVERY_S, look_s: float = LOOK_S) -> None:
             expire_at = time.monotonic() + EXPIRE_EVERY_S
             if _lets_go(home):
                 _child(home, "expire")
+        if time.monotonic() >= sum_up_at:
+            sum_up_at = time.monotonic() + SUM_UP_EVERY_S
+            if (home / "ledger").is_dir():
+                _child(home, "sum up")
         spans.look()
     spans.end()
 
@@ -137,6 +143,12 @@ def _seal(home: Path) -> None:
     Ledger(home).seal()
 
 
+def _sum_up(home: Path) -> None:
+    from freehold.ledger import Ledger
+
+    Ledger(home).sum_up()
+
+
 def _expire(home: Path) -> None:
     from . import retaining
     from .home import Home
@@ -153,7 +165,7 @@ def _lets_go(home: Path) -> bool:
         return False
 
 
-_WORK = {"publish": _publish, "seal": _seal, "expire": _expire}
+_WORK = {"publish": _publish, "seal": _seal, "expire": _expire, "sum up": _sum_up}
 
 
 def _child(home: Path, work: str) -> bool:
