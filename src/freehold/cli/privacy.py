@@ -60,6 +60,8 @@ def _say_erased(done: object) -> None:
     assert isinstance(done, Erasure)
     if done.dry_run:
         say(f"{count(done.calls)} calls hold content that would be erased; nothing was changed.")
+    elif done.finished and not done.calls:
+        say(f"No call holds such content: there was nothing to erase. Erasure {done.erasure} in the audit log says so.")
     elif done.finished:
         say(f"{count(done.calls)} calls hold no content any more: erasure {done.erasure}, in the audit log.")
     else:

@@ -36,8 +36,8 @@ class Erasure(msgspec.Struct, frozen=True):
     """What was erased, or, with `dry_run`, would be.
 
     `finished` False: `held` hot files were not closed in time by the gateways that write them, or calls came in
-    meanwhile; ask again. `bundles` were trained from such calls and keep what they learned. `mentions` are other files
-    of the home that hold the user's name. `unread` are files that were written off and still lie there.
+    meanwhile; ask again. `bundles` were trained from such calls and keep what they learned. `mentions` are files of the
+    home that hold the user's name all the same. `unread` are files that were written off and still lie there.
     """
 
     erasure: str
@@ -86,7 +86,8 @@ def erase(
     if dry_run:
         ids = home.ledger.to_erase(whose)
         taught = tuple(_taught(home, set(ids)))
-        return Erasure("", True, False, len(ids), (), (), taught, tuple(_mentions(home, user)), ())
+        beside = tuple(name for name in _mentions(home, user) if not name.startswith("ledger/"))
+        return Erasure("", True, False, len(ids), (), (), taught, beside, ())
     progress("rewriting what holds these calls")
     done = home.ledger.erase(whose)
     progress("looking through the bundles")
