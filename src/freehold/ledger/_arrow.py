@@ -1,18 +1,19 @@
 """Rows as a stream of Arrow batches, which the query engine pulls as it goes and never holds whole.
 
 The engine reads any object with the methods of the Arrow PyCapsule interface
-(https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html). `nanoarrow` makes one from bytes in
-Arrow's stream format, asked for piece by piece, so that a row takes memory only while it passes.
+(https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html).
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ._rows import Row
+
+if TYPE_CHECKING:
+    from arro3.core import DataType, RecordBatch
 
 Columns = Sequence[tuple[str, str]]
 """Names with DuckDB's names of their types."""
@@ -29,76 +30,50 @@ class ArrowRows:
     """
 
     def __init__(self, columns: Columns, chunks: Iterable[Sequence[Row]]) -> None:
+        from arro3.core import Field, Schema
+
         self._types = [_types()[kind] for _, kind in columns]
-        self._schema = _nanoarrow().struct({name: kind for (name, _), kind in zip(columns, self._types, strict=True)})
-        self._chunks = self._at_least_one(chunks)
-        self._waiting = memoryview(b"")
-        self._buffer = io.BytesIO()
-        self._writer: Any = None
+        self._booleans = [n for n, (_, kind) in enumerate(columns) if kind == "BOOLEAN"]
+        self._schema = Schema([Field(name, kind) for (name, _), kind in zip(columns, self._types, strict=True)])
+        self._chunks = chunks
         self.failure: Exception | None = None
 
     def __arrow_c_schema__(self) -> object:
-        return _nanoarrow().c_schema(self._schema).__arrow_c_schema__()
+        return self._schema.__arrow_c_schema__()
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        from nanoarrow.ipc import InputStream, StreamWriter
+        from arro3.core import RecordBatchReader
 
-        self._writer = StreamWriter.from_writable(self._buffer)
-        return InputStream.from_readable(self).__arrow_c_stream__(requested_schema)
+        return RecordBatchReader.from_batches(self._schema, self._batches()).__arrow_c_stream__(requested_schema)
 
-    def readinto(self, target: Any) -> int:
-        """Fill the beginning of a buffer with what comes next of the stream; returns how many bytes, 0 at the end."""
-        if not self._waiting:
-            try:
-                self._waiting = self._next()
-            except Exception as error:
-                self.failure = error
-                raise
-        room = memoryview(target).cast("B")
-        size = min(len(room), len(self._waiting))
-        room[:size] = self._waiting[:size]
-        self._waiting = self._waiting[size:]
-        return size
+    def _batches(self) -> Iterator[RecordBatch]:
+        try:
+            for rows in self._chunks:
+                if rows:
+                    yield self._batch(rows)
+        except Exception as error:
+            self.failure = error
+            raise
 
-    def _next(self) -> memoryview:
-        rows = next(self._chunks, None)
-        if rows is None:
-            return memoryview(b"")
-        nanoarrow = _nanoarrow()
-        columns = zip(*rows, strict=True) if rows else ((),) * len(self._types)
-        children = [nanoarrow.c_array(column, kind) for column, kind in zip(columns, self._types, strict=True)]
-        batch = nanoarrow.c_array_from_buffers(self._schema, len(rows), [None], children=children)
-        self._waiting.release()
-        self._buffer.seek(0)
-        self._buffer.truncate()
-        self._writer.write_array(batch)
-        return memoryview(self._buffer.getvalue())
+    def _batch(self, rows: Sequence[Row]) -> RecordBatch:
+        from arro3.core import Array, RecordBatch
 
-    @staticmethod
-    def _at_least_one(chunks: Iterable[Sequence[Row]]) -> Iterator[Sequence[Row]]:
-        """The schema goes before the first batch, so that there must be one."""
-        none = True
-        for chunk in chunks:
-            none = False
-            yield chunk
-        if none:
-            yield ()
-
-
-def _nanoarrow() -> Any:
-    import nanoarrow
-
-    return nanoarrow
+        columns: list[Sequence[object]] = list(zip(*rows, strict=True))
+        for n in self._booleans:  # SQLite has numbers for them
+            columns[n] = [value if value is None else bool(value) for value in columns[n]]
+        arrays = [Array(column, type=kind) for column, kind in zip(columns, self._types, strict=True)]
+        return RecordBatch(arrays, schema=self._schema)
 
 
 @cache
-def _types() -> dict[str, Any]:
-    na = _nanoarrow()
+def _types() -> dict[str, DataType]:
+    from arro3.core import DataType
+
     return {
-        "BIGINT": na.int64(),
-        "INTEGER": na.int32(),
-        "DOUBLE": na.float64(),
-        "BOOLEAN": na.bool_(),
-        "VARCHAR": na.string(),
-        "BLOB": na.binary(),
+        "BIGINT": DataType.int64(),
+        "INTEGER": DataType.int32(),
+        "DOUBLE": DataType.float64(),
+        "BOOLEAN": DataType.bool(),
+        "VARCHAR": DataType.utf8(),
+        "BLOB": DataType.binary(),
     }
