@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -25,6 +26,7 @@ _STEPS = {"half_hour": HALF_HOUR_US, "hour": HOUR_US, "day": DAY_US, "month": DA
 _KINDS = {name: kind for name, _, kind in COLUMNS}
 _LIVE_COLUMNS = [(name, _KINDS[name]) for name in SOURCE_COLUMNS]
 _CHUNK = 1024
+_KEPT = 16
 
 
 class RollupQuery(msgspec.Struct, frozen=True):
@@ -71,12 +73,21 @@ class _Folded(NamedTuple):
     rows: int
 
 
+class _Kept(NamedTuple):
+    """What some segments add to one answer, in a table of the engine."""
+
+    segments: tuple[str, ...]
+    table: str
+
+
 class Rollups:
     """Answers questions from the rollups of one ledger. One question at a time."""
 
     def __init__(self, files: RollupFiles) -> None:
         self._files = files
         self._folded: dict[tuple[str, str], _Folded] = {}
+        self._kept: dict[bytes, _Kept] = {}
+        self._numbers = count()
 
     def answer(
         self, cursor: duckdb.DuckDBPyConnection, snapshot: Snapshot, asked: RollupQuery
@@ -90,10 +101,38 @@ class Rollups:
         table = asked.check()
         self._follow(cursor, snapshot, asked.table)
         wanted = [segment for segment in snapshot.listing.segments if _touches(segment, asked)]
-        paths = [str(folder / f"{asked.table}.parquet") for folder in self._files.ensure(snapshot, wanted)]
-        sql, values = _sql(table, asked, paths)
-        found = cursor.execute(sql, values)
+        live, values = _partial(table, asked, f"live_{asked.table}")
+        sources = [live]
+        if wanted:
+            sources.append(f"FROM {self._sealed(cursor, snapshot, table, asked, wanted)}")
+        final = _latency if "bucket" in table.dimensions else _summed
+        found = cursor.execute(final(table, asked, " UNION ALL BY NAME ".join(f"({one})" for one in sources)), values)
         return [column[0] for column in found.description or ()], found.fetchall()
+
+    def _sealed(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        snapshot: Snapshot,
+        table: Table,
+        asked: RollupQuery,
+        wanted: Sequence[SegmentEntry],
+    ) -> str:
+        """A table with what segments add to the answer; kept for when the same is asked of the same segments again."""
+        question = msgspec.json.encode(msgspec.structs.replace(asked, quantiles=()))
+        names = tuple(segment.name for segment in wanted)
+        kept = self._kept.pop(question, None)
+        if kept is None or kept.segments != names:
+            number = kept.table if kept is not None else f"kept_{next(self._numbers)}"
+            paths = [str(folder / f"{asked.table}.parquet") for folder in self._files.ensure(snapshot, wanted)]
+            listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+            sql, values = _partial(table, asked, f"read_parquet([{listed}])")
+            cursor.execute(f"CREATE OR REPLACE TABLE {number} AS {sql}", values)
+            kept = _Kept(names, number)
+        self._kept[question] = kept  # the last one asked for stands last
+        while len(self._kept) > _KEPT:
+            gone = self._kept.pop(next(iter(self._kept)))
+            cursor.execute(f"DROP TABLE {gone.table}")
+        return kept.table
 
     def _follow(self, cursor: duckdb.DuckDBPyConnection, snapshot: Snapshot, name: str) -> None:
         """Add to the live table what hot files hold since the last time, and forget files that are gone."""
@@ -157,7 +196,8 @@ def _touches(segment: SegmentEntry, asked: RollupQuery) -> bool:
     )
 
 
-def _sql(table: Table, asked: RollupQuery, paths: list[str]) -> tuple[str, list[Any]]:
+def _partial(table: Table, asked: RollupQuery, source: str) -> tuple[str, list[Any]]:
+    """The query that adds up what one source holds, with its parameters."""
     values: list[Any] = []
     terms = ["true"]
     for sign, moment in ((">=", asked.since_us), ("<", asked.until_us)):
@@ -166,41 +206,36 @@ def _sql(table: Table, asked: RollupQuery, paths: list[str]) -> tuple[str, list[
     for column, some in asked.where.items():
         terms.append(f"{column} IN (SELECT unnest(?))")
         values.append(list(some))
-    used = dict.fromkeys((table.time, *(n for n in (*asked.by, *asked.where) if n not in _STEPS), *table.measures))
-    if "bucket" in table.dimensions:
-        used["phase"] = used["bucket"] = None
-    columns, condition = ", ".join(used), " AND ".join(terms)
-    sources = [f"SELECT {columns} FROM live_{asked.table} WHERE {condition}"]  # noqa: S608
-    if paths:
-        listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-        sources.append(f"SELECT {columns} FROM read_parquet([{listed}]) WHERE {condition}")  # noqa: S608
-        values += values
     by = [f"date_trunc('{name}', {table.time}) AS {name}" if _coarser(name, table) else name for name in asked.by]
     if "bucket" in table.dimensions:
-        return _latency(asked, by, " UNION ALL ".join(sources)), values
-    sums = [
-        f"sum({measure})" + ("" if measure == "latency_ms" else "::BIGINT") + f" AS {measure}"
-        for measure in table.measures
-    ]
-    grouping = f" GROUP BY ALL ORDER BY {', '.join(asked.by)}" if by else ""
-    return f"SELECT {', '.join((*by, *sums))} FROM ({' UNION ALL '.join(sources)}){grouping}", values  # noqa: S608
+        by = [*dict.fromkeys((*by, "phase", "bucket"))]
+    columns = ", ".join((*by, *_sums(table)))
+    return f"SELECT {columns} FROM {source} WHERE {' AND '.join(terms)} GROUP BY ALL", values  # noqa: S608
+
+
+def _summed(table: Table, asked: RollupQuery, source: str) -> str:
+    order = f" GROUP BY ALL ORDER BY {', '.join(asked.by)}" if asked.by else ""
+    return f"SELECT {', '.join((*asked.by, *_sums(table)))} FROM ({source}){order}"  # noqa: S608
+
+
+def _sums(table: Table) -> list[str]:
+    return [f"sum({m})" + ("" if m == "latency_ms" else "::BIGINT") + f" AS {m}" for m in table.measures]
 
 
 def _coarser(name: str, table: Table) -> bool:
     return name in _STEPS and name != table.time
 
 
-def _latency(asked: RollupQuery, by: Sequence[str], source: str) -> str:
+def _latency(table: Table, asked: RollupQuery, source: str) -> str:
     """Quantiles from buckets: the value whose bucket holds the one of rank q(n - 1), as in DDSketch."""
-    names = [*dict.fromkeys((*asked.by, "phase"))]
-    keys = ", ".join(names)
-    plain = ", ".join(dict.fromkeys((*by, "phase")))
+    del table
+    keys = ", ".join(dict.fromkeys((*asked.by, "phase")))
     value = latency_of("bucket")
     quantiles = "".join(
         f", min(CASE WHEN upto > {q!r} * (total - 1) THEN {value} END) AS {quantile_name(q)}" for q in asked.quantiles
     )
     return (
-        f"WITH summed AS (SELECT {plain}, bucket, sum(n)::BIGINT AS n FROM ({source}) GROUP BY ALL),"  # noqa: S608
+        f"WITH summed AS (SELECT {keys}, bucket, sum(n)::BIGINT AS n FROM ({source}) GROUP BY ALL),"  # noqa: S608
         " counted AS (SELECT *, sum(n) OVER (PARTITION BY "
         f"{keys} ORDER BY bucket) AS upto, sum(n) OVER (PARTITION BY {keys}) AS total FROM summed)"
         f" SELECT {keys}, max(total)::BIGINT AS n{quantiles} FROM counted GROUP BY ALL ORDER BY {keys}"
