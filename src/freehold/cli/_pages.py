@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from freehold.vocabulary import Option, Verdict
 
-from ._output import count, dim, say, strong, table, usd, warn
+from ._output import count, dim, percent, say, strong, table, usd, warn
 
 if TYPE_CHECKING:
     from freehold.services.explaining import Explanation, LegRow
+    from freehold.services.showing import ShownTask
 
 
 def verdict_page(verdict: Verdict) -> None:
@@ -52,6 +53,61 @@ def _option(option: Option) -> list[str]:
         option.quality,
         option.why_not,
     ]
+
+
+def shown_task(found: ShownTask) -> None:
+    """Print one task: what its calls have in common, its versions, models, and calls to judge it by."""
+    named = "a person" if found.named_by == "person" else "discovery"
+    kind = "calls without bodies" if found.stated else found.kind.replace("_", " ")
+    say(strong(found.name), f"  {kind}, {count(found.calls)} calls ({percent(found.share, 1)}), named by {named}")
+    if found.tags:
+        say(f"tags: {', '.join(found.tags)}")
+    say(strong("Why these calls belong together"))
+    say(f"  {found.why}")
+    if found.prompt:
+        say(*_indented(found.prompt))
+    if found.tools:
+        say(f"  tools: {', '.join(found.tools)}")
+    if found.schema:
+        say(f"  response schema: {found.schema}")
+    if not found.stated:
+        say(strong("How sure"))
+        say(f"  {percent(found.exact, 1)} of its calls fit a version exactly; the others are near to one.")
+        say(f"  {_stable(found)}")
+    if found.versions:
+        say(strong("Versions of the prompt"))
+        rows = [
+            [v.id, count(v.calls), percent(v.share, 1), v.first_seen[:16], v.last_seen[:16], v.text]
+            for v in found.versions
+        ]
+        table("Version|>Calls|>Share|First seen (UTC)|Last seen (UTC)|Constant text", rows, prose=True)
+    say(strong("Models asked"))
+    for model in found.models:
+        say(f"  {model.model}  {count(model.calls)} calls")
+    for title, calls in (("Most typical calls", found.typical), ("Strangest calls", found.strangest)):
+        if calls:
+            say(strong(title), dim(f"  closeness to the centre of {count(found.looked_at)} sampled calls, at most 1"))
+        for call in calls:
+            say(f"  {call.closeness:.2f}  {call.id}")
+            say(dim("    asked     "), _one_line(call.input))
+            say(dim("    answered  "), _one_line(call.answer))
+
+
+def _stable(found: ShownTask) -> str:
+    if found.stability is None:
+        return "How stable it is was not measured: too few of its calls were in the reruns."
+    return (
+        f"{found.reruns} reruns on half of the calls found it again to {found.stability:.2f}"
+        f" (Jaccard overlap, 1 is the same; {count(found.stability_calls)} calls sorted)."
+    )
+
+
+def _indented(text: str) -> tuple[str, ...]:
+    return tuple(f"{chr(10) if i else ''}  | {line}" for i, line in enumerate(text.split("\n")))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def explained_legs(told: Explanation) -> None:

@@ -14,7 +14,7 @@ from ._output import count, emit, emit_line, emit_struct, percent, say, suggest,
 from ._pages import explained_legs
 
 log_app = typer.Typer(help="The recorded calls as a file.")
-task_app = typer.Typer(help="Rename, merge, tag: what a person decides about a task survives the next discovery.")
+task_app = typer.Typer(help="Look at a task, rename, merge, split, tag it: what a person decides survives discovery.")
 
 
 def register(app: typer.Typer) -> None:
@@ -72,8 +72,8 @@ def tasks(
     from freehold.services import discovering
     from freehold.services.home import Home
 
-    with Home.open() as home, working("finding the recurring tasks"):
-        listing = discovering.list_tasks(home, refresh=refresh)
+    with Home.open() as home, working("finding the recurring tasks") as now:
+        listing = discovering.list_tasks(home, refresh=refresh, say=now)
         every = discovering.versions(home) if versions else []
     if json:
         emit_struct("freehold.tasks/1", listing)
@@ -85,20 +85,29 @@ def tasks(
     rows = [
         [
             t.name,
-            t.kind,
+            "not seen" if t.stated else t.kind,
             count(t.calls),
             percent(t.share, 1),
             str(t.versions),
+            "-" if t.stability is None else f"{t.stability:.2f}",
             f"{t.stage}, paused" if t.paused else t.stage,
             t.why,
         ]
         for t in listing.tasks
     ]
-    table("Task|Kind|>Calls|>Share|>Versions|Stage|Why these calls belong together", rows, prose=True)
+    table("Task|Kind|>Calls|>Share|>Versions|>Stable|Stage|Why these calls belong together", rows, prose=True)
+    stable = listing.stability
+    if stable is not None and stable.ari is not None:
+        say(
+            f"Reruns on half of the calls agree to {stable.ari:.2f} (adjusted Rand index, 1 is the same tasks;"
+            f" {count(stable.calls)} calls, {stable.reruns} reruns)."
+        )
     if listing.unrecognised:
         say(f"{count(listing.unrecognised)} of {count(listing.calls)} calls recur in no task.")
     if listing.paused:
         say(warn("All owned answers are paused: everything is rented."))
+    if listing.tasks:
+        suggest(f"freehold task show {listing.tasks[0].name}")
     suggest("freehold verdict")
 
 
@@ -262,6 +271,25 @@ def export_log(
         say(warn(note))
 
 
+@task_app.command("show")
+def show_task(task: str, json: Json = False) -> None:
+    """Why a task's calls belong together, its versions over time, its most typical and its strangest calls.
+
+    Example: freehold task show sort_messages
+    """
+    from freehold.services import showing
+    from freehold.services.home import Home
+
+    from ._pages import shown_task
+
+    with Home.open() as home:
+        found = showing.show(home, task)
+    if json:
+        emit_struct("freehold.task/1", found)
+        return
+    shown_task(found)
+
+
 @task_app.command()
 def rename(task: str, name: str, by: By = "") -> None:
     """Give a task a name of your own.
@@ -282,13 +310,11 @@ def merge(into: str, others: list[str], by: By = "") -> None:
 
     Example: freehold task merge sort_messages sort_messages_2
     """
-    from freehold.services import discovering
     from freehold.services.home import Home
     from freehold.services.promoting import whoever
 
     with Home.open() as home:
         home.registry.merge(into, others, by=by or whoever())
-        discovering.forget(home)
     say(f"{', '.join(others)} is now part of {into}")
 
 
@@ -298,13 +324,11 @@ def split(task: str, name: str, versions: list[str], by: By = "") -> None:
 
     Example: freehold task split sort_messages urgent_messages VERSION
     """
-    from freehold.services import discovering
     from freehold.services.home import Home
     from freehold.services.promoting import whoever
 
     with Home.open() as home:
         home.registry.split(task, versions, name, by=by or whoever())
-        discovering.forget(home)
     say(f"{name} has left {task}")
 
 

@@ -201,13 +201,17 @@ def hot_select(db: sqlite3.Connection, names: Iterable[str]) -> str:
     return ", ".join(name if name in there else f"{ADDED[name]} AS {name}" for name in names)
 
 
-def segment_source(files: str) -> str:
-    """A table expression of DuckDB over segments of any version; `files`: a parameter or a list of quoted paths."""
+def segment_source(files: str, *, numbered: bool = False) -> str:
+    """A table expression of DuckDB over segments of any version; `files`: a parameter or a list of quoted paths.
+
+    `numbered`: with a column `file_row_number`, each row's place in its file.
+    """
     kinds = {name: kind for name, _, kind in COLUMNS}
     empty = ", ".join(f"{value}::{kinds[name]} AS {name}" for name, value in ADDED.items())
     filled = ", ".join(f"coalesce({name}, {value}) AS {name}" for name, value in ADDED.items())
+    options = "union_by_name = true, file_row_number = true" if numbered else "union_by_name = true"
     return (
-        f"(SELECT * REPLACE ({filled}) FROM (SELECT * FROM read_parquet({files}, union_by_name = true)"  # noqa: S608
+        f"(SELECT * REPLACE ({filled}) FROM (SELECT * FROM read_parquet({files}, {options})"  # noqa: S608
         f" UNION ALL BY NAME SELECT {empty} WHERE false))"
     )
 

@@ -280,6 +280,18 @@ class Snapshot:
             while rows := found.fetchmany(_CHUNK):
                 yield from rows if show is None else map(show, rows)
 
+    def numbered_rows(self, segment: SegmentEntry, where: str, values: Sequence[Any]) -> Iterator[tuple[int, Row]]:
+        """Rows of a segment with their places in it, bodies included; `where` may speak of `file_row_number`."""
+        sql = f"SELECT file_row_number, {', '.join(NAMES)}, request, response"
+        sql += f" FROM {segment_source('?', numbered=True)} WHERE {where}"
+        with closing(self._engine().cursor()) as cursor:
+            path = str(self._present(segment))
+            show = self._showing(segment, cursor, path)
+            found = cursor.execute(sql, [path, *values])
+            while rows := found.fetchmany(_CHUNK):
+                for number, *row in rows:
+                    yield number, tuple(row) if show is None else show(tuple(row))
+
     def _showing(
         self, segment: SegmentEntry, cursor: duckdb.DuckDBPyConnection, path: str
     ) -> Callable[[Row], Row] | None:

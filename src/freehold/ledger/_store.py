@@ -32,6 +32,7 @@ from ._snapshot import Filter, Snapshot, read_calls, read_gold, retried
 from ._sqlite import Vanished
 from ._views import Sources, prepare_views
 from .doctor import Finding, examine
+from .recognised import Recognised
 
 if TYPE_CHECKING:
     import duckdb
@@ -274,6 +275,11 @@ class Ledger:
                 return len(lacking)
 
         return retried(make)
+
+    @property
+    def recognised(self) -> Recognised:
+        """What sealed calls were recognised as, so that a later read need not recognise them again."""
+        return Recognised(self._layout, self._manifest, self._engine)
 
     def attach_gold(self, call_id: str, gold: str) -> None:
         """Record the right answer of a call, as a person gave it; the latest one holds in every later read.

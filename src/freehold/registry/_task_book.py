@@ -33,6 +33,17 @@ class TaskBook(Opened):
         with self._db.read() as connection:
             return find(_rows.effective(connection).tasks, name_or_id)
 
+    def known_as(self) -> dict[str, str]:
+        """The id of the task that each id and each name stands for today, also those that were merged away."""
+        with self._db.read() as connection:
+            effective = _rows.effective(connection)
+        found: dict[str, str] = {}
+        for task_id, names in effective.aliases.items():
+            found.update((name, task_id) for name in names if name not in found)
+        found.update((task.name, task.id) for task in effective.tasks)
+        found.update((task.id, task.id) for task in effective.tasks)
+        return found
+
     def save_discovered(self, tasks: Sequence[Task], *, by: str = "discovery") -> tuple[Task, ...]:
         """Take over what discovery found and return the tasks as persons see them.
 

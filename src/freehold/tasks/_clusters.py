@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -106,21 +106,6 @@ class Cluster(msgspec.Struct):
         better = _templates([self.heads], self.tools, self.schema, smallest, every)
         if better:
             self.templates = better
-
-    def why(self, templates: Sequence[Template], n: int, exact: float) -> str:
-        """What its calls have in common, in words."""
-        literal = max(sum(len(p) for m in t.messages for p in m.pieces if isinstance(p, str)) for t in templates)
-        said = [f"{n} calls share {literal} characters of constant prompt"]
-        if self.tools:
-            said.append(f"the same {len(self.tools.rpartition('#')[0].split(','))} tools")
-        if self.schema:
-            said.append("the same response schema")
-        if any(template.profile is not None for template in templates):
-            return (
-                f"{n} calls without a prompt read alike and get answers of one form; {exact:.1%} of them for certain."
-            )
-        versions = f"{len(templates)} version{'s' if len(templates) > 1 else ''} of the prompt"
-        return f"{', '.join(said)}; {versions}, and {exact:.1%} of the calls fit one exactly."
 
 
 def clustered(members: list[Head], tools: str, schema: str, smallest: int) -> list[Cluster]:
@@ -365,6 +350,8 @@ def _closed_alike(a: Answers, b: Answers) -> bool:
 
 def _succeeds(a: list[int], b: list[int]) -> bool:
     """Whether one set of times is over, nearly, when the other begins."""
+    if not a or not b:
+        return False
     first, second = sorted((sorted(a), sorted(b)), key=lambda times: times[len(times) // 2])
     return first[int(0.95 * (len(first) - 1))] <= second[int(0.05 * (len(second) - 1))]
 

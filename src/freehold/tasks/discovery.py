@@ -19,6 +19,7 @@ from freehold.vocabulary import Call, Match, Task, Template
 from ._answers import Parsed
 from ._clusters import Cluster, clustered, merged
 from ._heads import Head, heads, leading_systems, spread
+from .describing import counted
 from .kinds import kind_of
 from .matching import TaskMatcher
 from .naming import name_task, prompt_words, unique_names
@@ -54,7 +55,7 @@ def discover(calls: Iterable[Call], *, previous: Sequence[Task] = (), smallest: 
         previous: tasks known from earlier runs. They are kept, with their ids and names, and gain templates.
         smallest: fewest calls that make a task.
     """
-    seen = heads(calls)
+    seen = sorted(heads(calls), key=lambda head: (head.started_at_us, head.id))
     clusters = [Cluster.of_task(task) for task in previous]
     remaining = _unmatched(seen, clusters)
     for round_number in range(_ROUNDS):
@@ -139,33 +140,31 @@ def _tasks(clusters: list[Cluster], tallies: list[_Tally], known: dict[str, Task
     common = _common_words(clusters)
     found: dict[int, Task] = {}
     for i, (cluster, tally) in enumerate(zip(clusters, tallies, strict=True)):
-        counted = [msgspec.structs.replace(t, n_calls=tally.by_template[t.id]) for t in cluster.templates]
-        used = tuple(sorted((t for t in counted if t.n_calls or cluster.task_id), key=lambda t: (-t.n_calls, t.id)))
-        if used:
-            found[i] = _task(cluster, used, tally, known.get(cluster.task_id), common)
+        used = [t for t in cluster.templates if tally.by_template[t.id] or cluster.task_id]
+        used.sort(key=lambda t: (-tally.by_template[t.id], t.id))
+        before = known.get(cluster.task_id)
+        if used or before is not None:
+            found[i] = _task(tuple(used), tally, before, common)
     order = sorted(found, key=lambda i: (found[i].id not in known, -found[i].n_calls, found[i].id))
     return dict(zip(order, unique_names([found[i] for i in order]), strict=True))
 
 
-def _task(
-    cluster: Cluster, templates: tuple[Template, ...], tally: _Tally, known: Task | None, common: frozenset[str]
-) -> Task:
-    exact = sum(template.n_calls for template in templates) / tally.n if tally.n else 0.0
-    why = cluster.why(templates, tally.n, exact)
+def _task(templates: tuple[Template, ...], tally: _Tally, known: Task | None, common: frozenset[str]) -> Task:
     if known is not None:
-        return msgspec.structs.replace(known, templates=templates, n_calls=tally.n, confidence=round(exact, 4), why=why)
+        return counted(msgspec.structs.replace(known, templates=templates), tally.n, tally.by_template)
     answers = [answer for answer, _ in tally.sample]
     inputs = [texts for _, texts in tally.sample]
     kind = kind_of([answer.text for answer in answers], inputs, tools=bool(templates[0].tools))
-    return Task(
+    task = Task(
         id=f"t{templates[0].id[1:]}",
         name=name_task(templates, answers, kind, common),
         kind=kind,
         templates=templates,
         n_calls=tally.n,
-        confidence=round(exact, 4),
-        why=why,
+        confidence=0.0,
+        why="",
     )
+    return counted(task, tally.n, tally.by_template)
 
 
 def _common_words(clusters: Sequence[Cluster]) -> frozenset[str]:

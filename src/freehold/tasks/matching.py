@@ -21,6 +21,7 @@ from freehold.wire.openai import ChatRequest
 from ._profile import Reader, recognised
 from ._request import View, following, tool_names, view
 from ._text import clipped, known_words, shingles
+from .stated import has_body, stated
 
 NEAR_ENOUGH = 0.5
 """Share of a task's constant text, weighted by how telling it is, that a request must hold to be near the task."""
@@ -52,14 +53,19 @@ class TaskMatcher:
             self._by_shape[one.template.tools, one.template.schema].append(one)
             self._of_task[one.task_id].append(one)
         self._nearest = _Nearest(compiled)
+        self._by_statement = {task.stated: task.id for task in tasks if task.stated}
 
     def match_call(self, call: Call) -> Match | None:
         """Recognise a recorded call, whatever dialect it was made in, by the name that its caller gave, or by its form.
+
+        A call without a body goes by what its log says of it.
 
         Returns:
             The match, or None where no task is near enough or the body cannot be read. A call for embeddings belongs to
             a task only by name: what it asks for is no answer to the text that it holds.
         """
+        if not has_body(call.request):
+            return self._by_word(call)
         spoken = dialect(call.dialect)
         if spoken is EMBEDDINGS and call.task not in self._by_name:
             return None
@@ -67,6 +73,13 @@ class TaskMatcher:
             return self.match(spoken.decode(call.request).chat, declared=call.task)
         except BadRequest:
             return None
+
+    def _by_word(self, call: Call) -> Match | None:
+        task = self._by_name.get(call.task) if call.task else None
+        if task is not None:
+            return Match(task_id=task.id, template_id="", inputs=(), how="declared")
+        found = self._by_statement.get(stated(call)) if self._by_statement else None
+        return None if found is None else Match(task_id=found, template_id="", inputs=(), how="stated")
 
     def match(self, request: bytes | ChatRequest, *, declared: str = "") -> Match | None:
         """Recognise a request.

@@ -77,7 +77,9 @@ class Template(msgspec.Struct, frozen=True):
 class Task(msgspec.Struct, frozen=True):
     """A recurring task.
 
-    `id` never changes; `name` is a person's to change. `why` says in words what its calls have in common.
+    `id` never changes; `name` is a person's to change. `why` says in words what its calls have in common. `stated` is
+    set where the calls came without bodies and are grouped by what their log says of them alone (`tasks.stated`): such
+    a task has no templates, and nobody can tell whether its calls ask for one thing.
     """
 
     id: str
@@ -89,6 +91,7 @@ class Task(msgspec.Struct, frozen=True):
     why: str
     tags: tuple[str, ...] = ()
     named_by: Literal["discovery", "person"] = "discovery"
+    stated: str = ""
 
 
 class Match(msgspec.Struct, frozen=True, gc=False):
@@ -96,10 +99,10 @@ class Match(msgspec.Struct, frozen=True, gc=False):
 
     `template_id` is "" where the call is near the task but no known version of its prompt, tools or schema: such a
     call belongs to the task's statistics and restrictions, and is never answered by an owned model. `inputs` are the
-    texts of the template's input slots, in order.
+    texts of the template's input slots, in order. `stated`: there is no body to look at; the call's log says so.
     """
 
     task_id: str
     template_id: str
     inputs: tuple[str, ...]
-    how: Literal["declared", "template", "nearest"]
+    how: Literal["declared", "template", "nearest", "stated"]
