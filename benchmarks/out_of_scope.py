@@ -3,10 +3,12 @@
     .venv/bin/python benchmarks/out_of_scope.py TRAFFIC            develop: all on calls.jsonl
     .venv/bin/python benchmarks/out_of_scope.py TRAFFIC --final    judge on later.jsonl
 
-TRAFFIC is a folder made by ../shared/traffic/build.py. Two situations on its classification task, `triage`:
+TRAFFIC is a folder made by ../shared/traffic/build.py. Three situations on its classification task, `triage`:
 
-far     a fifth of the judged calls is replaced by inputs of the other tasks
-near    15 of the labels are absent from what the student learned from and is certified on, and present when judged
+far        a fifth of the judged calls is replaced by inputs of the other tasks
+near       15 of the labels are absent from what the student learned from and is certified on, and present when judged;
+           the prompt lists all labels, as it does in the log, and the contract takes them from there
+unlisted   the same, and the prompt does not list the absent ones either: what no one has ever heard of
 
 A foreign call that is kept counts as wrong: nothing that the student could say would be right. "caught" is the share
 of foreign calls that are not kept, "cost" the points of coverage of familiar calls that the gate loses against the
@@ -18,7 +20,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +28,8 @@ import numpy as np
 
 from freehold import students
 from freehold.evidence.certificates import certify
-from freehold.vocabulary import Contract, Example
+from freehold.tasks import contracts
+from freehold.vocabulary import Contract, Example, MessagePattern, Template
 
 TASK = "triage"
 FOREIGN_SHARE = 0.2
@@ -58,6 +61,22 @@ def read(folder: Path, name: str) -> dict[str, list[Example]]:
     return out
 
 
+def prompt(folder: Path) -> str:
+    """The instructions of the task, as its first call gives them."""
+    with (folder / "truth.csv").open(newline="") as file:
+        of_task = {row["id"] for row in csv.DictReader(file) if row["task"] == TASK}
+    with (folder / "calls.jsonl").open() as file:
+        call = next(call for call in map(json.loads, file) if call["id"] in of_task)
+    return next(m["content"] for m in call["request"]["messages"] if m["role"] == "system")
+
+
+def agreed(learn: list[Example], text: str, unlisted: Collection[str] = ()) -> Contract:
+    """The contract that the product learns from these answers and that prompt, without the lines `unlisted`."""
+    listed = "\n".join(line for line in text.split("\n") if line.strip() not in unlisted)
+    template = Template("0", (MessagePattern("system", (listed,)),))
+    return contracts.learn([example.answer for example in learn], templates=[template])
+
+
 def judge(student: students.Student, calls: Sequence[Example], foreign: np.ndarray) -> Judged:
     answers = student.answer_many([call.inputs for call in calls])
     wrong = np.array([a.text != c.answer for a, c in zip(answers, calls, strict=True)]) | foreign
@@ -72,9 +91,13 @@ def row(name: str, kept: np.ndarray, judged: Judged) -> tuple[float, float]:
 
 
 def compare(
-    learn: list[Example], held: list[Example], calls: list[Example], foreign: np.ndarray, seed: int
+    learn: list[Example],
+    held: list[Example],
+    calls: list[Example],
+    foreign: np.ndarray,
+    contract: Contract,
+    seed: int,
 ) -> np.ndarray:
-    contract = Contract("0", "label", len(learn))
     fitted = students.fit("kernel", learn, contract, seed=seed)
     student = students.build("kernel", fitted.files)
     cal = judge(student, held, np.zeros(len(held), np.bool_))
@@ -98,6 +121,7 @@ def main() -> None:
     parser.add_argument("traffic", type=Path)
     parser.add_argument("--final", action="store_true", help="judge on later.jsonl")
     parser.add_argument("--seeds", type=int, default=2, help="draws of the absent labels and of the foreign calls")
+    parser.add_argument("--only", default="far,near,unlisted", help="the situations to measure")
     options = parser.parse_args()
     tasks = read(options.traffic, "calls.jsonl")
     past = tasks[TASK]
@@ -109,22 +133,25 @@ def main() -> None:
         past, judged = past[:cut], past[cut:]
         others = [call for name, calls in sorted(tasks.items()) if name != TASK for call in calls]
     labels = sorted({call.answer for call in past})
-    totals: dict[str, list[np.ndarray]] = {"far": [], "near": []}
+    text = prompt(options.traffic)
+    totals: dict[str, list[np.ndarray]] = {name: [] for name in options.only.split(",")}
     for seed in range(options.seeds):
         rng = np.random.default_rng(seed)
         past_order = [past[i] for i in rng.permutation(len(past))]
         cut = int(0.85 * len(past))
         learn, held = past_order[:cut], past_order[cut:]
-        print(f"far, draw {seed}")
         swapped = rng.random(len(judged)) < FOREIGN_SHARE
         drawn = [others[i] for i in rng.choice(len(others), len(judged), replace=False)]
         calls = [other if swap else call for call, other, swap in zip(judged, drawn, swapped, strict=True)]
-        totals["far"].append(compare(learn, held, calls, swapped, seed))
-        print(f"near, draw {seed}")
+        cases = {"far": (learn, held, calls, swapped, agreed(learn, text))}
         absent = set(rng.choice(labels, min(ABSENT_LABELS, len(labels) // 3), replace=False).tolist())
         foreign = np.array([call.answer in absent for call in judged])
         known = [[call for call in part if call.answer not in absent] for part in (learn, held)]
-        totals["near"].append(compare(known[0], known[1], judged, foreign, seed))
+        for name, unlisted in (("near", ()), ("unlisted", absent)):
+            cases[name] = (known[0], known[1], judged, foreign, agreed(known[0], text, unlisted))
+        for name, parts in totals.items():
+            print(f"{name}, draw {seed}", flush=True)
+            parts.append(compare(*cases[name], seed))
     for name, parts in totals.items():
         cost, bare, gate, strict = np.mean(parts, axis=0)
         print(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ._belonging import Centres, Features, centres, left_out_distance, left_out_support
 from ._model import Vocabulary, Weights
+from ._names import Names, compared
 from ._nets import MIN_ROWS, Nets, cross_fit
 from ._ridge import Ridge, choose_ridge, targets
 from ._rows import COMPANY_SHARE, LATENT_WEIGHT, NEAR_WEIGHT, Rows
@@ -29,12 +30,16 @@ RELIABILITY = NAMES.index("class_reliability")
 
 
 class Labelled(NamedTuple):
-    """Examples as a closed set of answers; `other`: one further class stands for all answers not listed."""
+    """Examples as a closed set of answers; `other`: one further class stands for all answers not listed.
+
+    `untaught`: labels that the prompt offers and no example has.
+    """
 
     inputs: list[tuple[str, ...]]
     row_class: I64
     answers: list[str]
     other: bool
+    untaught: tuple[str, ...] = ()
 
     @property
     def n_classes(self) -> int:
@@ -51,6 +56,7 @@ class Core(NamedTuple):
     ridge: Ridge
     nets: Nets
     centres: Centres
+    names: Names
     strength: float
     class_stats: F32
     scaling: F32
@@ -69,7 +75,10 @@ def learn(labelled: Labelled, seed: int, strength: float | None = None) -> Core:
     nets, says = cross_fit(rows.directions, row_class, n_classes, seed)
     scores = (ridge.leave_one_out() + np.float32(NETS_SHARE) * says.probability).astype(np.float32)
     middle = centres(rows.directions, row_class, n_classes)
-    belonging = _belonging(rows, middle, row_class, scores.argmax(axis=1))
+    chosen = scores.argmax(axis=1)
+    names = rows.names([*labelled.answers, *[""] * labelled.other], labelled.untaught)
+    named = compared(rows.nearness(names), chosen, n_classes)
+    belonging = np.hstack([_belonging(rows, middle, row_class, chosen), named])
     own_class = _belonging(rows, middle, row_class, row_class)
     own = similarity.diagonal().copy()
     np.fill_diagonal(similarity, NEVER)
@@ -83,7 +92,8 @@ def learn(labelled: Labelled, seed: int, strength: float | None = None) -> Core:
     signals[:, RELIABILITY] = (signals[:, RELIABILITY] * (given + 2) - right) / (given + 1)
     scaling = np.stack([signals.mean(axis=0), np.maximum(signals.std(axis=0), 1e-3)]).astype(np.float32)
     return Core(
-        labelled, rows, similarity, ridge, nets, middle, strength, stats, scaling, standardise(signals, scaling), right
+        *(labelled, rows, similarity, ridge, nets, middle, names, strength, stats, scaling),
+        *(standardise(signals, scaling), right),
     )
 
 
@@ -113,6 +123,8 @@ def weights(core: Core, heads: F32) -> Weights:
         nets_outer_bias=core.nets.outer_bias,
         whiten=core.centres.whiten,
         centres=core.centres.centres,
+        name_columns=core.names.columns,
+        name_weights=core.names.weights,
         row_class=core.labelled.row_class.astype(np.int32),
         class_stats=core.class_stats,
         heads=heads,

@@ -3,7 +3,8 @@
 The scope head is trained on what it is for. In a few rehearsals a random group of classes is taken away with all its
 rows, as if nobody had ever asked for them, a smaller student is fitted on the rest, and is asked about them. The head
 learns which signals tell those inputs from unseen inputs of the classes that stayed. Signals are measured in units of
-the student that gives them, so that what is learned of the small students holds for the whole one. It looks hardest at
+the student that gives them, so that what is learned of the small students holds for the whole one. Where the prompt
+offers labels that no example taught, the classes taken away are offered by name, too. The head looks hardest at
 inputs that the confidence threshold would let through, because there the gate has to do its work.
 """
 
@@ -22,7 +23,7 @@ from freehold.evidence.intervals import upper_bounds
 
 from ._core import Core, Labelled, learn, vocabulary, weights
 from ._nets import MIN_ROWS
-from ._signals import NAMES, expand, probabilities
+from ._signals import NAMES, OF_NAMES, expand, probabilities
 from .runtime import KernelStudent
 
 F32 = NDArray[np.float32]
@@ -66,7 +67,7 @@ def rehearse(core: Core, seed: int) -> Rehearsed:
         if n_asked == 0:
             continue
         asked = np.concatenate([out[:n_asked], stay[:n_asked]])
-        student = _small(core, np.sort(stay[n_asked:][:REHEARSAL_ROWS]), seed)
+        student = _small(core, np.sort(stay[n_asked:][:REHEARSAL_ROWS]), _offered(core, held), seed)
         parts.append(np.stack([student.signals(core.labelled.inputs[i]) for i in asked]))
         foreign.append(np.arange(2 * n_asked) < n_asked)
     if not parts:  # One group only: nothing can be left out and something stay.
@@ -74,7 +75,15 @@ def rehearse(core: Core, seed: int) -> Rehearsed:
     return Rehearsed(np.concatenate(parts), np.concatenate(foreign))
 
 
-def _small(core: Core, chosen: I64, seed: int) -> KernelStudent:
+def _offered(core: Core, held: I64) -> tuple[str, ...]:
+    """Names of classes held out, where the student of all rows knows names of labels never taught."""
+    labelled = core.labelled
+    if not labelled.untaught or len(np.unique(labelled.row_class)) < ENOUGH_CLASSES:
+        return ()
+    return tuple(labelled.answers[c] for c in held if c < len(labelled.answers))
+
+
+def _small(core: Core, chosen: I64, untaught: tuple[str, ...], seed: int) -> KernelStudent:
     """A student of some of the rows, and of the classes that those have."""
     labelled = core.labelled
     present, row_class = np.unique(labelled.row_class[chosen], return_inverse=True)
@@ -83,6 +92,7 @@ def _small(core: Core, chosen: I64, seed: int) -> KernelStudent:
         row_class.astype(np.int64),
         [labelled.answers[c] if c < len(labelled.answers) else "" for c in present],
         other=False,
+        untaught=untaught,
     )
     small = learn(part, seed, core.strength)
     no_heads = np.zeros((2, 2 * len(NAMES) + 1), np.float32)
@@ -109,8 +119,11 @@ def _groups(core: Core, seed: int) -> I64:
 def confidence_head(standard: F32, right: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Logistic weights from signals to "the teacher would agree", on leave-one-out rows."""
     expanded = expand(standard)
+    n_signals = standard.shape[1]
+    for block in (expanded[:, :n_signals], expanded[:, n_signals:-1]):  # Every row here is of a class that was taught.
+        block[:, OF_NAMES] = 0.0
     if len(right) < MIN_ROWS:  # So few rows bend the squares to what they happen to be, and queries reach beyond them.
-        expanded[:, standard.shape[1] : -1] = 0.0
+        expanded[:, n_signals:-1] = 0.0
     return _logistic(expanded, right, np.ones(len(right)), 0.1)
 
 

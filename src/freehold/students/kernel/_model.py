@@ -42,10 +42,10 @@ class Weights(msgspec.Struct, frozen=True):
     `idf` [V]; `latent` [V less company, D] projects features; `rows_latent` [n, up to D] unit vectors in the first
     dimensions; `postings_*`: for each feature that is rare enough to tell rows apart, the rows that have it
     (`postings_start` [V+1] into `_row` and `_value`); `dual` [n, C]; `nets_*`: see `_nets.Nets`; `whiten` and
-    `centres`: see `_belonging.Centres`; `row_class` [n]; `class_stats` [5, C]: reliability, and typical score,
-    nearness, support and distance; `heads` [2, F+1] and `scaling` [2, F]: the logistic heads for confidence and scope
-    over standardised signals; `kernel` [5]: weights of the two similarities, the idf of a gram never seen, the weight
-    of the networks, how much of nearness company makes up.
+    `centres`: see `_belonging.Centres`; `name_*`: see `_names.Names`; `row_class` [n]; `class_stats` [5, C]:
+    reliability, and typical score, nearness, support and distance; `heads` [2, F+1] and `scaling` [2, F]: the logistic
+    heads for confidence and scope over standardised signals; `kernel` [5]: weights of the two similarities, the idf of
+    a gram never seen, the weight of the networks, how much of nearness company makes up.
     """
 
     idf: F32
@@ -61,6 +61,8 @@ class Weights(msgspec.Struct, frozen=True):
     nets_outer_bias: F32
     whiten: F32
     centres: F32
+    name_columns: I32
+    name_weights: F32
     row_class: I32
     class_stats: F32
     heads: F32

@@ -12,6 +12,7 @@ from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
 from ._grams import grams
+from ._names import Names, no_names, words_of
 
 F32 = NDArray[np.float32]
 Sparse = Any
@@ -41,6 +42,7 @@ class Rows:
 
     def __init__(self, inputs: Sequence[tuple[str, ...]], seed: int) -> None:
         n = len(inputs)
+        self._n_slots = len(inputs[0])
         self.min_df = 2 if n >= 1_000 else 1
         texts = [grams(one) for one in inputs]
         self.words, word_counts, self.raw_words = _count([text.words for text in texts], self.min_df)
@@ -83,6 +85,25 @@ class Rows:
         """[n, 2]: the share of each row's words and n-grams, by weight, that no other row brings."""
         return np.stack([self._unseen_share(self.raw_words), self._unseen_share(self.raw_chars)], axis=1)
 
+    def names(self, classes: Sequence[str], untaught: Sequence[str]) -> Names:
+        """The labels as features, each read in every slot; without labels never taught there is nothing to compare."""
+        if not untaught:
+            return no_names()
+        texts = [grams((words_of(label),) * self._n_slots) for label in (*classes, *untaught)]
+        lexical: Sparse = sparse.hstack(
+            [_known([text.words for text in texts], self.words), _known([text.pairs for text in texts], self.pairs)]
+        )
+        chars = _known([text.chars for text in texts], self.chars)
+        split, own = lexical.shape[1], lexical.shape[1] + chars.shape[1]
+        blocks = [_weighted(lexical.tocsr(), self.idf[:split]), _weighted(chars, self.idf[split:own])]
+        both: Sparse = sparse.hstack(blocks).tocsc()
+        columns = np.flatnonzero(both.getnnz(axis=0))
+        return Names(columns.astype(np.int32), (both[:, columns].T.toarray() / len(blocks)).astype(np.float32))
+
+    def nearness(self, names: Names) -> F32:
+        """[n, N]: of each row to each name."""
+        return np.asarray(self.features[:, names.columns] @ names.weights, np.float32)
+
     def _unseen_share(self, raw: Sparse) -> F32:
         n = raw.shape[0]
         part = raw.tocoo()
@@ -105,6 +126,17 @@ def _count(rows: list[list[str]], min_df: int) -> tuple[list[str], Sparse, Spars
     df = raw.getnnz(axis=0)
     kept = sorted(gram for gram, i in ids.items() if df[i] >= min_df)
     return kept, raw[:, [ids[gram] for gram in kept]].tocsr(), raw
+
+
+def _known(rows: list[list[str]], kept: list[str]) -> Sparse:
+    """Counts of the grams that are in a vocabulary, by row."""
+    ids = {gram: i for i, gram in enumerate(kept)}
+    found = [[ids[gram] for gram in row if gram in ids] for row in rows]
+    indptr = np.concatenate([[0], np.cumsum([len(row) for row in found])])
+    indices = np.fromiter(chain.from_iterable(found), np.int32, indptr[-1])
+    counts: Sparse = sparse.csr_matrix((np.ones(len(indices), np.float32), indices, indptr), (len(rows), len(kept)))
+    counts.sum_duplicates()
+    return counts
 
 
 def _weighted(counts: Sparse, idf: F32) -> Sparse:

@@ -39,7 +39,11 @@ NAMES = (
     "distance_from_class",
     "features_beyond_typical",
     "distance_beyond_typical",
+    "name_never_taught",
+    "name_beyond_said",
 )
+OF_NAMES = slice(NAMES.index("name_never_taught"), len(NAMES))
+"""Signals that tell of labels never taught: they speak of scope, not of which of the known answers is right."""
 
 
 def nearest_in_class(similarity: F32, row_class: I64, predicted: I64) -> F32:
@@ -67,7 +71,8 @@ def describe(
 
     `scores` [m, C]; `similarity` [m, n] to the remembered rows, at most 1, very low for rows that must not be looked
     at; `latent` [m, 2]: nearness to the nearest row in the latent space, and how much of the input that space holds;
-    `unseen` [m, 2]: shares of words and of n-grams that are new.
+    `unseen` [m, 2]: shares of words and of n-grams that are new; `belonging` [m, 5]: support and distance
+    (`_belonging`), and how near the names of labels never taught are (`_names.compared`).
     """
     m, n_classes = scores.shape
     predicted = scores.argmax(axis=1).astype(np.int64)
@@ -101,9 +106,10 @@ def describe(
         nets.log_probability[np.arange(len(predicted)), predicted],
         nets.entropy,
         nets.energy,
-        *belonging.T,
+        *belonging[:, :3].T,
         belonging[:, 0] - typical_share,
         belonging[:, 2] - typical_distance,
+        *belonging[:, 3:].T,
     ]
     return predicted, np.stack(columns, axis=1).astype(np.float32)
 

@@ -15,6 +15,7 @@ from freehold.vocabulary import Answer
 from ._belonging import Centres
 from ._grams import grams
 from ._model import Vocabulary, Weights, parse
+from ._names import Names, compared
 from ._nets import MIN_ROWS, Nets, said
 from ._signals import describe, expand, probabilities, standardise
 
@@ -63,6 +64,7 @@ class KernelStudent:
         self._row_class = weights.row_class.astype(np.int64)
         self._nets = Nets(weights.nets_inner, weights.nets_inner_bias, weights.nets_outer, weights.nets_outer_bias)
         self._centres = Centres(weights.whiten, weights.centres)
+        self._names = Names(weights.name_columns, weights.name_weights)
         self._near_weight, self._latent_weight, self._unseen_idf, self._nets_share, company = map(float, weights.kernel)
         self._shares = np.sqrt([1 - company, company]).astype(np.float32)
 
@@ -172,15 +174,18 @@ class KernelStudent:
         return Found(value, length, weights.postings_row[offset], products)
 
     def _belonging(self, query: Query, found: Found, scores: F32) -> F32:
-        """[1, 3]: how well the query belongs to the class with the highest score."""
+        """[1, 5]: how well the query belongs to the class with the highest score, and to labels never taught."""
         said = scores[None, :].argmax(axis=1)
+        nearness = self._names.nearness(query.index, query.value)
+        named = compared(nearness[None, :], said, len(scores))[0]
         if len(self._row_class) < MIN_ROWS:
-            return np.zeros((1, 3), np.float32)
+            return np.array([[0.0, 0.0, 0.0, *named]], np.float32)
         weight = found.value.astype(np.float64) ** 2
         feature = np.repeat(np.arange(len(weight)), found.length)
         have = np.bincount(feature, self._row_class[found.row] == said[0], len(weight))
         support = (weight * (have > 0)).sum(), (weight * have / found.length).sum()
-        return np.array([[*support, self._centres.distance(query.direction[None, :], said)[0]]], np.float32)
+        distance = self._centres.distance(query.direction[None, :], said)[0]
+        return np.array([[*support, distance, *named]], np.float32)
 
 
 def _weighted(counts: Counter[int | None], idf: F32) -> tuple[NDArray[np.int64], F32]:

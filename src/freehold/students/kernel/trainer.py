@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freehold.errors import BundleRefused
+from freehold.students._text import normalise
 from freehold.students.protocol import Fitted, Parameters
 from freehold.vocabulary import Contract, Example, TaskKind
 
@@ -24,6 +25,7 @@ from ._gate import (
     scope_threshold,
 )
 from ._model import dump
+from ._names import words_of
 from ._nets import said
 from ._rows import LATENT_WEIGHT, NEAR_WEIGHT
 from ._signals import expand
@@ -69,14 +71,15 @@ class KernelTrainer:
             return f"{len(counts)} distinct answers, the commonest make up {chosen / len(examples):.1%} of the calls"
         return ""
 
-    def fit(self, examples: Sequence[Example], contract: Contract, *, seed: int) -> Fitted:  # noqa: ARG002
-        """Fit on all of `examples`, in the order given."""
-        core = learn(_labelled(examples), seed)
+    def fit(self, examples: Sequence[Example], contract: Contract, *, seed: int) -> Fitted:
+        """Fit on all of `examples`, in the order given; of the contract, the names of labels that none of them has."""
+        core = learn(_labelled(examples)._replace(untaught=_untaught(examples, contract)), seed)
         heads, threshold, operating = _learn_to_judge(core, seed)
         files = dump(vocabulary(core), weights(core, heads))
         parameters: Parameters = {
             "n_rows": len(core.labelled.inputs),
             "n_classes": core.labelled.n_classes,
+            "n_untaught": len(core.labelled.untaught),
             "n_features": len(core.rows.idf),
             "n_latent": int(core.rows.latent.shape[1]),
             "min_df": core.rows.min_df,
@@ -141,6 +144,13 @@ def _labelled(examples: Sequence[Example]) -> Labelled:
     inputs = [examples[i].inputs + ("",) * (n_slots - len(examples[i].inputs)) for i in chosen]
     answers = [min(spellings[answer].items(), key=lambda pair: (-pair[1], pair[0]))[0] for answer in named]
     return Labelled(inputs, row_class[chosen], answers, not closed)
+
+
+def _untaught(examples: Sequence[Example], contract: Contract) -> tuple[str, ...]:
+    """The labels that the contract lists and no example has, other spellings of those that they have left out."""
+    taught = {normalise(words_of(_canonical(example.answer))) for example in examples}
+    offered = sorted({_canonical(label) for label in contract.labels})
+    return tuple(label for label in offered if normalise(words_of(label)) not in taught)[:MAX_CLASSES]
 
 
 def _sample(row_class: I64, n_classes: int) -> list[int]:
