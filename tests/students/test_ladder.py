@@ -22,7 +22,8 @@ def _tried(trained: Trained) -> dict[str, str]:
 
 
 def test_a_narrow_task_ends_on_the_kernel_rung_with_a_learning_curve():
-    trained = train("desk", "classification", examples(900), contract())
+    # The clock cuts the curve short where time runs out; on a busy machine it must not.
+    trained = train("desk", "classification", examples(900), contract(), time_limit_s=3_600)
     assert trained.rung == "kernel"
     assert trained.suffices
     assert trained.labels_needed == 0
