@@ -276,8 +276,10 @@ class Recognised:
         found: list[Call] = []
         at = 0
         for segment in segments:
-            first = f"(file_row_number + {at}) // {_BLOCK} % {every} = 0"
-            found += self._calls(segment, f"{first} AND started_at_us < ?", [until_us or 2**62])
+            rows = [row for row in range(segment.rows) if (row + at) // _BLOCK % every == 0]
+            where = "true" if every == 1 else f"file_row_number IN ({', '.join(map(str, rows))})"
+            if rows:
+                found += self._calls(segment, f"{where} AND started_at_us < ?", [until_us or 2**62])
             at += segment.rows
         return found[:most]
 

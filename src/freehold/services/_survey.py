@@ -148,6 +148,7 @@ def _look(store: Recognised, sorter: Sorter, pending: Pending) -> Looked:
     """Look through one segment and write its marks."""
     found = Gathering()
     marks = store.marks(pending.segment) if pending.again else {}
+    known = dict(marks)
     for row, call_id, at_us, model, spoken, declared, template, key, tags, request, before in store.asked(pending):
         sorted_ = sorter.sort(request, spoken, template or before.template, tags, model, key)
         if before.how and not has_body(request) and sorted_.how != "template":
@@ -158,7 +159,8 @@ def _look(store: Recognised, sorter: Sorter, pending: Pending) -> Looked:
             marks[row] = Mark(task, sorted_.template, sorted_.how)
         else:
             marks.pop(row, None)
-    store.write(pending.segment, pending.rows, marks)
+    if not pending.again or marks != known:
+        store.write(pending.segment, pending.rows, marks)
     return Looked(pending.segment, pending.rows, pending.again, *pending.span, found.counts, found.samples)
 
 

@@ -169,7 +169,7 @@ def _mine_unknown(home: Home, surveyed: Surveyed, say: Progress) -> Surveyed:
         tasks = home.registry.tasks()
         kinds = store.sampled()
         unknown = {kind: places for kind, places in kinds.items() if kind.startswith(UNKNOWN)}
-        if sum(map(len, unknown.values())) < discovery.SMALLEST:
+        if surveyed.unknown < discovery.SMALLEST:
             break
         say(f"looking at {surveyed.unknown:,} calls that fit nothing known")
         evidence = {kind: places[:_EVIDENCE] for kind, places in kinds.items() if kind[:1] == "v"}

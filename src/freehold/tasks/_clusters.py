@@ -285,7 +285,10 @@ def _unprompted(group: _Group, part: list[Head], answers: Answers) -> bool:
     records = min(ours.share("json"), answers.share("json")) >= _ONE_FORM
     if not same_labels and not (records and min(ours.gives(answers), answers.gives(ours)) >= _SAME_KEYS):
         return False
-    return max((d.literal_chars for d in [*group.drafts, *drafts(part, len(part))]), default=0) <= _PHRASE_CHARS
+    other = _Group(_Evidence(set(), answers, []), [part], drafts(part, len(part)))
+    if not (group.chanced or other.chanced):
+        return False  # both begin or end with words of a prompt, and with others
+    return max((d.literal_chars for d in [*group.drafts, *other.drafts]), default=0) <= _PHRASE_CHARS
 
 
 def _grouped(found: list[Family], prompts: Shingled, members: list[Head], least: int) -> list[_Group]:

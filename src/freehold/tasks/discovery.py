@@ -19,6 +19,7 @@ from freehold.vocabulary import Call, Match, Task, Template
 from ._answers import Parsed
 from ._clusters import Cluster, clustered, merged
 from ._heads import Head, heads, leading_systems, spread
+from ._layouts import joined
 from .describing import counted
 from .kinds import kind_of
 from .matching import TaskMatcher
@@ -68,6 +69,7 @@ def discover(calls: Iterable[Call], *, previous: Sequence[Task] = (), smallest: 
         remaining = _unmatched(remaining, clusters)
         if len(remaining) < smallest or before - len(remaining) < smallest:
             break
+    clusters = joined(clusters)
     for cluster in clusters:
         cluster.refine(smallest)
     return _finished(seen, clusters, previous)

@@ -11,7 +11,7 @@ does not say: whether the tasks are right.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import comb
 from statistics import fmean
 
@@ -75,10 +75,19 @@ def stability(calls: Sequence[Call], tasks: Sequence[Task], *, halves: int = HAL
 
 def adjusted_rand_index(a: Sequence[str], b: Sequence[str]) -> float:
     """How alike two sortings of the same things are: 1 the same, 0 what chance gives."""
-    together = sum(comb(n, 2) for n in Counter(zip(a, b, strict=True)).values())
-    first, second = (sum(comb(n, 2) for n in Counter(side).values()) for side in (a, b))
-    pairs = comb(len(a), 2)
-    expected = first * second / pairs if pairs else 0.0
+    return rand_index_of(Counter(zip(a, b, strict=True)))
+
+
+def rand_index_of(pairs: Mapping[tuple[str, str], int]) -> float:
+    """The same, from how many things were sorted into each pair of places."""
+    sides: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+    for pair, n in pairs.items():
+        for side, place in zip(sides, pair, strict=True):
+            side[place] += n
+    together = sum(comb(n, 2) for n in pairs.values())
+    first, second = (sum(comb(n, 2) for n in side.values()) for side in sides)
+    every = comb(sum(pairs.values()), 2)
+    expected = first * second / every if every else 0.0
     most = (first + second) / 2
     return 1.0 if most == expected else (together - expected) / (most - expected)
 
