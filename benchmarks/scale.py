@@ -128,12 +128,13 @@ def one_day(engine: duckdb.DuckDBPyConnection, pattern: Path, folder: Path, day:
 
 def measure(home: Path, calls: int) -> bool:
     """Each figure in a process of its own; whether all that was asked holds."""
+    kept = Ledger(home).count()  # a home that is used again holds the calls of an earlier dashboard
     figures = {work.__name__: _apart(work, home) for work in (report, reference, queried, dashboard)}
     for name, one in figures.items():
         print(f"{name:10} {one}", flush=True)
-    totals = {figures[name]["calls"] for name in ("report", "reference", "queried")}
+    totals = [figures[name]["calls"] for name in ("report", "queried", "reference")]
     holds = (
-        totals == {calls}
+        totals == [kept, kept, calls]
         and figures["report"]["cold_s"] <= COLD_S
         and figures["dashboard"]["p95_ms"] <= LIVE_MS
         and max(one["peak_mb"] for one in figures.values()) <= MEMORY_MB
@@ -169,7 +170,13 @@ def reference(home: Path) -> dict[str, Any]:
         " sum(output_tokens), task, template, model FROM read_parquet(?) GROUP BY ALL"
     )
     paths = [str(path) for path in (home / "ledger/segments").glob("*.parquet")]
-    return _timed(home, lambda: duckdb.connect(config={"threads": 2}).execute(sql, [paths]).fetchall())
+
+    def work() -> list[Any]:
+        with duckdb.connect(config={"threads": 2}) as engine:
+            engine.execute("SET enable_progress_bar = false")
+            return engine.execute(sql, [paths]).fetchall()
+
+    return _timed(home, work)
 
 
 def queried(home: Path) -> dict[str, Any]:

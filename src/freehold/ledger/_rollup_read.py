@@ -86,6 +86,7 @@ class Rollups:
     def __init__(self, files: RollupFiles) -> None:
         self._files = files
         self._folded: dict[tuple[str, str], _Folded] = {}
+        self._live = set[str]()
         self._kept: dict[bytes, _Kept] = {}
         self._numbers = count()
 
@@ -137,7 +138,9 @@ class Rollups:
     def _follow(self, cursor: duckdb.DuckDBPyConnection, snapshot: Snapshot, name: str) -> None:
         """Add to the live table what hot files hold since the last time, and forget files that are gone."""
         there = set[str]()
-        self._make_live(cursor, name)
+        if name not in self._live:
+            self._make_live(cursor, name)
+            self._live.add(name)
         for entry, db in snapshot.hot_files():
             there.add(entry.name)
             self._fold(cursor, name, entry.name, db)

@@ -194,6 +194,7 @@ class Ledger:
 
         def read() -> QueryResult:
             with self._snapshot() as snapshot, closing(duckdb.connect(":memory:", config=config)) as engine:
+                engine.execute("SET enable_progress_bar = false")  # it would go to stdout, among the data
                 prepare_views(engine, snapshot, sources, sql)
                 watch = threading.Timer(timeout_s or 0, engine.interrupt)
                 watch.daemon = True
