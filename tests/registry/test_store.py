@@ -179,8 +179,14 @@ def test_contracts_are_kept_signed_and_learned_again(home: Path) -> None:
         registry.save_contract("t1", contract(n_answers=9))
         assert registry.contract("t1") == contract(n_answers=9, signed_by="ann")
         registry.save_contract("t1", contract(version="c2"))
-        assert registry.contract("t1") == contract(version="c2")
-        assert registry.contract("t1", "c1") == contract(n_answers=9, signed_by="ann")
+        assert registry.contract("t1") == contract(n_answers=9, signed_by="ann"), "a signed one stays in force"
+        assert registry.contract("t1", "c2") == contract(version="c2")
+        assert [one.contract.version for one in registry.contracts("t1")] == ["c1", "c1", "c1", "c2"]
+        assert registry.sign_contract("t1", by="bea").version == "c2"
+        assert registry.contract("t1") == contract(version="c2", signed_by="bea")
+        registry.save_contract("t1", contract(n_answers=12))
+        assert registry.contract("t1") == contract(version="c2", signed_by="bea"), "only a person takes it back"
+        assert registry.contract("t1", "c1") == contract(n_answers=12)
         assert registry.contract("t1", "c3") is None
         with pytest.raises(NotFound):
             registry.sign_contract("t1", by="ann", version="c3")

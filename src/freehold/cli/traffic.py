@@ -1,4 +1,4 @@
-"""What the traffic is: import, calls, tasks, a task's edits and contract, replay."""
+"""What the traffic is: import, calls, tasks, a task's edits, replay."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from . import privacy
 from ._arguments import By, Json, page
 from ._imports import emit_import, imported
-from ._output import count, emit, emit_line, emit_struct, percent, say, suggest, table, warn, working
+from ._output import count, emit_line, emit_struct, percent, say, suggest, table, warn, working
 from ._pages import explained_legs
 
 log_app = typer.Typer(help="The recorded calls as a file.")
@@ -23,7 +23,6 @@ def register(app: typer.Typer) -> None:
     app.command("tasks")(tasks)
     app.command("calls")(calls)
     app.command("explain")(explain)
-    app.command("contract")(contract)
     app.command("replay")(replay)
     app.command("gold")(gold)
     app.command("feedback")(feedback)
@@ -151,26 +150,6 @@ def explain(
     for line in explaining.in_words(told):
         say(line)
     explained_legs(told)
-
-
-def contract(
-    task: str,
-    sign: Annotated[str, typer.Option(help="Sign the contract, with your name.")] = "",
-    json: Json = False,
-) -> None:
-    """What the code around a task relies on, learned from its answers.
-
-    Example: freehold contract sort_messages --sign "Rosa"
-    """
-    from freehold.services import contracting, wording
-    from freehold.services.home import Home
-
-    with Home.open() as home:
-        found = contracting.contract(home, home.task(task), sign=sign)
-    if json:
-        emit("freehold.contract/1", task=task, contract=found)
-        return
-    say(wording.contract(found))
 
 
 def gold(

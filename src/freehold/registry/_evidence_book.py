@@ -12,7 +12,7 @@ from freehold.vocabulary import Against, Certificate, Contract, Manifest, Verdic
 
 from . import _rows
 from ._opened import Opened, find, log, student
-from ._rows import StudentRecord
+from ._rows import ContractRecord, StudentRecord
 from ._stages import Held
 
 
@@ -22,42 +22,59 @@ class EvidenceBook(Opened):
     def save_contract(self, task: str, contract: Contract, *, by: str = "discovery") -> None:
         """Keep a learned contract as the task's latest; the same again changes nothing.
 
-        A version that somebody signed keeps its signature.
+        The version in force keeps its signature. Any other, one signed in earlier days included, waits for a signature,
+        and the signed one stays in force.
 
         Raises:
             NotFound: no such task.
         """
         with self._change() as connection:
             found = find(_rows.effective(connection).tasks, task)
-            latest = _rows.contract(connection, found.id)
-            signed_by = latest.signed_by if latest is not None and latest.version == contract.version else ""
+            every = _rows.contracts(connection, found.id)
+            latest = every[-1].contract if every else None
+            in_force = _rows.contract(connection, found.id)
+            signed_by = in_force.signed_by if in_force is not None and in_force.version == contract.version else ""
             contract = msgspec.structs.replace(contract, signed_by=contract.signed_by or signed_by)
             if contract != latest:
                 _rows.add_contract(connection, found.id, contract)
                 log(connection, by, "contract.saved", found.id, version=contract.version)
 
     def contract(self, task: str, version: str = "") -> Contract | None:
-        """A task's latest contract, or that of a version; None where it has none.
+        """A task's contract in force, or that of a version; None where it has none.
+
+        In force is what a person signed last; before anybody signed, what was learned last.
 
         Raises:
             NotFound: no such task.
         """
         with self._db.read() as connection:
-            found = find(_rows.effective(connection).tasks, task)
-            contract = _rows.contract(connection, found.id, version)
-            return contract if not version or (contract is not None and contract.version == version) else None
+            return _rows.contract(connection, find(_rows.effective(connection).tasks, task).id, version)
+
+    def contracts(self, task: str) -> list[ContractRecord]:
+        """Every contract that was kept for a task, oldest first.
+
+        A signed one follows the unsigned one of the same version, and one learned again follows itself.
+
+        Raises:
+            NotFound: no such task.
+        """
+        with self._db.read() as connection:
+            return _rows.contracts(connection, find(_rows.effective(connection).tasks, task).id)
 
     def sign_contract(self, task: str, *, by: str, version: str = "") -> Contract:
-        """Sign a task's contract (the latest, or that of a version) and return it.
+        """Sign a task's contract (what was learned last, or that of a version) and return it: it is in force from now.
 
         Raises:
             NotFound: no such task or version.
         """
         with self._change() as connection:
             found = find(_rows.effective(connection).tasks, task)
-            contract = _rows.contract(connection, found.id, version)
-            if contract is None or (version and contract.version != version):
-                raise NotFound(f"task {found.name} has no such contract", hint="freehold tasks --json")
+            every = [record.contract for record in _rows.contracts(connection, found.id)]
+            contract = next((one for one in reversed(every) if not version or one.version == version), None)
+            if contract is None:
+                raise NotFound(
+                    f"task {found.name} has no such contract", hint=f"freehold contract {found.name} --versions"
+                )
             signed = msgspec.structs.replace(contract, signed_by=by)
             _rows.add_contract(connection, found.id, signed)
             log(connection, by, "contract.signed", found.id, version=signed.version)

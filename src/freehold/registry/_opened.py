@@ -144,7 +144,9 @@ class Opened:
             effective,
             self.settings,
             served,
-            lambda task_id, version: _rows.contract(connection, task_id, version),
+            lambda task_id, version: (
+                _rows.contract(connection, task_id, version) or _rows.contract(connection, task_id)
+            ),
             memory,
         )
         before = _load_or_empty(file)

@@ -132,19 +132,32 @@ def protected(connection: Connection) -> set[str]:
     return ids
 
 
-def contracts(connection: Connection, task_id: str) -> list[Contract]:
+class ContractRecord(msgspec.Struct, frozen=True):
+    """A contract, and when it was saved or signed (ISO 8601)."""
+
+    saved_at: str
+    contract: Contract
+
+
+def contracts(connection: Connection, task_id: str) -> list[ContractRecord]:
     """A task's contracts, oldest first; a signed one follows the unsigned one of the same version."""
     rows = connection.execute(
-        select(t.contracts.c.data).where(t.contracts.c.task_id == task_id).order_by(t.contracts.c.seq)
+        select(t.contracts.c.saved_at, t.contracts.c.data)
+        .where(t.contracts.c.task_id == task_id)
+        .order_by(t.contracts.c.seq)
     )
-    return [_decode(row, Contract) for row in rows.scalars()]
+    return [ContractRecord(saved_at, _decode(data, Contract)) for saved_at, data in rows]
 
 
 def contract(connection: Connection, task_id: str, version: str = "") -> Contract | None:
-    """A task's contract of that version, else its latest; None where it has none."""
-    all_of_them = contracts(connection, task_id)
-    of_version = [one for one in all_of_them if one.version == version]
-    return (of_version or all_of_them or [None])[-1]
+    """A task's contract of that version, else the one in force; None where it has none.
+
+    In force is what a person signed last; before anybody signed, what was learned last.
+    """
+    every = [record.contract for record in contracts(connection, task_id)]
+    if version:
+        return next((one for one in reversed(every) if one.version == version), None)
+    return next((one for one in reversed(every) if one.signed_by), every[-1] if every else None)
 
 
 def add_contract(connection: Connection, task_id: str, contract: Contract) -> None:

@@ -9,7 +9,7 @@ from ._evidence_book import EvidenceBook
 from ._key_book import KeyBook
 from ._pause_book import PauseBook
 from ._privacy_book import PrivacyBook
-from ._rows import DecisionRecord, Pause, StudentRecord
+from ._rows import ContractRecord, DecisionRecord, Pause, StudentRecord
 from ._stage_book import StageBook
 from ._stages import SERVING, Held, StageRecord
 from ._task_book import TaskBook
@@ -20,6 +20,7 @@ __all__ = [
     "AuditCheck",
     "AuditEntry",
     "AuditHead",
+    "ContractRecord",
     "Decision",
     "DecisionRecord",
     "Held",

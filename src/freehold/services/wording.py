@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from freehold.verdict import words
-from freehold.vocabulary import Certificate, Contract, Flip, Option
+from freehold.vocabulary import Certificate, Flip, Option
 
 from .backtesting import After, Backtest
 from .training import TrainingReport
@@ -109,24 +109,6 @@ def backtest(result: Backtest) -> list[str]:
         lines.append("Every promise held on the later calls, as far as they can tell.")
     lines += [f"  {t.name}: {t.why}" for t in result.tasks]
     return lines
-
-
-def contract(found: Contract) -> str:
-    """A contract as lines."""
-    signed = f"signed by {found.signed_by}" if found.signed_by else "learned, not signed"
-    lines = [f"version {found.version}, {signed}, from {found.n_answers:,} answers; form: {found.form}"]
-    if found.labels:
-        lines.append(f"  {len(found.labels)} labels: {', '.join(found.labels[:12])}{' ...' * (len(found.labels) > 12)}")
-    if found.json_schema:
-        names = ", ".join(found.json_schema.get("properties", {}))
-        lines.append(f"  JSON with: {names or 'no fixed keys'}")
-    if found.tools:
-        lines.append(f"  tools: {', '.join(sorted(found.tools))}")
-    lines.append(
-        f"  at most {found.max_chars:,} characters; finish reasons: {', '.join(found.finish_reasons) or 'unknown'}"
-    )
-    lines += [f"  support for {clause}: {n:,} answers" for clause, n in sorted(found.support.items())]
-    return "\n".join(lines)
 
 
 def flip_text(flip: Flip) -> str:

@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, cast
 
+from ._formats import common
+from .closed import looks_closed, unseen
+
 _RARE = 0.002
 _REQUIRED = 0.99
 _ENOUGH = 30
@@ -18,10 +21,10 @@ Value = tuple[Any, str | None]
 
 
 def learn_schema(values: Sequence[Any], texts: Sequence[str | None]) -> dict[str, Any]:
-    """Learn a schema: types, properties, which are required, enums where values are closed.
+    """Learn a schema: types, properties, which are required, enums where values are closed, formats where all have one.
 
     Args:
-        values: decoded JSON values.
+        values: decoded JSON values, in order of time where that is known.
         texts: for each, the input it was made from (None: not known). A string that is usually copied from its input
             is no enum, however often it recurs.
     """
@@ -44,10 +47,18 @@ def _learn(values: list[Value], depth: int) -> dict[str, Any]:
     if "array" in usual:
         items = [(item, text) for v, text in values if isinstance(v, list) for item in cast("list[Any]", v)]
         schema |= {"items": _learn(items, depth + 1)} if items else {}
-    if usual == ["string"]:
-        enum = _enum([(v, text) for v, text in values if isinstance(v, str)])
-        schema |= {"enum": enum} if enum else {}
+    if "string" in usual and set(usual) <= {"string", "null"}:
+        schema |= _strings([(v, text) for v, text in values if isinstance(v, str)], nullable="null" in usual)
     return schema
+
+
+def _strings(values: list[tuple[str, str | None]], *, nullable: bool) -> dict[str, Any]:
+    """The enum of some strings, else their format, else nothing."""
+    enum: list[str | None] = [*_enum(values)]
+    if enum:
+        return {"enum": [*enum, None] if nullable else enum}
+    form = common([value for value, _ in values], _ENOUGH)
+    return {"format": form} if form else {}
 
 
 def _object(values: list[tuple[dict[str, Any], str | None]], depth: int) -> dict[str, Any]:
@@ -67,6 +78,8 @@ def _enum(values: list[tuple[str, str | None]]) -> list[str]:
     counts = Counter(value for value, _ in values)
     usual = {value: count for value, count in counts.items() if count >= max(2.0, _RARE * n)}
     if n < _ENOUGH or len(usual) > min(_MOST_ENUM, n // 10) or sum(usual.values()) < _ENUM_MASS * n:
+        return []
+    if not looks_closed(unseen([value for value, _ in values])):
         return []
     told = [(value, text) for value, text in values if text is not None]
     copied = sum(value.casefold() in text.casefold() for value, text in told)

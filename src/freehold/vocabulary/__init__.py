@@ -24,7 +24,7 @@ from .call import (
     Usage,
 )
 from .certificate import Against, Certificate, Interval
-from .contract import Contract
+from .contract import Clause, Contract, Unseen
 from .feedback import Feedback, FeedbackKind
 from .key import NANO_USD, Budget, KeyTable, Period, VirtualKey
 from .money import ZERO, Assumption, Range, Source
@@ -57,6 +57,7 @@ __all__ = [
     "Budget",
     "Call",
     "Certificate",
+    "Clause",
     "Content",
     "Contract",
     "DataClass",
@@ -87,6 +88,7 @@ __all__ = [
     "TaskKind",
     "Template",
     "Tried",
+    "Unseen",
     "Usage",
     "Verdict",
     "VerdictWord",
