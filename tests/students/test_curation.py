@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.support.intents import examples
 
 from freehold.students import Rules, curate
-from freehold.students._personal import personal_data
+from freehold.tasks.personal import personal_data
 from freehold.vocabulary import Contract, Example
 
 

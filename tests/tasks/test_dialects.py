@@ -10,11 +10,11 @@ from tests.support import task_mixes as made
 from tests.support.dialects import DIALECTS, as_chat, as_messages, as_responses
 from tests.support.mixes import call, label_of, mix, record_of, sentence, system, user
 
+from freehold.analytics.statistics import Collector
 from freehold.services.contracting import Answers
 from freehold.services.examples import gather
 from freehold.tasks.discovery import Discovery, discover
 from freehold.tasks.matching import TaskMatcher
-from freehold.tasks.statistics import workload
 from freehold.vocabulary import Call
 from freehold.wire.known import dialect
 
@@ -78,8 +78,16 @@ def test_a_workload_is_measured_alike(remade, chat) -> None:
     usages = [dialect(name).read(make(chat[0]).response).usage for name, make in DIALECTS.items()]
     assert usages[0] == usages[1] == usages[2]
     doubled = [*chat, *chat]
-    assert workload([remade(one) for one in doubled]) == workload(doubled)
-    assert workload(doubled).exact_repeat_share.value >= 0.5
+    matcher = TaskMatcher(discover(chat).tasks)
+    measured = []
+    for calls in (doubled, [remade(one) for one in doubled]):
+        collector = Collector("task")
+        for one in calls:
+            collector.add(one, matcher.match_call(one))
+        measured.append(collector.statistics())
+    assert measured[0] == measured[1]
+    repeats = next(one for one in measured[0].statistics if one.name == "exact_repeat_share")
+    assert repeats.value >= 0.5
 
 
 def test_a_mixture_of_dialects_is_one_task_each(chat, found) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import heapq
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import msgspec
 
@@ -15,6 +12,7 @@ from freehold.tasks import contracts
 from freehold.tasks.closed import chao, good_turing
 from freehold.tasks.contracts import Difference, Given
 from freehold.tasks.languages import language
+from freehold.tasks.sampling import Sample
 from freehold.vocabulary import Call, Clause, Contract, Match, Task
 from freehold.wire.known import dialect
 
@@ -37,25 +35,15 @@ class _Asked(msgspec.Struct):
 _asked = msgspec.json.Decoder(_Asked)
 
 
-class _Kept(NamedTuple):
-    order: int
-    call_id: str
-    started_at_us: int
-    given: Given
-    inputs: tuple[str, ...]
-
-
 class Answers:
     """What the answers of one task were, gathered call by call, for its contract to be learned from.
 
-    Of many answers it keeps `MOST_ANSWERS`: those whose call's id has the smallest digest, which is a random sample,
-    the same in every run and in whatever order the calls come.
+    Of many answers it keeps a random sample of `MOST_ANSWERS`.
     """
 
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._kept: list[_Kept] = []
-        self._seen = 0
+        self._kept: Sample[tuple[Given, tuple[str, ...]]] = Sample(MOST_ANSWERS)
         self._from_us = self._until_us = 0
 
     def add(self, call: Call, match: Match) -> None:
@@ -67,29 +55,20 @@ class Answers:
             return
         self._from_us = min(self._from_us or call.started_at_us, call.started_at_us)
         self._until_us = max(self._until_us, call.started_at_us)
-        self._seen += 1
-        digest = hashlib.blake2b(call.id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        one = _Kept(-int.from_bytes(digest), call.id, call.started_at_us, given, match.inputs)
-        if len(self._kept) < MOST_ANSWERS:
-            heapq.heappush(self._kept, one)
-        elif one > self._kept[0]:
-            heapq.heapreplace(self._kept, one)
+        self._kept.add(call.id, call.started_at_us, (given, match.inputs))
 
     def learn(self) -> Contract | None:
         """The contract, or None where there was no answer."""
-        if not self._kept:
+        kept = self._kept.values()
+        if not kept:
             return None
-        ordered = sorted(self._kept, key=lambda one: (one.started_at_us, one.call_id))
-        step = -(-len(ordered) // _READ_FOR_LANGUAGE)
-        given = [
-            one.given._replace(language=language(one.given.text)) if i % step == 0 else one.given
-            for i, one in enumerate(ordered)
-        ]
+        step = -(-len(kept) // _READ_FOR_LANGUAGE)
+        given = [one._replace(language=language(one.text)) if i % step == 0 else one for i, (one, _) in enumerate(kept)]
         return contracts.learn(
             given,
             templates=self._task.templates,
-            inputs=[one.inputs for one in ordered],
-            n_seen=self._seen,
+            inputs=[inputs for _, inputs in kept],
+            n_seen=self._kept.seen,
             between_us=(self._from_us, self._until_us),
         )
 

@@ -14,15 +14,11 @@ from typing import Any
 
 import msgspec
 
+from freehold.tasks.overlap import NearRepeats
+from freehold.tasks.personal import personal_data
 from freehold.vocabulary import Contract, Example
 
-from ._personal import personal_data
 from ._text import normalise
-
-SHINGLE = 5
-NUM_PERM = 128
-BANDS = 16
-"""128 hashes in 16 bands of 8: pairs at the default 0.9 likeness are candidates with probability 0.9999."""
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -172,34 +168,14 @@ def _conflicting(examples: Sequence[Example]) -> dict[tuple[str, ...], int]:
 
 
 def _without_near(examples: Sequence[Example], likeness: float) -> list[Example]:
-    """One row of each set of near-equal inputs with the same answer: MinHash candidates, exact Jaccard decides."""
-    from rensa import RMinHash, RMinHashLSH  # pyright: ignore[reportAttributeAccessIssue]
-
-    index: dict[str, RMinHashLSH] = {}
-    shingles: dict[int, frozenset[str]] = {}
+    """One row of each set of near-equal inputs with the same answer."""
+    known: dict[str, NearRepeats] = {}
     out: list[Example] = []
-    for number, example in enumerate(examples):
-        own = _shingles(_key(example))
-        sketch = RMinHash(num_perm=NUM_PERM, seed=1)
-        sketch.update(sorted(own))
-        same_answer = index.setdefault(
-            example.answer, RMinHashLSH(threshold=likeness, num_perm=NUM_PERM, num_bands=BANDS)
-        )
-        if any(_jaccard(own, shingles[other]) >= likeness for other in same_answer.query(sketch)):
-            continue
-        same_answer.insert(number, sketch)
-        shingles[number] = own
-        out.append(example)
+    for example in examples:
+        same_answer = known.setdefault(example.answer, NearRepeats(likeness))
+        if not same_answer.near("\x1f".join(_key(example))):
+            out.append(example)
     return out
-
-
-def _shingles(key: tuple[str, ...]) -> frozenset[str]:
-    text = "\x1f".join(key)
-    return frozenset(text[i : i + SHINGLE] for i in range(max(1, len(text) - SHINGLE + 1)))
-
-
-def _jaccard(a: frozenset[str], b: frozenset[str]) -> float:
-    return len(a & b) / len(a | b)
 
 
 def _capped(examples: list[Example], rules: Rules) -> list[Example]:
