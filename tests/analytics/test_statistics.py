@@ -233,3 +233,13 @@ def test_a_sample_is_the_same_in_whatever_order_calls_come(order: list[int], mos
         other.add(f"call-{i}", i, i)
     assert first.values() == other.values()
     assert len(first.values()) == most
+
+
+def test_names_are_counted_apart_where_somebody_asks_for_them() -> None:
+    sampled = [Sampled("Ann wrote", "ok"), Sampled("from ann@example.org", None)] * 10
+    found = by_name(personal(sampled, 20, lambda texts: {"person"} if any("Ann" in text for text in texts) else set()))
+    assert (found["personal_data_share"].value, found["named_person"].value, found["named_place"].value) == (
+        0.5,
+        0.5,
+        0,
+    )

@@ -61,7 +61,7 @@ def test_a_contract_is_reviewed_signed_and_stays_in_force_while_a_newer_one_wait
     assert breach["interval"]["low"] < 0.2 < breach["interval"]["high"]
     assert shell.json("contract", name, "--check") == checked, "nothing is judged twice"
 
-    shell.run("tasks", "--refresh")
+    assert f"{name}: 40 of 200 later answers broke their contract" in shell.run("tasks", "--refresh").stdout
     waiting = shell.json("contract", name)
     assert waiting["contract"]["version"] == first["contract"]["version"]
     assert waiting["proposed"]["version"] != first["contract"]["version"]

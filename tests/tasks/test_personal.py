@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import random
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
+from freehold.errors import MissingPrerequisite
+from freehold.tasks.names import Names
 from freehold.tasks.personal import personal_data
 
 
@@ -66,3 +70,23 @@ def test_plain_numbers_are_hardly_ever_taken_for_personal_data() -> None:
     rng = random.Random(8)
     texts = [f"order {rng.randint(10**7, 10**11)} of customer {rng.randint(1000, 99999)}" for _ in range(2000)]
     assert sum(bool(personal_data([text])) for text in texts) == 0
+
+
+def test_names_need_presidio_and_a_model(tmp_path: Path) -> None:
+    if find_spec("presidio_analyzer") is None:
+        with pytest.raises(MissingPrerequisite) as refused:
+            Names("en_core_web_sm")
+        assert refused.value.hint == "pip install 'freehold[presidio]'"
+        return
+    with pytest.raises(MissingPrerequisite) as refused:
+        Names("xx_no_such_model")
+    assert refused.value.hint == "python -m spacy download xx_no_such_model"
+    import spacy
+
+    model = spacy.blank("en")
+    ruler = model.add_pipe("entity_ruler")
+    ruler.add_patterns([{"label": "PERSON", "pattern": "Ann Miller"}, {"label": "GPE", "pattern": "Lisbon"}])
+    model.to_disk(tmp_path / "model")
+    names = Names(str(tmp_path / "model"))
+    assert names.find(["Ann Miller wrote", "from Lisbon"]) == {"person", "place"}
+    assert names.find(["nobody wrote", "a@b.org", ""]) == set()

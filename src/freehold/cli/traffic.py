@@ -68,11 +68,12 @@ def tasks(
 
     Example: freehold tasks --versions
     """
-    from freehold.services import discovering
+    from freehold.services import checking, discovering
     from freehold.services.home import Home
 
     with Home.open() as home, working("finding the recurring tasks") as now:
         listing = discovering.list_tasks(home, refresh=refresh, say=now)
+        judged = checking.known(home)
         every = discovering.versions(home) if versions else []
     if json:
         emit_struct("freehold.tasks/1", listing)
@@ -105,6 +106,11 @@ def tasks(
         say(f"{count(listing.unrecognised)} of {count(listing.calls)} calls recur in no task.")
     if listing.paused:
         say(warn("All owned answers are paused: everything is rented."))
+    for one in listing.tasks:
+        answers, broken = judged.get(one.id, (0, 0))
+        if broken:
+            say(warn(f"{one.name}: {count(broken)} of {count(answers)} later answers broke their contract."))
+            suggest(f"freehold contract {one.name} --check")
     if listing.tasks:
         suggest(f"freehold task show {listing.tasks[0].name}")
     suggest("freehold verdict")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,7 +21,11 @@ def register(_: typer.Typer) -> None:
     task_app.command("stats")(stats)
 
 
-def stats(task: str, json: Json = False) -> None:
+def stats(
+    task: str,
+    names: Annotated[str, typer.Option(metavar="MODEL", help="Look for names too, with this spaCy model.")] = "",
+    json: Json = False,
+) -> None:
     """What a task's traffic looks like: volume, bursts, forecast, narrowness, drift, repeats, waiting, personal data.
 
     Each figure says what it is of how many calls, with its interval or why there is none.
@@ -32,7 +36,7 @@ def stats(task: str, json: Json = False) -> None:
     from freehold.services.home import Home
 
     with Home.open() as home, working("measuring the calls"):
-        found = measuring.measure(home, home.task(task))
+        found = measuring.measure(home, home.task(task), names=names)
     if json:
         emit_struct("freehold.task_stats/1", found)
         return

@@ -123,15 +123,18 @@ def check(home: Home, task: Task) -> Checked:
 
 
 def known(home: Home) -> dict[str, tuple[int, int]]:
-    """By task: how many later answers the last check judged, and how many broke something. Reads no call."""
+    """By task: how many later answers the last check judged by the version in force, and how many broke something.
+
+    Reads no call. Tasks that were not checked since another version came into force are left out.
+    """
     every = _recall(home)
-    return {
-        task_id: (
-            sum(model.answers for model in one.models.values()),
-            sum(model.in_breach for model in one.models.values()),
-        )
-        for task_id, one in every.items()
-    }
+    found: dict[str, tuple[int, int]] = {}
+    for task in home.registry.tasks() if every else ():
+        one, agreed = every.get(task.id), home.registry.contract(task.id)
+        if one is not None and agreed is not None and one.version == agreed.version:
+            models = one.models.values()
+            found[task.id] = sum(model.answers for model in models), sum(model.in_breach for model in models)
+    return found
 
 
 def _advance(home: Home) -> dict[str, _Progress]:

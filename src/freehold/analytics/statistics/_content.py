@@ -5,17 +5,21 @@ from __future__ import annotations
 import bz2
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from freehold.evidence import drift
+from freehold.tasks.names import KINDS
 from freehold.tasks.overlap import NearRepeats
 from freehold.tasks.personal import personal_data
 from freehold.vocabulary import Interval
 
 from ._figures import INDEPENDENT, LEVEL, Group, Statistic
+
+Find = Callable[[Iterable[str]], set[str]]
+"""Says which kinds of personal data some texts hold."""
 
 LIKENESS = 0.9
 _GROUPS = 8
@@ -99,23 +103,30 @@ def stability(sampled: Sequence[Sampled], of: int) -> list[Statistic]:
     return group.made
 
 
-def personal(sampled: Sequence[Sampled], of: int) -> list[Statistic]:
-    """Personal data with a form of its own, in inputs or answers."""
+def personal(sampled: Sequence[Sampled], of: int, names: Find | None = None) -> list[Statistic]:
+    """Personal data with a form of its own, in inputs or answers; with `names`, also what that finds, kept apart."""
     group = Group("personal data", of)
     kinds: Counter[str] = Counter()
+    named: Counter[str] = Counter()
     holding = 0
     for one in sampled:
-        found = personal_data((one.text, one.answer or ""))
+        texts = (one.text, one.answer or "")
+        found = personal_data(texts)
         holding += bool(found)
         kinds.update(found)
+        if names is not None:
+            named.update(names(texts))
     n = len(sampled)
     definition = (
         "calls whose inputs or answer hold e-mail, phone, card, IBAN, IP or national numbers (forms, checksums)"
     )
-    note = "names and addresses are not looked for"
+    note = "names and addresses are not in it"
     group.share("personal_data_share", holding, n, definition, note=note)
     for kind, count in sorted(kinds.items()):
         group.share(f"personal_data_{kind}", count, n, f"calls with {kind.replace('_', ' ')}")
+    for kind in KINDS.values() if names is not None else ():
+        definition = f"calls in which a model of language (Presidio, spaCy) finds a {kind.replace('_', ', ')}"
+        group.share(f"named_{kind}", named[kind], n, definition, note="an estimate: models err in both directions")
     return group.made
 
 

@@ -17,7 +17,7 @@ from freehold.vocabulary import UNTIMED_TAG, Call, Match
 from freehold.wire.known import dialect
 
 from . import _arrivals, _content, _forecast, _waiting
-from ._content import Sampled
+from ._content import Find, Sampled
 from ._figures import Group, Statistic
 from ._runs import Repeats, Runs
 from ._waiting import FOLLOWED_S, Waited
@@ -71,11 +71,12 @@ _asked = msgspec.json.Decoder(_Asked)
 class Collector:
     """Takes the calls of a log in order of time, and measures those of one task.
 
-    Calls of other tasks count only as what follows in a run.
+    Calls of other tasks count only as what follows in a run. `names` finds personal data beside that which has a form
+    of its own (`tasks.names`).
     """
 
-    def __init__(self, task: str, prices: PriceBook | None = None) -> None:
-        self._task = task
+    def __init__(self, task: str, prices: PriceBook | None = None, names: Find | None = None) -> None:
+        self._task, self._names = task, names
         self._minutes: Counter[int] = Counter()
         self._texts: Sample[Sampled] = Sample(MOST_TEXTS)
         self._times: Sample[Waited] = Sample(MOST_TIMES)
@@ -124,7 +125,7 @@ class Collector:
             *_content.overlap(texts, self._repeats.counts(), read),
             *_waiting.need(times, streamed=self._streamed, answered=self._answered, followed=self._runs.followed()),
             *self._cacheable(),
-            *_content.personal(texts, read),
+            *_content.personal(texts, read, self._names),
             *self._labelled(),
         ]
         since, until = _iso(self._first_us), _iso(self._last_us)
