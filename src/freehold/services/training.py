@@ -139,16 +139,14 @@ def _write(
 
 
 def _contract(home: Home, task: Task, train: Sequence[Example]) -> Contract:
-    """The contract that the student must keep: a person's, where one signed it, else what its own examples keep to."""
+    """The contract that the student must keep: a person's, where one signed it, else what its own examples keep to.
+
+    Examples do not know how their answers ended or what they took, so a contract learned from them is silent on it.
+    """
     agreed = contract(home, task)
     if agreed.signed_by:
         return agreed
-    return contracts.learn(
-        [e.answer for e in train],
-        templates=task.templates,
-        inputs=[e.inputs for e in train],
-        finish_reasons=agreed.finish_reasons,
-    )
+    return contracts.learn([e.answer for e in train], templates=task.templates, inputs=[e.inputs for e in train])
 
 
 def _held_back(divided: Split) -> dict[str, str | int | float | bool]:
