@@ -78,6 +78,24 @@ def test_a_later_look_reads_new_segments_alone(home: Home) -> None:
     assert {task.id: task.name for task in later} == {task.id: task.name for task in tasks}
 
 
+def test_a_tasks_calls_are_read_without_matching_the_others(home: Home) -> None:
+    home.ledger.append(traffic(13))
+    home.ledger.seal()
+    declared = traffic(14, 5)
+    tasks = find_tasks(home)
+    for one in declared:
+        one.task = tasks[0].id
+    home.ledger.append(declared)
+    home.ledger.seal()
+    find_tasks(home)
+    every = list(home.recognised())
+    for task in tasks:
+        wanted = [(call.id, match) for call, match in every if match is not None and match.task_id == task.id]
+        assert [(call.id, match) for call, match in home.recognised(task_id=task.id)] == wanted
+        read = list(home.ledger.calls(templates=[template.id for template in task.templates]))
+        assert len(read) == 60 + 15
+
+
 def test_lost_marks_are_made_again(home: Home) -> None:
     home.ledger.append(traffic(5))
     home.ledger.seal()

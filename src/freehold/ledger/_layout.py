@@ -50,6 +50,11 @@ class Layout(NamedTuple):
         return self.root / "marks"
 
     @property
+    def recognised(self) -> Path:
+        """What the calls of each segment were recognised as."""
+        return self.root / "recognised"
+
+    @property
     def imports(self) -> Path:
         """Where imports stand that were interrupted."""
         return self.root / "imports"

@@ -42,7 +42,10 @@ _FOREVER_US = 2**62
 
 
 class Filter(NamedTuple):
-    """Which calls a reader wants; `sources` empty: all."""
+    """Which calls a reader wants; `sources` empty: all.
+
+    `templates`: leave out sealed calls that were recognised by a template which is none of these (`recognised`).
+    """
 
     task: str | None = None
     since_us: int | None = None
@@ -50,6 +53,7 @@ class Filter(NamedTuple):
     sources: tuple[str, ...] = ()
     bodies: bool = True
     call_id: str | None = None
+    templates: tuple[str, ...] | None = None
 
     def where(self, after: tuple[int, str] | None) -> tuple[str, list[Any]]:
         """SQL condition with its parameters, the same in SQLite and DuckDB; `after`: strictly later in the order."""
@@ -272,7 +276,14 @@ class Snapshot:
         self.check_segments([segment])
         bodies = "request, response" if wanted.bodies else "''::BLOB, ''::BLOB"
         where, values = wanted.where(after)
-        sql = f"SELECT {', '.join(NAMES)}, {bodies} FROM {segment_source('?')} WHERE {where}"  # noqa: S608
+        marks = self.layout.recognised / segment.name
+        marked = wanted.templates is not None and marks.exists()
+        if marked:
+            others = "SELECT place FROM read_parquet(?) WHERE template <> '' AND template NOT IN (SELECT unnest(?))"
+            where += f" AND (task <> '' OR file_row_number NOT IN ({others}))"
+            values += [str(marks), list(wanted.templates or ())]
+        source = segment_source("?", numbered=marked)
+        sql = f"SELECT {', '.join(NAMES)}, {bodies} FROM {source} WHERE {where}"  # noqa: S608
         with closing(self._engine().cursor()) as cursor:
             path = str(self._present(segment))
             show = self._showing(segment, cursor, path)

@@ -113,14 +113,17 @@ class Ledger:
         until_us: int | None = None,
         sources: Iterable[str] | None = None,
         bodies: bool = True,
+        templates: Iterable[str] | None = None,
     ) -> Iterator[Call]:
         """Calls by time, then id, in constant memory.
 
         `task` selects by the task recorded with the call (most calls have none: recognising it is `tasks`' work),
         `since_us` is inclusive, `until_us` is not. Without `bodies`, request and response are empty and reading is
-        several times faster.
+        several times faster. `templates` leaves out sealed calls that were recognised (`recognised`) by a template
+        which is none of these; those that were recognised by none, or that nobody has looked at, are given.
         """
-        wanted = Filter(task, since_us, until_us, tuple(sources or ()), bodies)
+        known = None if templates is None else tuple(templates)
+        wanted = Filter(task, since_us, until_us, tuple(sources or ()), bodies, templates=known)
         return read_calls(self._layout, self._manifest, self._engine, wanted)
 
     def get(self, call_id: str) -> Call:

@@ -147,7 +147,7 @@ class Recognised:
         self._layout = layout
         self._manifest = manifest
         self._engine = engine
-        self._folder = layout.root / "recognised"
+        self._folder = layout.recognised
         self._path = layout.root / "recognised.db"
 
     def pending(self, key: str) -> list[Pending]:

@@ -133,7 +133,9 @@ def find_tasks(home: Home, *, anew: bool = False, say: Progress = silent) -> tup
         _learn_contracts(home, tasks, sample())
     if key_of(tasks) != templates or stable is None:
         say("asking whether a rerun finds the same")
-        stable = stability(list(islice(sample(), 0, None, max(1, min(total, most) // 6000))), tasks)
+        every = max(1, total // most)
+        even = chain(store.spread(most), islice(store.unsealed(), 0, None, every))
+        stable = stability(list(islice(even, 0, None, max(1, min(total, most) // 6000))), tasks)
     drawn = total if draws else before.drawn
     _remember(home, Seen(surveyed.calls, surveyed.unsealed, mined, drawn, stable))
     return tasks

@@ -88,9 +88,13 @@ class Home:
         return self.registry.task(name)
 
     def recognised(self, *, task_id: str | None = None) -> Iterator[tuple[Call, Match | None]]:
-        """Every call with what it is recognised as; with `task_id`, that task's calls alone."""
-        for call, match in self.recognise(self.calls()):
-            if task_id is None or (match is not None and match.task_id == task_id):
+        """Every call with what it is recognised as; with `task_id`, that task's, and few others are matched anew."""
+        if task_id is None:
+            yield from self.recognise(self.calls())
+            return
+        templates = [template.id for template in self.registry.task(task_id).templates]
+        for call, match in self.recognise(self.ledger.calls(until_us=self.until_us, templates=templates)):
+            if match is not None and match.task_id == task_id:
                 yield call, match
 
     def recognise(self, calls: Iterable[Call]) -> Iterator[tuple[Call, Match | None]]:
