@@ -274,7 +274,8 @@ def test_bad_lines_are_counted_and_the_rest_comes_in(shell: Shell) -> None:
     log.write_text("\n".join(lines) + "\n")
     report = shell.json("import", str(log))
     assert (report["added"], report["rejected"]) == (20, 2)
-    assert [number for number, _ in report["examples"]] == [4, 8]
+    (told,) = report["logs"]
+    assert [number for number, _ in told["examples"]] == [4, 8]
 
 
 def test_help_and_version_need_no_home(shell: Shell) -> None:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.ledger_calls import make_call
+from tests.support.ledger_calls import START_US, make_call
 from tests.support.object_store import ObjectStore
 
 from freehold.errors import LedgerUnavailable, MissingPrerequisite
@@ -116,8 +116,8 @@ def test_a_damaged_copy_is_fetched_again(sealed: Ledger) -> None:
 def test_the_cache_keeps_to_its_bound(objects: ObjectStore, tmp_path: Path) -> None:
     bucket = objects.home(tmp_path)
     ledger = Ledger(tmp_path)
-    for n in range(4):
-        ledger.append([make_call(n)])
+    for n in range(4):  # a day each, so that none is merged with another
+        ledger.append([make_call(n, started_at_us=START_US + n * 86_400_000_000)])
         ledger.seal(remove_after_s=0)
         for copy in (tmp_path / "ledger/cache").glob("*.parquet"):
             os.utime(copy, (n, n))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-
-from freehold.ledger.importing import Content, Imported, ImportReport
+from typing import TYPE_CHECKING
 
 from ._output import count, dim, emit, say, strong, warn
+
+if TYPE_CHECKING:
+    from freehold.ledger.importing import Content, Imported, ImportReport
 
 _MOST_NAMES = 6
 _INDENT = "  "

@@ -39,12 +39,17 @@ _TAGS = {
     "prompt": PROMPT_TAG,
 }
 _STATED_COST = "stated_cost_usd"
+_CATALOGUE = frozenset({"duckdb_views", "duckdb_tables", "duckdb_columns", "information_schema"})
+"""Where the engine itself tells what there is to ask."""
 
 
 def prepare_views(engine: duckdb.DuckDBPyConnection, snapshot: Snapshot, sources: Sources, sql: str) -> None:
     """Make the views that a query names, then close every door of the engine: no files but those of the views."""
     named = {word.lower() for word in re.findall(r"\w+", sql)}
     rolled = [name for name in TABLES if f"rollup_{name}" in named]
+    listed = [name for name in TABLES if name not in rolled] if named & _CATALOGUE else []
+    if listed:
+        named |= {"calls", "attempts", "feedback"}
     paths: list[str] = []
     if rolled or not named.isdisjoint(("calls", "attempts")):
         _load_hot(engine, snapshot)
@@ -57,6 +62,8 @@ def prepare_views(engine: duckdb.DuckDBPyConnection, snapshot: Snapshot, sources
         folders = sources.rollups.ensure(snapshot, snapshot.listing.segments)
         for name in rolled:
             paths += _prepare_rollup(engine, name, [str(folder / f"{name}.parquet") for folder in folders])
+    for name in listed:  # for its columns: making sums that nobody asks for takes time
+        _prepare_rollup(engine, name, [])
     if "feedback" in named:
         _prepare_feedback(engine, sources.said())
     if paths:
