@@ -75,7 +75,7 @@ def assumptions(workload: Workload, quality: QualityFacts, settings: EconomicsSe
     Raises:
         ConfigurationError: `economics.assume` names no input, or a value is negative.
     """
-    found = {name: _assumed(name, low, mid, high, unit, src) for name, low, mid, high, unit, src in _DEFAULTS}
+    found = {name: assumed(name, low, mid, high, unit, src) for name, low, mid, high, unit, src in _DEFAULTS}
     found["volume_ratio"] = _volume(workload)
     found["student_coverage"] = _coverage(quality)
     rental = gpu("H100-80GB")
@@ -88,16 +88,16 @@ def assumptions(workload: Workload, quality: QualityFacts, settings: EconomicsSe
         Source(rental.source, rental.date, assumed=True),
     )
     if quality.student_ms is not None:
-        found["student_cpu_ms"] = _given(found["student_cpu_ms"], quality.student_ms, "measured on the student")
+        found["student_cpu_ms"] = given(found["student_cpu_ms"], quality.student_ms, "measured on the student")
     if workload.monthly_growth is not None:
-        found["monthly_growth"] = _given(found["monthly_growth"], workload.monthly_growth, "declared for the task")
+        found["monthly_growth"] = given(found["monthly_growth"], workload.monthly_growth, "declared for the task")
     for name, value in _overrides(settings).items():
         if name not in found:
             known = ", ".join(sorted(found))
             raise ConfigurationError(f"economics.assume.{name} is no input of the decision; inputs: {known}")
         if value < 0 and name != "monthly_growth":
             raise ConfigurationError(f"economics: {name} must not be negative")
-        found[name] = _given(found[name], value, "settings")
+        found[name] = given(found[name], value, "settings")
     return found
 
 
@@ -131,16 +131,19 @@ def _split_normal(item: Assumption, z: FloatArray) -> FloatArray:
     return np.clip(value + z * spread, floor, ceiling)
 
 
-def _assumed(name: str, low: float, mid: float, high: float, unit: str, source: str) -> Assumption:
-    return Assumption(name, _exact(mid), _exact(low), _exact(high), unit, Source(source, _DATE, assumed=True))
+def assumed(name: str, low: float, mid: float, high: float, unit: str, source: str) -> Assumption:
+    """An input that nobody gave, as this release has it."""
+    return Assumption(name, exact(mid), exact(low), exact(high), unit, Source(source, _DATE, assumed=True))
 
 
-def _given(item: Assumption, value: float, source: str) -> Assumption:
-    exact = _exact(value)
-    return msgspec.structs.replace(item, value=exact, low=exact, high=exact, source=Source(source))
+def given(item: Assumption, value: float, source: str) -> Assumption:
+    """The same input where somebody states it: no range any more."""
+    stated = exact(value)
+    return msgspec.structs.replace(item, value=stated, low=stated, high=stated, source=Source(source))
 
 
-def _exact(value: float) -> Decimal:
+def exact(value: float) -> Decimal:
+    """A number as it is written."""
     return Decimal(repr(value))
 
 
@@ -165,8 +168,8 @@ def _volume(workload: Workload) -> Assumption:
     return Assumption(
         "volume_ratio",
         Decimal(1),
-        _exact(round(max(0.0, low - noise), 3)),
-        _exact(round(high + noise, 3)),
+        exact(round(max(0.0, low - noise), 3)),
+        exact(round(high + noise, 3)),
         "calls to come over calls observed",
         Source(name, assumed=True),
     )
@@ -189,4 +192,4 @@ def _coverage(quality: QualityFacts) -> Assumption:
     else:
         low, value, high = _COVERAGE[quality.kind]
         source = Source(f"judgement for {quality.kind} tasks, from three public ones", _DATE, assumed=True)
-    return Assumption("student_coverage", _exact(value), _exact(low), _exact(high), unit, source)
+    return Assumption("student_coverage", exact(value), exact(low), exact(high), unit, source)

@@ -108,6 +108,11 @@ def gpu(name: str) -> Gpu:
     return found[name]
 
 
+def gpus() -> tuple[Gpu, ...]:
+    """Every rental in the catalogue."""
+    return _facts().gpu
+
+
 def open_weights() -> tuple[Weights, ...]:
     """Every open model in the catalogue."""
     return _facts().weights
