@@ -183,3 +183,16 @@ def test_more_parameters_tokens_or_a_dearer_gpu_never_cost_less(
 
 def test_the_same_seed_says_the_same() -> None:
     assert training_cost(plan(), inputs_of(plan(), rental())) == training_cost(plan(), inputs_of(plan(), rental()))
+
+
+def test_every_input_is_explained_in_the_docs_with_its_values() -> None:
+    page = (
+        (Path(__file__).parents[2] / "docs" / "economics.md").read_text("utf-8").partition("## What training costs")[2]
+    )
+    rows = {line.split("`")[1]: line.split("|")[2:5] for line in page.splitlines() if line.startswith("| `")}
+    for name, item in inputs_of(plan(), rental()).items():
+        if name in {"engineers", "months_beside_run", "gpu_usd_per_hour"}:
+            assert f"`{name}`" in page
+            continue
+        stated = [float(cell.replace(",", "")) for cell in rows[name]]
+        assert stated == [float(item.low), float(item.value), float(item.high)], name

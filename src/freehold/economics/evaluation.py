@@ -18,6 +18,7 @@ from freehold.vocabulary import Assumption, Option
 from .arrays import FloatArray, Inputs, money, money_range
 from .assumptions import at_values, draw
 from .case import Case
+from .cashflow import discounts, monthly, payback
 from .options import CostModel, KeepRenting
 
 HORIZONS = (12, 24, 36)
@@ -68,7 +69,7 @@ class Evaluation:
 
     def rent_usd(self, inputs: Inputs, months: int = DECISION_MONTHS) -> FloatArray:
         """Present value of going on renting for `months`, per scenario."""
-        return np.sum(self._rent(inputs, months) / _growth_of_money(inputs, months), axis=0)
+        return np.sum(self._rent(inputs, months) * _discounts(inputs, months), axis=0)
 
     def monthly_usd(self, option: CostModel, inputs: Inputs) -> FloatArray:
         """What the first month costs, per scenario."""
@@ -113,14 +114,9 @@ class Evaluation:
         if isinstance(option, KeepRenting):
             return None
         inputs = self.columns()
-        saved = np.cumsum(self._savings(option, inputs, _PAYBACK_MONTHS)[:, 0])
-        one_off = float(option.one_off(inputs).usd[0])
-        paid = np.flatnonzero(saved >= one_off)
-        if not len(paid) or saved[paid[0]] <= 0:
-            return None
-        month = int(paid[0])
-        before = float(saved[month - 1]) if month else 0.0
-        return round(month + (one_off - before) / (float(saved[month]) - before), 2)
+        saved = self._savings(option, inputs, _PAYBACK_MONTHS)[:, 0]
+        months = payback(float(option.one_off(inputs).usd[0]), saved)
+        return None if months is None else round(months, 2)
 
     def crossover(self, option: CostModel) -> float | None:
         """Calls a month from which the option beats renting over the decision's horizon; None: nowhere looked at.
@@ -146,7 +142,7 @@ class Evaluation:
 
     def _npvs(self, option: CostModel, inputs: Inputs) -> dict[int, FloatArray]:
         months = max(HORIZONS)
-        saved = np.cumsum(self._savings(option, inputs, months) / _growth_of_money(inputs, months), axis=0)
+        saved = np.cumsum(self._savings(option, inputs, months) * _discounts(inputs, months), axis=0)
         one_off = option.one_off(inputs).usd
         return {horizon: saved[horizon - 1] - one_off for horizon in HORIZONS}
 
@@ -166,9 +162,9 @@ class Evaluation:
         return bill.tokens_usd * fallen + bill.hosting_usd + bill.labels_usd + bill.people_usd
 
 
-def _growth_of_money(inputs: Inputs, months: int) -> FloatArray:
-    """What a dollar of today is at the end of each month, month by scenario."""
-    return (1 + inputs["discount_rate_per_year"]) ** (np.arange(1, months + 1)[:, None] / 12)
+def _discounts(inputs: Inputs, months: int) -> FloatArray:
+    """What a dollar at the end of each month is worth today, month by scenario."""
+    return discounts(monthly(inputs["discount_rate_per_year"]), months)
 
 
 def _complete(inputs: Inputs) -> Inputs:
