@@ -69,13 +69,18 @@ _COVERAGE: dict[TaskKind, tuple[float, float, float]] = {
 }
 
 
+def defaults() -> dict[str, Assumption]:
+    """Every input by name that depends on no task, as this release has it."""
+    return {row[0]: assumed(*row) for row in _DEFAULTS}
+
+
 def assumptions(workload: Workload, quality: QualityFacts, settings: EconomicsSettings) -> dict[str, Assumption]:
     """Every input by name; measured and given ones replace the default.
 
     Raises:
         ConfigurationError: `economics.assume` names no input, or a value is negative.
     """
-    found = {name: assumed(name, low, mid, high, unit, src) for name, low, mid, high, unit, src in _DEFAULTS}
+    found = defaults()
     found["volume_ratio"] = _volume(workload)
     found["student_coverage"] = _coverage(quality)
     rental = gpu("H100-80GB")

@@ -9,11 +9,32 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from freehold.vocabulary import Assumption
+
 from .arrays import FloatArray
+from .assumptions import assumed
 from .cashflow import Numbers, discounts, payback
 
 GPUS_PER_STEP = 16
 """So many GPUs one share of an engineer looks after, as where they are rented."""
+
+_INPUTS: tuple[tuple[str, float, float, float, str, str], ...] = (
+    (
+        "pue",
+        1.1,
+        1.3,
+        1.6,
+        "power at the meter over power of the machines",
+        "usual range, from large halls to a closet",
+    ),
+    ("usd_per_kwh", 0.08, 0.15, 0.3, "USD", "usual range of prices for businesses"),
+    ("residual_share", 0.0, 0.2, 0.4, "of the price after three years", "judgement, no measurement"),
+)
+
+
+def inputs() -> dict[str, Assumption]:
+    """What buying asks for beside the inputs of every option, by name."""
+    return {row[0]: assumed(*row) for row in _INPUTS}
 
 
 class Machines(msgspec.Struct, frozen=True):
