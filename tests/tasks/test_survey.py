@@ -22,7 +22,7 @@ from freehold.services.discovering import find_tasks, list_tasks
 from freehold.services.home import Home
 from freehold.settings import Loaded, Settings
 from freehold.tasks.matching import TaskMatcher
-from freehold.vocabulary import Call
+from freehold.vocabulary import Call, MessagePattern, Slot, Template
 
 
 @pytest.fixture
@@ -182,6 +182,14 @@ def test_a_task_is_shown_with_its_versions_over_time(home: Home) -> None:
     assert shown.stability >= 0.8
     assert shown.typical[0].closeness >= shown.strangest[0].closeness
     assert {one.id for one in shown.typical}.isdisjoint(one.id for one in shown.strangest)
+
+
+def test_the_text_of_a_version_says_where_something_differs_from_call_to_call() -> None:
+    asked = MessagePattern("user", (Slot("user"),))
+    told = MessagePattern("system", ("You answer for ", Slot("shop"), ". Today is ", Slot("day"), ".\nBe brief."))
+    assert (
+        discovering.constant_text(Template("v1", (told, asked))) == "You answer for \u2026. Today is \u2026. Be brief."
+    )
 
 
 def test_a_call_whose_content_expired_stays_what_it_was(home: Home) -> None:

@@ -13,12 +13,11 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from rich.box import SIMPLE_HEAD
-from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
+
+from ._layout import Sheet
 
 Part = str | Text
 """A piece of a line: plain text, or text with emphasis."""
@@ -76,8 +75,13 @@ def strong(text: str) -> Text:
 
 
 def _print(console: Console, parts: Sequence[Part]) -> None:
-    # A terminal would break lines within words; a file or a pipe wants them whole.
-    console.print(_line(parts), soft_wrap=not console.is_terminal)
+    line = _line(parts)
+    if not console.is_terminal:  # a file or a pipe wants lines whole
+        console.print(line, soft_wrap=True)
+        return
+    for one in line.split("\n", allow_blank=True):  # what is indented stays so where a terminal breaks it
+        indent = len(one.plain) - len(one.plain.lstrip(" "))
+        console.print(Padding(one[indent:] if indent else one, (0, 0, 0, indent), expand=False))
 
 
 def talk(*parts: Part) -> None:
@@ -118,33 +122,19 @@ def table(columns: str, rows: Sequence[Sequence[Part]], *, prose: bool = False) 
     """Print a table to stdout; headings are separated by bars, and one that begins with > stands to the right.
 
     With `prose`, the last column is sentences: where a terminal leaves too little room for them, they follow the table,
-    a paragraph per row under the name in its first column.
+    a paragraph per row under the name in its first column that has a heading.
     """
     console = _console()
     headings = columns.split("|")
     cells = [[_line([cell]) for cell in row] for row in rows]
-    apart = prose and _room(console.width, headings, cells) < _PROSE_WIDTH
+    apart = prose and Sheet(headings, cells).beside_last(console.width) < _PROSE_WIDTH
     shown = len(headings) - apart
-    made = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in headings[:shown]:
-        right = heading.startswith(">")
-        made.add_column(heading.lstrip(">"), justify="right" if right else "left", overflow="fold")
-    for row in cells:
-        made.add_row(*row[:shown])
-    console.print(made)
+    Sheet(headings[:shown], [row[:shown] for row in cells]).show(console)
     if apart:
+        name = next((i for i, heading in enumerate(headings) if heading), 0)
         for row in cells:
             if row[-1]:
-                console.print(Padding(_line([row[0], ": ", row[-1]]), (0, 0, 0, 2)))
-
-
-def _room(width: int, headings: Sequence[str], cells: Sequence[Sequence[Text]]) -> int:
-    """The columns of the terminal that are left for a table's last column."""
-    others = (
-        max([cell_len(heading.lstrip(">")), *(row[i].cell_len for row in cells)])
-        for i, heading in enumerate(headings[:-1])
-    )
-    return width - sum(taken + 3 for taken in others)
+                console.print(Padding(_line([row[name], ": ", row[-1]]), (0, 0, 0, 2), expand=False))
 
 
 def say(*parts: Part) -> None:

@@ -278,9 +278,13 @@ def departures(texts: Sequence[str], *, chars: int = _TEXT_CHARS) -> list[str]:
 
 
 def constant_text(template: Template) -> str:
-    """What every call of a template says, on one line."""
-    literals = (piece for message in template.messages for piece in message.pieces if isinstance(piece, str))
-    return " ".join(" ".join(literals).split())
+    """What every call of a template says, on one line; an ellipsis stands for what differs from call to call."""
+    said = (
+        "".join(piece if isinstance(piece, str) else "\u2026" for piece in message.pieces)
+        for message in template.messages
+        if any(isinstance(piece, str) and piece.strip() for piece in message.pieces)
+    )
+    return " ".join(" ".join(said).split())
 
 
 def _common_chars(texts: Sequence[str]) -> int:

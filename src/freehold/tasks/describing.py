@@ -23,20 +23,23 @@ def why(task: Task, n: int, exact: float) -> str:
     """
     if task.stated:
         return (
-            f"{n} calls without bodies, grouped by their log's word alone ({task.stated}); nobody sees what is asked."
+            f"{n:,} calls without bodies, grouped by their log's word alone ({task.stated}); nobody sees what is asked."
         )
     if any(template.profile is not None for template in task.templates):
-        return f"{n} calls without a prompt read alike and get answers of one form; {exact:.1%} of them for certain."
+        sure = f"{100 * exact:.1f} % of them for certain"
+        return f"{n:,} calls without a prompt read alike and get answers of one form; {sure}."
     literal = max((constant_chars(template) for template in task.templates), default=0)
-    said = [f"{n} calls share {literal} characters of constant prompt"]
+    said = [f"{n:,} calls share {literal:,} characters of constant prompt"]
     tools = {template.tools for template in task.templates if template.tools}
     if tools:
         said.append(f"the same {len(tool_names(min(tools)))} tools")
     if any(template.schema for template in task.templates):
         said.append("the same response schema")
     versions = len(task.templates)
-    plural = "s" if versions != 1 else ""
-    return f"{', '.join(said)}; {versions} version{plural} of the prompt, and {exact:.1%} of the calls fit one exactly."
+    fit = "fit it" if versions == 1 else "fit one"
+    plural = "" if versions == 1 else "s"
+    fits = f"{versions} version{plural} of the prompt, {100 * exact:.1f} % of the calls {fit} exactly"
+    return f"{', '.join(said)}; {fits}."
 
 
 def constant_chars(template: Template) -> int:
