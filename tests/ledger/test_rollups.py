@@ -18,7 +18,7 @@ from tests.support.older_home import CALLS, older_home
 
 from freehold.errors import LedgerUnavailable, UsageError
 from freehold.ledger import Ledger
-from freehold.ledger._rollups import PROMPT_BANDS, RELATIVE_ERROR, TABLES
+from freehold.ledger._rollups import PROMPT_BANDS, RECIPE, RELATIVE_ERROR, TABLES
 from freehold.ledger.writer import LedgerWriter
 from freehold.services import housekeeping
 from freehold.settings import LedgerSettings
@@ -27,7 +27,6 @@ from freehold.vocabulary import COUNTS, Call, Leg, Usage, reasons
 HALF_HOUR, HOUR, DAY = 1_800_000_000, 3_600_000_000, 86_400_000_000
 START = 1_790_000_000_000_000 // DAY * DAY
 SERVING = {"serve", "escalate", "fallback", "hedge"}
-WHO = ("task", "template", "key", "team", "feature")
 Row = tuple[Any, ...]
 
 WORDS = st.sampled_from(["", "a", "b ö", "it's"])
@@ -78,7 +77,7 @@ def moment(us: int, step: int) -> datetime:
 
 
 def who(call: Call) -> Row:
-    return (call.task, call.template, call.key, call.tags.get("team", ""), call.tags.get("feature", ""))
+    return (call.task, call.template, "", call.key, call.tags.get("team", ""), call.tags.get("feature", ""))
 
 
 def counts(usage: Usage | None) -> list[int]:
@@ -307,7 +306,7 @@ def test_rollups_of_replaced_segments_go_with_them(tmp_path: Path) -> None:
     ledger.seal(remove_after_s=0)
     assert ledger.rollup("calls").rows[0][0] == 160
     ledger.seal(remove_after_s=0)
-    assert len(list((tmp_path / "ledger/rollups/1").iterdir())) == len(ledger._manifest.listing().segments)
+    assert len(list((tmp_path / f"ledger/rollups/{RECIPE}").iterdir())) == len(ledger._manifest.listing().segments)
 
 
 def test_a_home_that_cannot_be_written_is_told_all_the_same(tmp_path: Path) -> None:

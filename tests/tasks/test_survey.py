@@ -16,7 +16,7 @@ from tests.support import task_mixes as made
 from tests.support.mixes import mix
 
 from freehold.ledger._expire import Keep, Rules
-from freehold.services import discovering, showing
+from freehold.services import discovering, showing, summing
 from freehold.services._survey import survey
 from freehold.services.discovering import find_tasks, list_tasks
 from freehold.services.home import Home
@@ -260,6 +260,11 @@ class Edits(RuleBasedStateMachine):
         assert {task_id: tasks[task_id].name for task_id in self.names} == self.names
         assert {task_id: tasks[task_id].tags for task_id in self.tags} == self.tags
         assert tasks.keys().isdisjoint(self.merged)
+
+    @invariant()
+    def sums_are_by_the_same_tasks(self) -> None:
+        rows = summing.sums(self.home, "calls", ("task",)).rows
+        assert {row[0]: row[1] for row in rows} == {row.name: row.calls for row in list_tasks(self.home).tasks}
 
 
 TestEdits = Edits.TestCase

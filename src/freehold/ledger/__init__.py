@@ -7,6 +7,7 @@ what a task is worth.
 from ._erase import Erased, Whose
 from ._expire import NEVER_US, Expired, Keep
 from ._expire import Rules as RetentionRules
+from ._rollup_read import TaskNames
 from ._store import Appended, Ledger, QueryResult
 from .doctor import Finding
 from .exporting import export_calls
@@ -21,6 +22,7 @@ __all__ = [
     "Ledger",
     "QueryResult",
     "RetentionRules",
+    "TaskNames",
     "Whose",
     "export_calls",
 ]

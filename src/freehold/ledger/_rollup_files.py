@@ -1,8 +1,9 @@
-"""Rollups on disk: a folder for each segment, made from it and from nothing else.
+"""Rollups on disk: a folder for each segment, made from it and its marks and from nothing else.
 
-A segment never changes and its name is never used again, so that a rollup under that name is either right or not
-there. It appears whole, by renaming a folder; where it is missing, whoever needs it makes it. It counts its calls, and
-these are compared with the manifest before the first use.
+A segment never changes and its name is never used again; its marks are replaced as a whole, and every version of them
+has another size or time. Both are in the folder's name, so that a rollup under that name is either right or not there.
+It appears whole, by renaming a folder; where it is missing, whoever needs it makes it. It counts its calls, and these
+are compared with the manifest before the first use.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from ._layout import Layout
 from ._manifest import SegmentEntry
-from ._rollups import CHOSEN, MOST_GROUPS, RECIPE, TABLES, capped_sql, rows_sql, table_sql
+from ._rollups import CHOSEN, MOST_GROUPS, RECIPE, TABLES, capped_sql, marked_sql, rows_sql, table_sql
 from ._rows import segment_source
 from ._snapshot import Snapshot
 from ._sqlite import Vanished, sync_folder
@@ -35,11 +36,16 @@ class RollupFiles:
     Args:
         layout: where the ledger lies.
         engine: the query engine that makes them.
+        carry: gives a segment the marks that its calls had in segments that are no more, where it has none.
     """
 
-    def __init__(self, layout: Layout, engine: Callable[[], duckdb.DuckDBPyConnection]) -> None:
+    def __init__(
+        self, layout: Layout, engine: Callable[[], duckdb.DuckDBPyConnection], carry: Callable[[SegmentEntry], None]
+    ) -> None:
         self._folder = layout.root / "rollups" / str(RECIPE)
+        self._marks = layout.recognised
         self._engine = engine
+        self._carry = carry
         self._aside: Path | None = None
         self._checked: dict[str, Path] = {}
 
@@ -52,20 +58,28 @@ class RollupFiles:
             Vanished: a segment is missing, or a rollup does not hold its calls.
             duckdb.Error: a segment cannot be read.
         """
-        self._checked = {s.name: self._checked[s.name] for s in segments if s.name in self._checked}
-        fresh = [segment for segment in segments if segment.name not in self._checked]
+        names = self.names(segments)
+        self._checked = {name: self._checked[name] for name in names if name in self._checked}
+        fresh = [segment for name, segment in zip(names, segments, strict=True) if name not in self._checked]
         folders = {segment.name: self._find(segment) or self.make(snapshot, segment) for segment in fresh}
         self._check(fresh, folders)
-        self._checked |= folders
-        return [self._checked[segment.name] for segment in segments]
+        made = {folder.name: folder for folder in folders.values()}
+        self._checked |= made
+        by_segment = {_segment_of(name): folder for name, folder in self._checked.items()}
+        return [by_segment[_stem(segment.name)] for segment in segments]
+
+    def names(self, segments: Iterable[SegmentEntry]) -> tuple[str, ...]:
+        """What the rollups of some segments are called as long as neither they nor their marks change."""
+        return tuple(self._name(segment.name) for segment in segments)
 
     def missing(self, segments: Iterable[SegmentEntry]) -> list[SegmentEntry]:
-        """Segments whose rollup is not on disk."""
-        return [segment for segment in segments if not (self._folder / _stem(segment.name)).is_dir()]
+        """Segments whose rollup is not on disk, or older than their marks."""
+        return [segment for segment in segments if self._find(segment) is None]
 
     def make(self, snapshot: Snapshot, segment: SegmentEntry) -> Path:
         """Make one rollup, and put it on disk where that is possible; whoever is first wins, both are alike."""
         source = snapshot.segment_path(segment)
+        self._carry(segment)
         for folder in (self._folder, None):
             try:
                 return self._make(segment.name, source, folder or self._own_folder())
@@ -77,21 +91,33 @@ class RollupFiles:
     def sweep(self, known: Iterable[str], *, at_once: bool = False) -> int:
         """Remove rollups of segments that are no longer known, of other recipes, and what kills left; how many.
 
-        Young ones stay, because somebody may be making them, unless it is to be `at_once`.
+        So are those of earlier marks. Young ones of these and of unfinished ones stay, because somebody may be making
+        or reading them, unless it is to be `at_once`.
         """
-        keep = {_stem(name) for name in known}
+        keep = {_stem(name): name for name in known}
         swept = 0
         with suppress(FileNotFoundError):
             for folder in self._folder.parent.iterdir():
                 gone = folder.iterdir() if folder == self._folder else [folder]
                 for path in gone:
-                    if path.name not in keep and (at_once or not _young(path)):
+                    segment = keep.get(_segment_of(path.name))
+                    if segment is not None and path.name == self._name(segment):
+                        continue
+                    if at_once or not ((segment or path.name.startswith(".")) and _young(path)):
                         shutil.rmtree(path, ignore_errors=True)
                         swept += 1
         return swept
 
+    def _name(self, segment: str) -> str:
+        """The folder's name: the segment's, and which marks it is made with."""
+        try:
+            marks = (self._marks / segment).stat()
+        except OSError:
+            return _stem(segment)
+        return f"{_stem(segment)}.{marks.st_mtime_ns:x}-{marks.st_size:x}"
+
     def _find(self, segment: SegmentEntry) -> Path | None:
-        folder = self._folder / _stem(segment.name)
+        folder = self._folder / self._name(segment.name)
         return folder if folder.is_dir() else None
 
     def _own_folder(self) -> Path:
@@ -100,13 +126,15 @@ class RollupFiles:
             weakref.finalize(self, shutil.rmtree, self._aside, ignore_errors=True)
         return self._aside
 
-    def _make(self, name: str, source: Path, folder: Path) -> Path:
-        final = folder / _stem(name)
-        part = folder / f".{_stem(name)}-{secrets.token_hex(4)}"
+    def _make(self, segment: str, source: Path, folder: Path) -> Path:
+        name = self._name(segment)
+        final = folder / name
+        part = folder / f".{_stem(segment)}-{secrets.token_hex(4)}"
         part.mkdir(parents=True)
         try:
-            with closing(self._engine().cursor()) as cursor:
-                write_rollup(cursor, source, part)
+            self._write(source, part, self._marks / segment if name != _stem(segment) else None)
+            if self._name(segment) != name:
+                raise Vanished(f"the marks of {segment} changed while its rollup was made")
             sync_folder(part)
             with suppress(OSError):
                 part.rename(final)
@@ -116,6 +144,17 @@ class RollupFiles:
         if not final.is_dir():
             raise OSError(f"{final} cannot be made")
         return final
+
+    def _write(self, source: Path, part: Path, marks: Path | None) -> None:
+        import duckdb
+
+        with closing(self._engine().cursor()) as cursor:
+            try:
+                write_rollup(cursor, source, part, marks)
+            except duckdb.Error:
+                if marks is None:
+                    raise
+                write_rollup(cursor, source, part)  # marks that are damaged are no reason to show no sums
 
     def _check(self, segments: Sequence[SegmentEntry], folders: dict[str, Path]) -> None:
         import duckdb
@@ -135,10 +174,12 @@ class RollupFiles:
                 raise Vanished(f"the rollup of {segment.name} does not hold its {segment.rows} calls")
 
 
-def write_rollup(cursor: duckdb.DuckDBPyConnection, source: Path, folder: Path) -> None:
+def write_rollup(cursor: duckdb.DuckDBPyConnection, source: Path, folder: Path, marks: Path | None = None) -> None:
     """Write the tables of one segment's rollup into a folder, synced."""
-    sealed = segment_source(f"['{_quoted(source)}']")
-    cursor.execute(f"CREATE OR REPLACE TEMP VIEW rolling AS {rows_sql(sealed)}")
+    sealed = segment_source(f"['{_quoted(source)}']", numbered=marks is not None)
+    if marks is not None:
+        sealed = marked_sql(sealed, f"'{_quoted(marks)}'")
+    cursor.execute(f"CREATE OR REPLACE TEMP VIEW rolling AS {rows_sql(sealed, marked=marks is not None)}")
     for name, table in TABLES.items():
         path = folder / f"{name}.parquet"
         cursor.execute(f"CREATE OR REPLACE TEMP TABLE made AS {table_sql(name, 'rolling')}")
@@ -182,9 +223,7 @@ def _keep(cursor: duckdb.DuckDBPyConnection, name: str, column: str, most: int) 
 
 
 def _young(path: Path) -> bool:
-    """Whether somebody may be writing it now."""
-    if not path.name.startswith("."):
-        return False
+    """Whether somebody may be writing or reading it now."""
     with suppress(OSError):
         return path.stat().st_mtime > time.time() - 3600
     return True
@@ -192,6 +231,11 @@ def _young(path: Path) -> bool:
 
 def _stem(name: str) -> str:
     return name.removesuffix(".parquet")
+
+
+def _segment_of(rollup: str) -> str:
+    """The stem of the segment whose rollup is called so; "" for what is unfinished."""
+    return rollup.partition(".")[0]
 
 
 def _quoted(path: Path) -> str:

@@ -14,7 +14,18 @@ from freehold.errors import UsageError
 from ._arrow import ArrowRows
 from ._manifest import SegmentEntry
 from ._rollup_files import RollupFiles
-from ._rollups import DAY_US, HALF_HOUR_US, HOUR_US, SOURCE_COLUMNS, TABLES, Table, latency_of, rows_sql, table_sql
+from ._rollups import (
+    DAY_US,
+    HALF_HOUR_US,
+    HOUR_US,
+    OTHER,
+    SOURCE_COLUMNS,
+    TABLES,
+    Table,
+    latency_of,
+    rows_sql,
+    table_sql,
+)
 from ._rows import COLUMNS, Row, hot_select
 from ._snapshot import Snapshot
 from ._sqlite import Vanished
@@ -27,10 +38,29 @@ _KINDS = {name: kind for name, _, kind in COLUMNS}
 _LIVE_COLUMNS = [(name, _KINDS[name]) for name in SOURCE_COLUMNS]
 _CHUNK = 1024
 _KEPT = 16
+_TOLD_BY = ("task", "template", "recognised")
+
+
+class TaskNames(msgspec.Struct, frozen=True):
+    """What persons call tasks today, by what stands in the ledger.
+
+    declared     by the id or name that was recorded with a call
+    templates    by the template
+    recognised   by the task's id that a call was recognised as
+    stated       by what the log says of calls without bodies
+    """
+
+    declared: Mapping[str, str] = {}
+    templates: Mapping[str, str] = {}
+    recognised: Mapping[str, str] = {}
+    stated: Mapping[str, str] = {}
 
 
 class RollupQuery(msgspec.Struct, frozen=True):
-    """What is asked of a rollup: a table, what to group by, between when, of which values, and which quantiles."""
+    """What is asked of a rollup: a table, what to group by, between when, of which values, and which quantiles.
+
+    With `names`, the column `task` holds what persons call the task today, "" where that is none.
+    """
 
     table: str
     by: tuple[str, ...]
@@ -38,6 +68,16 @@ class RollupQuery(msgspec.Struct, frozen=True):
     until_us: int | None = None
     where: Mapping[str, Sequence[Any]] = {}
     quantiles: tuple[float, ...] = (0.5, 0.9, 0.99)
+    names: TaskNames | None = None
+
+    @property
+    def stored(self) -> RollupQuery:
+        """The same question as it is put to each source, where tasks have no names yet."""
+        if self.names is None or "task" not in {*self.by, *self.where}:
+            return self
+        where = {column: some for column, some in self.where.items() if column != "task"}
+        by = tuple(dict.fromkeys((*self.by, *_TOLD_BY)))
+        return msgspec.structs.replace(self, by=by, where=where, names=None)
 
     def check(self) -> Table:
         """The table that is asked.
@@ -102,12 +142,16 @@ class Rollups:
         table = asked.check()
         self._follow(cursor, snapshot, asked.table)
         wanted = [segment for segment in snapshot.listing.segments if _touches(segment, asked)]
-        live, values = _partial(table, asked, f"live_{asked.table}")
+        stored = asked.stored
+        live, values = _partial(table, stored, f"live_{asked.table}")
         sources = [live]
         if wanted:
-            sources.append(f"FROM {self._sealed(cursor, snapshot, table, asked, wanted)}")
+            sources.append(f"FROM {self._sealed(cursor, snapshot, table, stored, wanted)}")
+        source = " UNION ALL BY NAME ".join(f"({one})" for one in sources)
+        if asked.names is not None and stored is not asked:
+            source, values = _named(asked.names, asked.where.get("task"), source, values)
         final = _latency if "bucket" in table.dimensions else _summed
-        found = cursor.execute(final(table, asked, " UNION ALL BY NAME ".join(f"({one})" for one in sources)), values)
+        found = cursor.execute(final(table, asked, source), values)
         return [column[0] for column in found.description or ()], found.fetchall()
 
     def _sealed(
@@ -120,7 +164,7 @@ class Rollups:
     ) -> str:
         """A table with what segments add to the answer; kept for when the same is asked of the same segments again."""
         question = msgspec.json.encode(msgspec.structs.replace(asked, quantiles=()))
-        names = tuple(segment.name for segment in wanted)
+        names = self._files.names(wanted)  # asked first: what changes meanwhile is then found changed the next time
         kept = self._kept.pop(question, None)
         if kept is None or kept.segments != names:
             number = kept.table if kept is not None else f"kept_{next(self._numbers)}"
@@ -214,6 +258,30 @@ def _partial(table: Table, asked: RollupQuery, source: str) -> tuple[str, list[A
         by = [*dict.fromkeys((*by, "phase", "bucket"))]
     columns = ", ".join((*by, *_sums(table)))
     return f"SELECT {columns} FROM {source} WHERE {' AND '.join(terms)} GROUP BY ALL", values  # noqa: S608
+
+
+def _named(names: TaskNames, wanted: Sequence[Any] | None, source: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
+    """The query that puts today's names into what several sources hold, with its parameters.
+
+    What the caller said comes first, then the template, which may have been split off since, then what was near.
+    """
+    keyed = {
+        f"{letter}{key}": name
+        for letter, some in zip("dtrs", (names.declared, names.templates, names.recognised, names.stated), strict=True)
+        for key, name in some.items()
+    }
+    near = "CASE WHEN recognised = 'stated' THEN 's' WHEN recognised <> '' THEN 'r' END || u.task"
+    unnamed = f"CASE WHEN recognised = '' OR u.task = '{OTHER}' THEN u.task ELSE '' END"
+    sql = (
+        "WITH named AS (SELECT unnest(?::VARCHAR[]) AS key, unnest(?::VARCHAR[]) AS name)"  # noqa: S608
+        f" SELECT u.* REPLACE (coalesce(d.name, t.name, n.name, {unnamed}) AS task) FROM ({source}) u"
+        " LEFT JOIN named d ON d.key = CASE WHEN recognised = '' THEN 'd' || u.task END"
+        f" LEFT JOIN named t ON t.key = 't' || u.template LEFT JOIN named n ON n.key = {near}"
+    )
+    values = [list(keyed), list(keyed.values()), *values]
+    if wanted is not None:
+        return f"FROM ({sql}) WHERE task IN (SELECT unnest(?))", [*values, list(wanted)]
+    return sql, values
 
 
 def _summed(table: Table, asked: RollupQuery, source: str) -> str:

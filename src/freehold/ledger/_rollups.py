@@ -1,14 +1,17 @@
 """What a rollup holds, and the SQL that makes one from calls.
 
-A rollup is a function of the calls of one segment and of nothing else, so that it can be thrown away and made again
-at any time. Four tables, each exact in its counts and sums:
+A rollup is a function of the calls of one segment and of their marks (`recognised`) and of nothing else, so that it can
+be thrown away and made again at any time. Four tables, each exact in its counts and sums:
 
     calls      calls per half hour, by everything one may ask them by
     attempts   requests to models, with the tokens they used, by everything a price depends on
     latency    how many calls took how long, per hour
     users      the attempts again, per day and end user
 
-Money is in none of them: prices change, and contracts are added later.
+Money is in none of them: prices change, and contracts are added later. `task` and `template` are what was recorded with
+the call, and where nothing was, what the call was recognised as: the task's id as it was then (what a person calls it
+today is the reader's to say, `RollupQuery.names`), or what the log said of a call without a body. `recognised` tells
+the two apart: how the task is known, "" where it was recorded or nobody knows it.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from typing import Final, NamedTuple
 
 from freehold.vocabulary import COUNTS, END_USER_TAG, FEATURE_TAG, TEAM_TAG, reasons
 
-RECIPE: Final = 1
+RECIPE: Final = 2
 """Raised whenever the tables come out differently: rollups of another recipe are made anew."""
 
 HALF_HOUR_US: Final = 1_800_000_000
@@ -73,7 +76,7 @@ class Table(NamedTuple):
         return {HALF_HOUR_US: "half_hour", HOUR_US: "hour", DAY_US: "day"}[self.step_us]
 
 
-_WHO = ("task", "template", "key", "team", "feature")
+_WHO = ("task", "template", "recognised", "key", "team", "feature")
 _PRICED = ("provider", "asked_model", "model", "purpose", "owner", "service_tier", "prompt_over", "estimated")
 _TOKENS = ("attempts", "unknown_usage", *COUNTS)
 
@@ -85,7 +88,9 @@ TABLES: Final[dict[str, Table]] = {
     ),
     "attempts": Table(HALF_HOUR_US, (*_WHO, *_PRICED, "outcome", "error"), _TOKENS),
     "latency": Table(
-        HOUR_US, ("task", "template", "provider", "model", "owner", "ok", "streamed", "phase", "bucket"), ("n",)
+        HOUR_US,
+        ("task", "template", "recognised", "provider", "model", "owner", "ok", "streamed", "phase", "bucket"),
+        ("n",),
     ),
     "users": Table(DAY_US, ("end_user", *_PRICED), _TOKENS),
 }
@@ -104,14 +109,25 @@ def _bucket_of(ms: str) -> str:
     return f"CASE WHEN {ms} < 0.001 THEN {_NO_TIME} ELSE ceil(ln({ms}) / {math.log(_GAMMA)!r})::SMALLINT END"
 
 
-def rows_sql(source: str) -> str:
-    """Calls as the other queries want them."""
+def rows_sql(source: str, *, marked: bool = False) -> str:
+    """Calls as the other queries want them; `marked`: the source is one of `marked_sql`."""
     names = {"team": TEAM_TAG, "feature": FEATURE_TAG, "end_user": END_USER_TAG}
     paths = ", ".join(f"'$.\"{tag}\"'" for tag in names.values())
     tags = f"CASE WHEN tags <> '{{}}' THEN json_extract_string(tags, [{paths}]) END AS told"  # parsed once
     tagged = ", ".join(f"coalesce(told[{n}], '') AS {name}" for n, name in enumerate(names, 1))
     columns = ", ".join(SOURCE_COLUMNS)
-    return f"SELECT {columns}, {tagged} FROM (SELECT {columns}, {tags} FROM {source})"  # noqa: S608
+    how = "recognised" if marked else "'' AS recognised"
+    return f"SELECT {columns}, recognised, {tagged} FROM (SELECT {columns}, {how}, {tags} FROM {source})"  # noqa: S608
+
+
+def marked_sql(source: str, marks: str) -> str:
+    """A numbered source of sealed calls with what they were recognised as where nothing was recorded."""
+    names = ("task", "template")
+    told = ", ".join(f"CASE WHEN c.{n} <> '' THEN c.{n} ELSE coalesce(m.{n}, '') END AS {n}" for n in names)
+    plain = ", ".join(name for name in SOURCE_COLUMNS if name not in names)
+    how = "CASE WHEN c.task = '' THEN coalesce(m.how, '') ELSE '' END AS recognised"
+    known = f"(SELECT place, task, template, how FROM read_parquet({marks}) WHERE how <> '')"  # noqa: S608
+    return f"(SELECT {plain}, {told}, {how} FROM {source} c LEFT JOIN {known} m ON m.place = c.file_row_number)"  # noqa: S608
 
 
 def table_sql(name: str, rows: str) -> str:
@@ -188,7 +204,7 @@ def attempts_sql(rows: str) -> str:
     A call without recorded legs is one attempt where somebody's model answered. The attempt whose answer the client
     got has the tokens of the call: a client that left has its prompt counted with the call alone.
     """
-    common = "started_at_us, task, template, key, team, feature, end_user"
+    common = "started_at_us, task, template, recognised, key, team, feature, end_user"
     plain = ", ".join(COUNTS)
     alone = (
         f"SELECT {common}, provider, model AS asked_model, model, 'serve' AS purpose, owner, outcome, error,"  # noqa: S608

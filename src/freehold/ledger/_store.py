@@ -25,7 +25,7 @@ from ._manifest import HotEntry, Listing, Manifest
 from ._marks import SUFFIX, peek
 from ._recovery import recover, recover_quietly
 from ._rollup_files import RollupFiles
-from ._rollup_read import RollupQuery, Rollups
+from ._rollup_read import RollupQuery, Rollups, TaskNames
 from ._rows import GOLD, ID, to_call
 from ._seal import Sealer
 from ._snapshot import Filter, Snapshot, read_calls, read_gold, retried
@@ -87,7 +87,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._duckdb: duckdb.DuckDBPyConnection | None = None
         self._rolling = threading.Lock()
-        self._rollup_files = RollupFiles(self._layout, self._engine)
+        self._rollup_files = RollupFiles(self._layout, self._engine, self.recognised.carry)
         self._rollups = Rollups(self._rollup_files)
 
     def append(self, calls: Iterable[Call]) -> Appended:
@@ -229,6 +229,7 @@ class Ledger:
         until_us: int | None = None,
         where: Mapping[str, Sequence[Any]] | None = None,
         quantiles: Sequence[float] = (0.5, 0.9, 0.99),
+        names: TaskNames | None = None,
     ) -> QueryResult:
         """Sums over all calls up to now, from tables kept beside the segments, without reading a call.
 
@@ -236,26 +237,31 @@ class Ledger:
         (UTC) as far as it counts so finely. `where` keeps rows whose column has one of some values. `since_us` is
         inclusive, `until_us` is not; both lie on a step of the table.
 
-            calls      by half hour: task, template, key, team, feature, provider, model, owner, outcome, error, status,
-                       reason, dialect, streamed, source; sums calls, unknown_usage and estimated_usage (calls),
-                       latency_ms and the token counts
-            attempts   by half hour: requests to models, by task, template, key, team, feature, provider, asked_model,
-                       model, purpose, owner, service_tier, prompt_over (tokens; see `PROMPT_BANDS`), estimated, outcome
-                       and error; sums attempts, unknown_usage and the token counts. What money is reckoned from
+            calls      by half hour: task, template, recognised, key, team, feature, provider, model, owner, outcome,
+                       error, status, reason, dialect, streamed, source; sums calls, unknown_usage and estimated_usage
+                       (calls), latency_ms and the token counts
+            attempts   by half hour: requests to models, by task, template, recognised, key, team, feature, provider,
+                       asked_model, model, purpose, owner, service_tier, prompt_over (tokens; see `PROMPT_BANDS`),
+                       estimated, outcome and error; sums attempts, unknown_usage and the token counts. What money is
+                       reckoned from
             users      by day: the same by end_user, provider, asked_model, model, purpose, owner, service_tier,
                        prompt_over and estimated
-            latency    by hour: task, template, provider, model, owner, ok, streamed and phase (total, first_token,
-                       generation); gives n and a column for each quantile, p50_ms and so on
+            latency    by hour: task, template, recognised, provider, model, owner, ok, streamed and phase (total,
+                       first_token, generation); gives n and a column for each quantile, p50_ms and so on
+
+        `task` and `template` are what was recorded with the call; where nothing was, what a sealed call was recognised
+        as (`recognised`): the id that its task had then. The column `recognised` says how, "" for what was recorded.
+        With `names` the tasks are those of today, by name (`services.summing` asks so).
 
         Counts and sums are exact. A quantile lies within 2.5 % of the value of that rank (DDSketch). Within one segment
         the rarer values of a column with more than 500 (end users: 1000) are counted as `(other)`: what is shown of a
-        rare value is then a lower bound, and the total stays exact. The first question after calls were sealed may
-        take longer, because their tables are made for it.
+        rare value is then a lower bound, and the total stays exact. The first question after calls were sealed, or
+        recognised as something else, may take longer, because their tables are made for it.
 
         Raises:
             UsageError: the table cannot tell that.
         """
-        asked = RollupQuery(table, tuple(by), since_us, until_us, dict(where or {}), tuple(quantiles))
+        asked = RollupQuery(table, tuple(by), since_us, until_us, dict(where or {}), tuple(quantiles), names)
         asked.check()
 
         def read() -> QueryResult:
@@ -268,7 +274,8 @@ class Ledger:
     def sum_up(self, most: int = 200) -> int:
         """Make the rollups that segments lack, the newest first, so that no question has to; returns how many.
 
-        At most `most` at a time. May be killed anywhere and run by several processes at once.
+        Lacking are those that are older than what the calls were recognised as, too; the old ones go an hour later. At
+        most `most` at a time. May be killed anywhere and run by several processes at once.
         """
 
         def make() -> int:
@@ -276,7 +283,9 @@ class Ledger:
                 lacking = self._rollup_files.missing(reversed(snapshot.listing.segments))[:most]
                 for segment in lacking:
                     self._rollup_files.make(snapshot, segment)
-                return len(lacking)
+            if lacking:
+                self._rollup_files.sweep(self._manifest.known_files())
+            return len(lacking)
 
         return retried(make)
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -194,7 +196,12 @@ class Recognised:
             return {row[0]: Mark(*row[1:]) for row in cursor.execute(sql, [str(self._folder / segment)]).fetchall()}
 
     def write(self, segment: str, rows: int, marks: Mapping[int, Mark]) -> None:
-        """Keep a segment's marks, by row."""
+        """Keep a segment's marks, by row. Where the same are kept already, nothing changes: sums rest on them."""
+        import duckdb
+
+        with contextlib.suppress(duckdb.Error):
+            if self.marks(segment) == marks:
+                return
         self._folder.mkdir(parents=True, exist_ok=True)
         part = self._folder / f"{segment}.{secrets.token_hex(4)}.part"
         columns = [list(column) for column in zip(*(marks.get(i, _NOTHING) for i in range(rows)), strict=True)]
@@ -207,7 +214,39 @@ class Recognised:
                 f" ORDER BY place) TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)",
                 [*(columns or [[], [], []]), self._path_of(self._entry(segment))],
             )
-        part.rename(self._folder / segment)
+        self._put(part, segment)
+
+    def carry(self, entry: SegmentEntry) -> None:
+        """Give a segment that took the place of others the marks that its calls had there, if nobody has looked at it.
+
+        Whoever looks through it makes them anew. Where the home cannot be written or they cannot be read, it gets none.
+        """
+        import duckdb
+
+        if (self._folder / entry.name).exists():
+            return
+        part = self._folder / f"{entry.name}.{secrets.token_hex(4)}.part"
+        quoted = str(part).replace("'", "''")
+        fields = ", ".join(f"coalesce(mark.{name}, '') AS {name}" for name in Mark._fields)
+        known = "SELECT digest, any_value({task: task, template: template, how: how}) AS mark"
+        sql = (
+            f"COPY (SELECT file_row_number AS place, {fields}, {_DIGEST} AS digest"  # noqa: S608
+            f" FROM {segment_source('?', numbered=True)}"
+            f" LEFT JOIN ({known} FROM read_parquet(?) WHERE how <> '' GROUP BY digest) k ON k.digest = {_DIGEST}"
+            f" ORDER BY place) TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)"
+        )
+        try:
+            paths = self._paths_before(entry)
+            if not paths:
+                return
+            with closing(self._engine().cursor()) as cursor:
+                cursor.execute(sql, [self._path_of(entry), paths])
+            with contextlib.suppress(FileExistsError):
+                (self._folder / entry.name).hardlink_to(part)  # not in the place of what somebody wrote meanwhile
+        except (OSError, sqlite3.Error, duckdb.Error):
+            return
+        finally:
+            part.unlink(missing_ok=True)
 
     def keep(self, key: str, looked: Iterable[Looked]) -> None:
         """Count what was found in segments whose marks are written, in place of what was counted there before."""
@@ -327,11 +366,7 @@ class Recognised:
 
     def _marks_before(self, entry: SegmentEntry) -> dict[int, Mark]:
         """By row, what calls of this segment were in segments that are no more."""
-        live = {segment.name for segment in self._segments()}
-        sql = "SELECT name FROM segments WHERE first_us <= ? AND last_us >= ?"
-        with self._read() as db:
-            names = [n for (n,) in db.execute(sql, (entry.last_us, entry.first_us))] if db is not None else []
-        paths = [str(self._folder / name) for name in names if name not in live and (self._folder / name).exists()]
+        paths = self._paths_before(entry)
         if not paths:
             return {}
         ids = f"SELECT file_row_number, {_DIGEST} AS digest FROM {segment_source('?', numbered=True)}"  # noqa: S608
@@ -340,6 +375,23 @@ class Recognised:
         with closing(self._engine().cursor()) as cursor:
             found = cursor.execute(joined, [self._path_of(entry), paths]).fetchall()
         return {number: Mark(*mark) for number, *mark in found}
+
+    def _paths_before(self, entry: SegmentEntry) -> list[str]:
+        """The marks of segments that are no more and may have held calls of this one."""
+        live = {segment.name for segment in self._segments()}
+        sql = "SELECT name FROM segments WHERE first_us <= ? AND last_us >= ?"
+        with self._read() as db:
+            names = [n for (n,) in db.execute(sql, (entry.last_us, entry.first_us))] if db is not None else []
+        return [str(self._folder / name) for name in names if name not in live and (self._folder / name).exists()]
+
+    def _put(self, part: Path, segment: str) -> None:
+        """Put marks into their place. Their time is later than that of those before: sums are kept under it."""
+        final = self._folder / segment
+        with contextlib.suppress(FileNotFoundError):
+            before = final.stat().st_mtime_ns
+            if part.stat().st_mtime_ns <= before:
+                os.utime(part, ns=(before + 1, before + 1))
+        part.rename(final)
 
     def _known(self) -> dict[str, tuple[str, int]]:
         with self._read() as db:

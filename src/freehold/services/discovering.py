@@ -35,7 +35,6 @@ _WEIGHED = 256
 _EVIDENCE = 64
 _ROUNDS = 3
 _GROWN = 1.1
-_SEAL_FROM = 10_000
 _FEW_ANSWERS = 200
 _MORE_UNKNOWN = 0.01
 
@@ -142,10 +141,10 @@ def find_tasks(home: Home, *, anew: bool = False, say: Progress = silent) -> tup
 
 
 def _writable(home: Home) -> bool:
-    """Whether marks can be kept; what lies closed is sealed first where it is much, because marks are of segments."""
+    """Whether marks can be kept; what lies closed is sealed first: marks, and so sums by task, are of segments."""
     try:
         _, closed = home.ledger.recognised.sizes()
-        if closed >= _SEAL_FROM:
+        if closed:
             home.ledger.seal()
         home.ledger.recognised.keep("", [])
     except LedgerUnavailable:
@@ -242,7 +241,7 @@ def _find_bounded(home: Home, say: Progress) -> tuple[Task, ...]:
 def list_tasks(home: Home, *, refresh: bool = False, say: Progress = silent) -> TaskListing:
     """The tasks, found anew where calls have come since the last time."""
     seen = recall(home)
-    if refresh or seen is None or seen.calls != home.count():
+    if refresh or seen is None or seen.calls != home.count() or _uncounted(home, seen):
         find_tasks(home, anew=refresh, say=say)
         seen = recall(home) or Seen(0)
     paused = {one.task_id for one in home.registry.pauses()}
@@ -252,6 +251,12 @@ def list_tasks(home: Home, *, refresh: bool = False, say: Progress = silent) -> 
     rows.sort(key=lambda row: (-row.calls, row.name))
     unrecognised = seen.calls - sum(row.calls for row in rows)
     return TaskListing(seen.calls, unrecognised, tuple(rows), "" in paused, seen.stability)
+
+
+def _uncounted(home: Home, seen: Seen) -> bool:
+    """Whether segments have been replaced since by others that nobody has looked through."""
+    sealed = home.ledger.recognised.counts() if home.until_us is None else []
+    return sum(one.calls for one in sealed) + sum(one.calls for one in seen.counts) < seen.calls
 
 
 def sums_of(home: Home, seen: Seen) -> Sums:
