@@ -18,7 +18,7 @@ from tests.support.older_home import CALLS, older_home
 
 from freehold.errors import LedgerUnavailable, UsageError
 from freehold.ledger import Ledger
-from freehold.ledger._rollups import PROMPT_BANDS, RECIPE, RELATIVE_ERROR, TABLES
+from freehold.ledger._rollups import PROMPT_BANDS, RECIPE, RELATIVE_ERROR, TABLES, bucket_ms
 from freehold.ledger.writer import LedgerWriter
 from freehold.services import housekeeping
 from freehold.settings import LedgerSettings
@@ -153,7 +153,7 @@ def recounted(name: str, calls: Sequence[Call]) -> list[Row]:
         case _:
             return summed(
                 (
-                    (moment(c.started_at_us, DAY), c.tags.get("end_user", ""), *priced(*one)),
+                    (moment(c.started_at_us, DAY), c.tags.get("end_user", ""), *priced(*one), one[0].outcome),
                     (1, one[2] is None, *counts(one[2])),
                 )
                 for c in calls
@@ -171,6 +171,10 @@ def check_all(ledger: Ledger, calls: Sequence[Call]) -> None:
         expected = recounted(name, calls)
         assert asked(ledger, name) == expected
     check_latency(ledger, calls)
+    buckets = ledger.rollup("latency", ("phase", "bucket")).rows
+    assert sum(n for phase, _, n in buckets if phase == "total") == len(calls)
+    values = [bucket_ms(bucket) for phase, bucket, _ in buckets if phase == "total"]
+    assert all(min(abs(value - c.latency_ms) for value in values) <= RELATIVE_ERROR * c.latency_ms for c in calls)
 
 
 def check_latency(ledger: Ledger, calls: Sequence[Call]) -> None:
@@ -244,7 +248,7 @@ def test_by_time_and_of_some_values(tmp_path: Path) -> None:
         ("bills", (), 0),
         ("calls", ("colour",), 0),
         ("users", ("hour",), 0),
-        ("latency", ("bucket",), 0),
+        ("calls", ("bucket",), 0),
         ("calls", (), 1),
     ],
 )

@@ -157,9 +157,11 @@ class ContextMeter:
 
     def _input_usd(self, seen: Seen, tokens: int) -> Decimal | None:
         call = seen.call
-        if call.usage is None:
+        usage = call.usage
+        if usage is None:
             return None
-        rates = self._prices.rates(call.provider, call.model, at(call.started_at_us), call.usage.prompt_tokens)
+        moment = at(call.started_at_us)
+        rates = self._prices.rates(call.provider, call.model, moment, usage.prompt_tokens, usage.service_tier)
         return None if rates is None else (tokens * rates.input_usd_per_mtok).scaleb(-6)
 
 

@@ -36,7 +36,7 @@ _KEPT = 400_000
 
 
 class Cacheable(msgspec.Struct, frozen=True):
-    """What prompt caching would do for one task's calls to one model.
+    """What prompt caching would do for one task's calls to one model in one service tier ("": the standard one).
 
     `eligible` calls have prompts of 1,024 tokens or more. Tokens of all prompts; what a cache could have served of
     them; what it could have, were all that varies to stand last (an upper bound: lines that a prompt of the five
@@ -58,6 +58,7 @@ class Cacheable(msgspec.Struct, frozen=True):
     prompt_usd: Decimal | None
     saved_usd: Decimal | None
     price: Source
+    service_tier: str = ""
 
 
 class _Sums:
@@ -95,7 +96,7 @@ class PrefixMeter:
 
     def __init__(self, prices: PriceBook) -> None:
         self._prices = prices
-        self._sums: dict[tuple[str, str, str], _Sums] = defaultdict(_Sums)
+        self._sums: dict[tuple[str, str, str, str], _Sums] = defaultdict(_Sums)
         self._blocks: dict[bytes, _Block] = {}
         self._lines: dict[bytes, int] = {}
 
@@ -104,7 +105,8 @@ class PrefixMeter:
         call, chat = seen.call, seen.chat
         if chat is None or call.owner != "rented" or call.outcome not in ("ok", "incomplete"):
             return
-        sums = self._sums[seen.task, call.provider, call.model]
+        tier = call.usage.service_tier if call.usage is not None else ""
+        sums = self._sums[seen.task, call.provider, call.model, tier]
         sums.calls += 1
         sums.last_us = max(sums.last_us, call.started_at_us)
         prompt = b"\n".join(prompt_pieces(chat))
@@ -129,7 +131,7 @@ class PrefixMeter:
         sums.written += fresh if known else 0.0
 
     def rows(self) -> list[Cacheable]:
-        """One row for every task and model, those that would save most first."""
+        """One row for every task, model and service tier, those that would save most first."""
         found = [self._row(key, sums) for key, sums in self._sums.items()]
         return sorted(found, key=lambda row: (-(row.saved_usd or ZERO), -row.cacheable_tokens, row.task, row.model))
 
@@ -175,11 +177,11 @@ class PrefixMeter:
         self._blocks = {chain: block for chain, block in self._blocks.items() if block.used_us >= oldest}
         self._lines = {digest: used_us for digest, used_us in self._lines.items() if used_us >= oldest}
 
-    def _row(self, key: tuple[str, str, str], sums: _Sums) -> Cacheable:
-        task, provider, model = key
+    def _row(self, key: tuple[str, str, str, str], sums: _Sums) -> Cacheable:
+        task, provider, model, tier = key
         moment = at(sums.last_us)
         mean = sums.prompt // max(sums.calls, 1)
-        rates = self._prices.rates(provider, model, moment, mean)
+        rates = self._prices.rates(provider, model, moment, mean, tier)
         whole = saved = None
         if rates is not None:
             whole = rates.usd(Usage(sums.prompt - sums.cached, sums.cached))
@@ -199,6 +201,7 @@ class PrefixMeter:
             whole,
             saved,
             source,
+            tier,
         )
 
 

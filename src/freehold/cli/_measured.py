@@ -21,16 +21,16 @@ def looked(found: Looked) -> None:
         say("There is no call to look at.")
         return
     newest = "" if found.calls == found.of_calls else f", the newest of {count(found.of_calls)}"
-    say(dim(f"{count(found.calls)} calls{newest}, {found.since} to {found.until}"))
+    say(dim(f"{count(found.calls)} calls{newest}, {_plain(found.since)} to {_plain(found.until)} UTC"))
 
 
 def caching(found: Savings) -> None:
     """What a provider's prompt cache could have served."""
-    _title("Prompt caching", "prompts of 1,024 tokens or more that begin like another of the five minutes before")
+    title("Prompt caching", "prompts of 1,024 tokens or more that begin like another of the five minutes before")
     rows = [
         [
             row.task or "-",
-            row.model,
+            row.model + (f" ({row.service_tier})" if row.service_tier else ""),
             f"{count(row.eligible)} of {count(row.calls)}",
             percent(row.cacheable_tokens / max(row.prompt_tokens, 1)),
             percent(row.reordered_tokens / max(row.prompt_tokens, 1)),
@@ -41,7 +41,7 @@ def caching(found: Savings) -> None:
         for row in found.caching
         if row.eligible
     ]
-    _rows(
+    rows_of(
         "Task|Model|>Long enough|>Could be read|>If what varies came last|>Was read|>Would save|>A month",
         rows,
         "every prompt is shorter",
@@ -50,7 +50,7 @@ def caching(found: Savings) -> None:
 
 def batching(found: Savings) -> None:
     """Which calls could wait for a batch."""
-    _title("Batches", "calls for which nobody is seen to wait; whether nobody does, you have to know")
+    title("Batches", "calls for which nobody is seen to wait; whether nobody does, you have to know")
     rows = [
         [
             row.task or "-",
@@ -64,14 +64,14 @@ def batching(found: Savings) -> None:
         ]
         for row in found.batching
     ]
-    _rows("Task|Model|Could wait|>Streamed|>Followed|>Cost|>Would save|>A month", rows, "no call was answered")
+    rows_of("Task|Model|Could wait|>Streamed|>Followed|>Cost|>Would save|>A month", rows, "no call was answered")
 
 
 def waste(found: Savings) -> None:
     """Tokens that brought nothing, with the definition of each kind."""
     from freehold.analytics.waste import KINDS
 
-    _title("Waste", "kinds overlap: do not add them up")
+    title("Waste", "kinds overlap: do not add them up")
     rows = [
         [
             row.task or "-",
@@ -83,7 +83,7 @@ def waste(found: Savings) -> None:
         ]
         for row in found.waste
     ]
-    _rows("Task|What|>Calls|>Tokens|>Cost|>A month", rows, "none found")
+    rows_of("Task|What|>Calls|>Tokens|>Cost|>A month", rows, "none found")
     for kind in dict.fromkeys(row.kind for row in found.waste[:_ROWS]):
         say(dim(f"  {kind.replace('_', ' ')}: {KINDS[kind]}"))
 
@@ -91,7 +91,7 @@ def waste(found: Savings) -> None:
 def workflow(flow: Workflow) -> None:
     """One workflow: the whole chain, then each task's part in it."""
     cost = "cost unknown" if flow.usd_per_run is None else f"{exact(flow.usd_per_run)} each"
-    failed = f"{_rate(flow.failed_runs, flow.runs, flow.failed_interval)} of the runs hold a failed call"
+    failed = f"{rate(flow.failed_runs, flow.runs, flow.failed_interval)} of the runs hold a failed call"
     say()
     say(strong(chain(flow.tasks)), f": {count(flow.runs)} runs by {flow.how}, {flow.calls_per_run:.1f} calls each")
     say(f"  {ms(flow.duration_ms)} from first to last (95th percentile {ms(flow.duration_p95_ms)}), {cost}; {failed}")
@@ -103,7 +103,7 @@ def workflow(flow: Workflow) -> None:
             ms(link.latency_ms),
             percent(link.time_share),
             percent(link.cost_share),
-            _rate(link.failed, link.calls, link.failed_interval),
+            rate(link.failed, link.calls, link.failed_interval),
         ]
         for link in flow.links
     ]
@@ -132,17 +132,24 @@ def exact(amount: object) -> str:
     return f"${float(str(amount)):.3g}"
 
 
-def _rate(part: int, whole: int, interval: Interval) -> str:
+def rate(part: int, whole: int, interval: Interval) -> str:
+    """A share with its interval."""
     low, high = interval
     return f"{percent(part / whole, 1)} ({percent(low, 1)} to {percent(high, 1)})"
 
 
-def _title(title: str, what: str) -> None:
+def _plain(moment: str) -> str:
+    return moment.removesuffix("+00:00").replace("T", " ")
+
+
+def title(name: str, what: str) -> None:
+    """The heading of a table, and what the table is about."""
     say()
-    say(strong(title), dim(f": {what}"))
+    say(strong(name), dim(f": {what}" if what else ""))
 
 
-def _rows(columns: str, rows: list[list[str]], none: str) -> None:
+def rows_of(columns: str, rows: list[list[str]], none: str) -> None:
+    """A table's first rows, or that there are none."""
     if not rows:
         say(f"  {none}")
         return

@@ -9,6 +9,7 @@ import typer
 
 from freehold.errors import UsageError
 
+from ._accounts import errors_by, latency_by, spend_by, spend_total
 from ._arguments import Json, Since, Until, moment_us
 from ._measured import batching, caching, looked, waste, workflow
 from ._output import count, dim, emit_struct, say, suggest, table, talk, warn, working
@@ -16,14 +17,74 @@ from ._output import count, dim, emit_struct, say, suggest, table, talk, warn, w
 if TYPE_CHECKING:
     from freehold.services.windows import Window
 
+Grouped = Annotated[str, typer.Option("--by", help="What to tell them apart by, separated by commas.")]
 Most = Annotated[int, typer.Option("--calls", min=1, help="Look at no more than so many of the newest calls.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add this group's commands."""
+    app.command("spend")(spend)
+    app.command("latency")(latency)
+    app.command("errors")(errors)
     app.command("savings")(savings)
     app.command("workflows")(workflows)
     app.command("sql")(sql)
+
+
+def spend(since: Since = "", until: Until = "", by: Grouped = "", json: Json = False) -> None:
+    """Where the money goes: by task, model, provider, team, feature, key, user, tier, purpose, hour, day or month.
+
+    Example: freehold spend --by task,model --since 30d
+    """
+    from freehold.services import accounting
+    from freehold.services.home import Home
+
+    with Home.open() as home, working("adding up what the calls cost"):
+        found = accounting.spend(home, _window(since, until), [_names(by)] if by else [])
+    if json:
+        emit_struct("freehold.spend/1", found)
+        return
+    looked(found.looked)
+    if not found.looked.calls:
+        suggest("freehold import LOG")
+        return
+    spend_total(found)
+    for one in found.tables:
+        spend_by(found, one)
+
+
+def latency(since: Since = "", until: Until = "", by: Grouped = "task,model", json: Json = False) -> None:
+    """How long answered calls take, phase by phase: by task, model, provider, owner, streamed, hour, day or month.
+
+    Example: freehold latency --by model --since 7d
+    """
+    from freehold.services import accounting
+    from freehold.services.home import Home
+
+    with Home.open() as home, working("reading how long the calls took"):
+        found = accounting.latency(home, _window(since, until), _names(by))
+    if json:
+        emit_struct("freehold.latency/1", found)
+        return
+    looked(found.looked)
+    latency_by(found)
+
+
+def errors(since: Since = "", until: Until = "", by: Grouped = "model", json: Json = False) -> None:
+    """How calls fail, and the requests behind them: by task, model, provider, team, feature, key, hour, day or month.
+
+    Example: freehold errors --by provider --since 24h
+    """
+    from freehold.services import accounting
+    from freehold.services.home import Home
+
+    with Home.open() as home, working("counting what failed"):
+        found = accounting.errors(home, _window(since, until), _names(by))
+    if json:
+        emit_struct("freehold.errors/1", found)
+        return
+    looked(found.looked)
+    errors_by(found)
 
 
 def savings(since: Since = "", until: Until = "", most: Most = 100_000, json: Json = False) -> None:
@@ -98,6 +159,10 @@ def sql(
             talk(dim("docs/measuring.md says what each column means"))
     if found.cut:
         talk(warn(f"only the first {count(most)} rows are shown"), "; --limit changes that")
+
+
+def _names(by: str) -> list[str]:
+    return [name.strip() for name in by.split(",") if name.strip()]
 
 
 def _window(since: str, until: str) -> Window:

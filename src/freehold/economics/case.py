@@ -87,7 +87,7 @@ def _at_todays_price(day: DayUsage, prices: PriceBook, as_of: datetime, sources:
     stated = day.calls - day.unpriced_calls
     amounts: list[Decimal] = []
     for moment in (then, as_of):
-        rates = prices.rates(day.provider, day.model, moment, prompt_tokens)
+        rates = prices.rates(day.provider, day.model, moment, prompt_tokens, day.service_tier)
         usd = None if rates is None else rates.usd(day.usage, stated)
         if rates is None or usd is None:
             return None

@@ -8,12 +8,14 @@ from ._erase import Erased, Whose
 from ._expire import NEVER_US, Expired, Keep
 from ._expire import Rules as RetentionRules
 from ._rollup_read import TaskNames
+from ._rollups import RELATIVE_ERROR, bucket_ms
 from ._store import Appended, Ledger, QueryResult
 from .doctor import Finding
 from .exporting import export_calls
 
 __all__ = [
     "NEVER_US",
+    "RELATIVE_ERROR",
     "Appended",
     "Erased",
     "Expired",
@@ -24,5 +26,6 @@ __all__ = [
     "RetentionRules",
     "TaskNames",
     "Whose",
+    "bucket_ms",
     "export_calls",
 ]

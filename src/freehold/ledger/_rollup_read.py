@@ -89,10 +89,9 @@ class RollupQuery(msgspec.Struct, frozen=True):
         if table is None:
             raise UsageError(f"there is no rollup {self.table!r}", hint=f"one of {', '.join(TABLES)}")
         times = [name for name, step in _STEPS.items() if step >= table.step_us]
-        columns = [name for name in table.dimensions if name != "bucket"]
         for name in (*self.by, *self.where):
-            if name not in columns and not (name in times and name in self.by):
-                known = ", ".join((*times, *columns))
+            if name not in table.dimensions and not (name in times and name in self.by):
+                known = ", ".join((*times, *table.dimensions))
                 raise UsageError(f"the rollup {self.table!r} has no column {name!r}", hint=f"it has {known}")
         for moment in (self.since_us, self.until_us):
             if moment is not None and moment % table.step_us:
@@ -150,7 +149,7 @@ class Rollups:
         source = " UNION ALL BY NAME ".join(f"({one})" for one in sources)
         if asked.names is not None and stored is not asked:
             source, values = _named(asked.names, asked.where.get("task"), source, values)
-        final = _latency if "bucket" in table.dimensions else _summed
+        final = _latency if "bucket" in table.dimensions and "bucket" not in asked.by else _summed
         found = cursor.execute(final(table, asked, source), values)
         return [column[0] for column in found.description or ()], found.fetchall()
 

@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 
 from freehold.vocabulary import COUNTS, END_USER_TAG, FEATURE_TAG, TEAM_TAG, reasons
 
-RECIPE: Final = 2
+RECIPE: Final = 3
 """Raised whenever the tables come out differently: rollups of another recipe are made anew."""
 
 HALF_HOUR_US: Final = 1_800_000_000
@@ -92,7 +92,7 @@ TABLES: Final[dict[str, Table]] = {
         ("task", "template", "recognised", "provider", "model", "owner", "ok", "streamed", "phase", "bucket"),
         ("n",),
     ),
-    "users": Table(DAY_US, ("end_user", *_PRICED), _TOKENS),
+    "users": Table(DAY_US, ("end_user", *_PRICED, "outcome"), _TOKENS),
 }
 """The tables by name."""
 
@@ -103,6 +103,11 @@ def latency_of(bucket: str) -> str:
     A bucket is ceil(log_gamma(ms)): DDSketch, Masson, Rim and Lee, VLDB 2019. Adding up two sketches is adding counts.
     """
     return f"CASE WHEN {bucket} = {_NO_TIME} THEN 0.0 ELSE 2 * pow({_GAMMA!r}, {bucket}) / ({_GAMMA!r} + 1) END"
+
+
+def bucket_ms(bucket: int) -> float:
+    """The milliseconds that a bucket of the table `latency` stands for; each of its values is within 2.5 % of them."""
+    return 0.0 if bucket == _NO_TIME else 2 * _GAMMA**bucket / (_GAMMA + 1)
 
 
 def _bucket_of(ms: str) -> str:

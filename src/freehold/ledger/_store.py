@@ -245,9 +245,10 @@ class Ledger:
                        estimated, outcome and error; sums attempts, unknown_usage and the token counts. What money is
                        reckoned from
             users      by day: the same by end_user, provider, asked_model, model, purpose, owner, service_tier,
-                       prompt_over and estimated
+                       prompt_over, estimated and outcome
             latency    by hour: task, template, recognised, provider, model, owner, ok, streamed and phase (total,
-                       first_token, generation); gives n and a column for each quantile, p50_ms and so on
+                       first_token, generation); gives n and a column for each quantile, p50_ms and so on, or with
+                       `bucket` (`bucket_ms`) the counts that these are read from
 
         `task` and `template` are what was recorded with the call; where nothing was, what a sealed call was recognised
         as (`recognised`): the id that its task had then. The column `recognised` says how, "" for what was recorded.

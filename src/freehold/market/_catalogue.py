@@ -45,7 +45,7 @@ class Listed(msgspec.Struct, frozen=True):
 
     None: the catalogue states no price of that kind. `extras` names all prices but those of plain text, its caches and
     searches. `unpriced_terms` are words of the service tier asked for that the catalogue has no prices for: the prices
-    are those without them.
+    are those without them. `by_the_hour`: some price of the model depends on the time of day.
     """
 
     provider: str
@@ -69,6 +69,7 @@ class Listed(msgspec.Struct, frozen=True):
     output_image: Tiered | None = None
     web_search_usd: Decimal | None = None
     unpriced_terms: tuple[str, ...] = ()
+    by_the_hour: bool = False
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -175,7 +176,15 @@ def _listed(provider: Provider, model: ModelInfo, at: datetime, tier: str = "") 
         date=max(_date_of(model, at), since),
         web_search_usd=per_search.scaleb(-3) if isinstance(per_search, Decimal) else None,
         unpriced_terms=unpriced,
+        by_the_hour=_by_the_hour(model),
     )
+
+
+def _by_the_hour(model: ModelInfo) -> bool:
+    from genai_prices.types import TimeOfDateConstraint
+
+    priced = [*(model.prices if isinstance(model.prices, list) else ()), *(model.price_variants or ())]
+    return any(isinstance(one.constraint, TimeOfDateConstraint) for one in priced)
 
 
 def _context(model: ModelInfo, at: datetime, tier: str) -> tuple[dict[str, str], tuple[str, ...], str]:

@@ -118,6 +118,14 @@ class PriceBook:
         found = self._find(provider, model, at)
         return () if found is None else found[0].steps
 
+    def by_the_hour(self, provider: str, model: str, at: datetime) -> bool:
+        """Whether some price of that day depends on the time of day."""
+        contract = self._contract(provider, model, at)[1]
+        if contract is not None and contract.input_usd_per_mtok is not None:
+            return False
+        found = self._find(provider, model, at)
+        return found is not None and found[0].by_the_hour
+
     def listed(self, provider: str, model: str, at: datetime) -> Listed | None:
         """The catalogue's own entry behind `rates`; None where it has none."""
         found = self._find(provider, model, at)

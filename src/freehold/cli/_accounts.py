@@ -1,0 +1,132 @@
+"""Spend, latency and errors on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from ._measured import exact, ms, rate, rows_of, title
+from ._output import count, dim, percent, say, strong, usd
+
+if TYPE_CHECKING:
+    from freehold.analytics.latency import Latency, Quantile
+    from freehold.analytics.spend import Spent
+    from freehold.services.accounting import ErrorReport, LatencyReport, SpendReport, SpendTable
+
+    _Group = TypeVar("_Group", Spent, Latency)
+
+_PHASES = {"first_token": "first token", "generation": "generation", "total": "whole"}
+_UNSAID = {"task": "in no task"}
+_TIMES = ("hour", "day", "month")
+_SOURCES = 4
+"""Prices that are named; `--json` has all."""
+
+
+def spend_total(found: SpendReport) -> None:
+    """What everything cost, what of it is unknown, and where the prices come from."""
+    total = found.total
+    month = found.monthly(total.usd)
+    rate_ = "" if month is None else f", {usd(month)} a month at this rate"
+    say()
+    say(strong(usd(total.usd)), f" for {count(total.requests)} requests to rented models{rate_}")
+    cached = percent(total.cache_read_tokens / total.prompt_tokens) if total.prompt_tokens else "-"
+    prompt, output = count(total.prompt_tokens), count(total.output_tokens)
+    say(f"  {prompt} prompt tokens, {cached} of them read from a cache; {output} output tokens")
+    if total.estimated:
+        say(f"  the tokens of {count(total.estimated)} requests are estimated: no provider stated them")
+    for what, n in found.unpriced.items():
+        say(f"  unknown, and in no sum: {count(n)} requests, {_why(what)}")
+    for source in found.sources[:_SOURCES]:
+        say(dim(f"  price: {source.name} ({source.date})"))
+    if len(found.sources) > _SOURCES:
+        say(dim(f"  and {len(found.sources) - _SOURCES} more prices; --json has all"))
+
+
+def spend_by(found: SpendReport, table: SpendTable) -> None:
+    """One table: the dearest groups first, or the latest days."""
+    title(f"By {', '.join(table.by)}", "")
+    timed = any(name in _TIMES for name in table.by)
+    groups = _latest_first(table.groups)
+    monthly = found.days >= 1 / 24 and not timed
+    rows = [
+        [
+            *_names(one.by),
+            usd(one.usd) + (f" + {count(one.unpriced)} unknown" if one.unpriced else ""),
+            percent(one.share),
+            *([usd(found.monthly(one.usd))] if monthly else []),
+            count(one.requests),
+            _each(one),
+            count(one.prompt_tokens),
+            percent(one.cache_read_tokens / one.prompt_tokens) if one.prompt_tokens else "-",
+            count(one.output_tokens),
+        ]
+        for one in groups
+    ]
+    columns = "|".join(name.capitalize() for name in table.by) + "|>Cost|>Share" + ("|>A month" if monthly else "")
+    rows_of(f"{columns}|>Requests|>Each|>Prompt|>Cached|>Output", rows, "no request was made")
+    if table.shared_out:
+        say(dim(f"  {', '.join(table.shared_out)}: a price of cheap hours, shared out among each day's users"))
+
+
+def latency_by(found: LatencyReport) -> None:
+    """The phases of each group."""
+    title("Latency of answered calls", f"95 % intervals in brackets; values are within {found.relative_error:.1%}")
+    rows = [
+        [*_names(one.by), _PHASES[phase.phase], count(phase.n), *(_quantile(q) for q in phase.quantiles)]
+        for one in _latest_first(found.groups)
+        for phase in one.phases
+    ]
+    columns = "|".join(name.capitalize() for name in found.by)
+    rows_of(f"{columns}|Phase|>Calls|>Median|>p90|>p99", rows, "no call was answered")
+
+
+def errors_by(found: ErrorReport) -> None:
+    """Every way to fail."""
+    say()
+    share = ""
+    if found.calls:
+        low, high = percent(found.interval.low, 2), percent(found.interval.high, 2)
+        share = f": {percent(found.failed_calls / found.calls, 2)}, 95 % interval {low} to {high}"
+    say(strong(f"{count(found.failed_calls)} of {count(found.calls)} calls failed"), share)
+    say(f"  {count(found.failed_requests)} of {count(found.requests)} requests to models did, retries among them")
+    rows = [
+        [
+            *_names(one.by),
+            one.outcome,
+            one.error or "-",
+            str(one.status or "-"),
+            count(one.calls),
+            rate(one.calls, one.of_calls, (one.interval.low, one.interval.high)) if one.of_calls else "-",
+            count(one.requests),
+            one.last.removesuffix("+00:00"),
+        ]
+        for one in found.failures
+    ]
+    columns = "|".join(name.capitalize() for name in found.by)
+    columns = f"{columns}|" if columns else ""
+    rows_of(f"{columns}Outcome|Error|Status|>Calls|>Of all, 95 % interval|>Requests|Last, UTC", rows, "nothing failed")
+
+
+def _latest_first(groups: Sequence[_Group]) -> Sequence[_Group]:
+    """As they are, where they are not told apart by time."""
+    times = [name for name in groups[0].by if name in _TIMES] if groups else []
+    return sorted(groups, key=lambda one: one.by[times[0]], reverse=True) if times else groups
+
+
+def _names(by: Mapping[str, str]) -> list[str]:
+    return [value or _UNSAID.get(name, "-") for name, value in by.items()]
+
+
+def _each(one: Spent) -> str:
+    priced = one.requests - one.unpriced
+    return exact(one.usd / priced) if priced else "unknown"
+
+
+def _why(what: str) -> str:
+    return what.removeprefix("requests ") if what.startswith("requests ") else f"no price of {what}"
+
+
+def _quantile(one: Quantile) -> str:
+    if one.interval is None:
+        return f"{ms(one.ms)} (too few)"
+    return f"{ms(one.ms)} ({ms(one.interval.low)} to {ms(one.interval.high)})"
