@@ -13,11 +13,12 @@ import pytest
 from tests.support import homes
 from tests.support.registry import add_certificate, add_student, task
 
+from freehold.cli._pages import explained_legs
 from freehold.errors import NotFound, UsageError
 from freehold.services import explaining, feedbacking
 from freehold.services.explaining import Explanation
 from freehold.services.home import Home
-from freehold.vocabulary import Call, Leg, MessagePattern, Slot, Template, Usage, reasons
+from freehold.vocabulary import CONTENT_TAG, Call, Leg, MessagePattern, Slot, Template, Usage, reasons
 
 SECRET = "the customer's own words"
 BEGAN_US = 1_750_000_000_000_000
@@ -175,6 +176,33 @@ def test_content_is_shown_only_where_it_is_asked_for(home: Home) -> None:
     assert SECRET in told.content.request
     assert told.content.legs == (None, SECRET)
     assert told.content.gold == SECRET
+
+
+@pytest.mark.parametrize(
+    ("tags", "source", "why"),
+    [
+        ({}, "import", "imported without its content"),
+        ({}, "gateway", "recorded without content"),
+        ({CONTENT_TAG: "expired"}, "gateway", "has expired"),
+        ({CONTENT_TAG: "erased"}, "import", "was erased"),
+    ],
+)
+def test_a_call_without_content_says_why(
+    home: Home, tags: dict[str, str], source: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = explained(home, call(1, request=b"", response=b"", tags=tags, source=source))
+    told = explaining.explain(home, told.call_id, content=True)
+    assert told.content is not None
+    assert why in told.content.missing
+    explained_legs(told)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert why in shown
+    assert "Asked" not in shown
+    whole = explaining.explain(home, explained(home, call(2)).call_id, content=True)
+    assert whole.content is not None
+    assert not whole.content.missing
+    explained_legs(whole)
+    assert "Asked" in capsys.readouterr().out
 
 
 def test_feedback_is_part_of_it_and_its_words_only_where_content_is_asked_for(home: Home) -> None:

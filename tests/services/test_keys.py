@@ -81,8 +81,11 @@ def test_an_account_is_made_anew_from_the_ledger(tmp_path: Path) -> None:
     with Home(Loaded(support.PRICED, tmp_path, {})) as home:
         with pytest.raises(MissingPrerequisite, match="damaged"):
             keys.listed(home)
+        imported = call(9, "total", Usage(output_tokens=1000))
+        imported.source = "import"
         home.ledger.append(
             [
+                imported,
                 call(1, "total", Usage(output_tokens=1000)),
                 call(2, "total", Usage(output_tokens=1000), days_ago=400),
                 call(3, "total", Usage(output_tokens=1000), purpose="audit"),

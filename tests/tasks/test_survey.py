@@ -162,6 +162,9 @@ def test_calls_without_bodies_are_grouped_by_their_logs_word_and_marked(home: Ho
     ]
     assert all("without bodies" in row.why and row.stated for row in listing.tasks)
     assert listing.unrecognised == 3
+    assert not listing.requests
+    home.ledger.append(traffic(15, 1)[:1])
+    assert list_tasks(home).requests
     shown = showing.show(home, "checkout_intent")
     assert (shown.calls, shown.versions, shown.typical, shown.prompt) == (30, (), (), "")
     home.ledger.seal()

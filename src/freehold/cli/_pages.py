@@ -117,10 +117,14 @@ def explained_legs(told: Explanation) -> None:
         table("For|Model|Ended|>Began ms|>Took ms|>Tokens in|>Cached|>Out|>Cost|Sure|Price from", rows, prose=True)
     if told.content is None:
         return
-    say(strong("Asked"))
-    say(told.content.request)
-    say(strong("Answered"))
-    say(told.content.response)
+    if told.content.missing:
+        say(told.content.missing)
+    else:
+        say(strong("Asked"))
+        say(told.content.request)
+    if told.content.response:
+        say(strong("Answered"))
+        say(told.content.response)
     for leg, answer in zip(told.legs, told.content.legs, strict=False):
         if answer is not None:
             say(strong(f"Answered aside ({leg.purpose}, {leg.model})"))

@@ -20,6 +20,7 @@ from freehold.tasks.describing import counted, stated_task
 from freehold.tasks.matching import TaskMatcher
 from freehold.tasks.sorting import UNKNOWN, Sorter, key_of
 from freehold.tasks.stability import Stability, stability
+from freehold.tasks.stated import has_body
 from freehold.vocabulary import Call, Task, TaskKind, Template
 
 from ._survey import Gathering, Sums, Surveyed, sorted_calls, summed, survey
@@ -74,13 +75,17 @@ class VersionRow(msgspec.Struct, frozen=True):
 
 
 class TaskListing(msgspec.Struct, frozen=True):
-    """Every task, largest first. `unrecognised` calls recur in none of them. `paused`: all owned answers are."""
+    """Every task, largest first. `unrecognised` calls recur in none of them. `paused`: all owned answers are.
+
+    `requests`: the calls hold what was asked; without that no task can be told by its prompt.
+    """
 
     calls: int
     unrecognised: int
     tasks: tuple[TaskRow, ...]
     paused: bool = False
     stability: Stability | None = None
+    requests: bool = True
 
 
 class Seen(msgspec.Struct):
@@ -250,7 +255,15 @@ def list_tasks(home: Home, *, refresh: bool = False, say: Progress = silent) -> 
     rows = [_row(home, task, seen, sums, paused) for task in tasks]
     rows.sort(key=lambda row: (-row.calls, row.name))
     unrecognised = seen.calls - sum(row.calls for row in rows)
-    return TaskListing(seen.calls, unrecognised, tuple(rows), "" in paused, seen.stability)
+    requests = any(task.templates for task in tasks) or not seen.calls or _hold_requests(home)
+    return TaskListing(seen.calls, unrecognised, tuple(rows), "" in paused, seen.stability, requests)
+
+
+def _hold_requests(home: Home) -> bool:
+    """Whether any of some calls, spread over the ledger, holds what was asked."""
+    store = home.ledger.recognised
+    some = chain(store.spread(_WEIGHED, until_us=home.until_us), islice(store.unsealed(), _WEIGHED))
+    return any(has_body(call.request) for call in some)
 
 
 def _uncounted(home: Home, seen: Seen) -> bool:

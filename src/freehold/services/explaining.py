@@ -11,7 +11,8 @@ from decimal import Decimal
 import msgspec
 
 from freehold.errors import NotFound, UsageError
-from freehold.vocabulary import ZERO, Call, Feedback, Leg, Source, Task, Usage, reasons
+from freehold.tasks.stated import has_body
+from freehold.vocabulary import CONTENT_TAG, GATEWAY, ZERO, Call, Feedback, Leg, Source, Task, Usage, reasons
 
 from ._attempts import SERVING, Attempt, attempts
 from .home import Home
@@ -70,13 +71,17 @@ class FeedbackRow(msgspec.Struct, frozen=True):
 
 
 class Content(msgspec.Struct, frozen=True):
-    """What was asked and answered, as text; shown only where it was asked for."""
+    """What was asked and answered, as text; shown only where it was asked for.
+
+    `missing` says in words why the call holds no request, "" where it does.
+    """
 
     request: str
     response: str
     legs: tuple[str | None, ...]
     gold: str | None
     feedback: tuple[str, ...] = ()
+    missing: str = ""
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -196,7 +201,7 @@ def _at(call: Call) -> datetime:
 def _told_from(call: Call) -> str:
     """The reason of a call that was recorded without one, where its attempts leave no doubt."""
     asked = next((leg for leg in call.legs if leg.owner == "owned" and leg.purpose in SERVING), None)
-    if call.source != "gateway" or asked is None:
+    if call.source != GATEWAY or asked is None:
         return ""
     if call.owner == "owned":
         return reasons.SURE
@@ -208,7 +213,7 @@ def _told_from(call: Call) -> str:
 
 
 def _unsaid(call: Call) -> str:
-    if call.source != "gateway":
+    if call.source != GATEWAY:
         return "it was imported; this gateway did not answer it"
     return "no reason was recorded with it"
 
@@ -286,7 +291,23 @@ def _content(call: Call, said: list[Feedback]) -> Content:
         tuple(leg.answer for leg in call.legs),
         call.gold,
         tuple(str(one.value) for one in said),
+        _missing(call),
     )
+
+
+def _missing(call: Call) -> str:
+    if has_body(call.request):
+        return ""
+    match call.tags.get(CONTENT_TAG):
+        case "erased":
+            return "This call's content was erased."
+        case "expired":
+            return "This call's content has expired: retention let it go."
+        case _:
+            imported = call.source != GATEWAY
+            return (
+                "This call was imported without its content." if imported else "This call was recorded without content."
+            )
 
 
 # in words

@@ -14,7 +14,7 @@ import msgspec
 from freehold.errors import UsageError
 from freehold.gateway.callers.rebuilding import rebuild as rebuild_book
 from freehold.gateway.callers.spending import Spending, began_us, spending
-from freehold.vocabulary import NANO_USD, ZERO, Budget, Call, Period, Usage, VirtualKey
+from freehold.vocabulary import GATEWAY, NANO_USD, ZERO, Budget, Call, Period, Usage, VirtualKey
 
 from .home import Home
 from .promoting import whoever
@@ -115,10 +115,11 @@ class Rebuilt(msgspec.Struct, frozen=True):
 
 
 def rebuild(home: Home, now_ns: int | None = None) -> Rebuilt:
-    """Make the account of budgets anew from the calls in the ledger, for the period that each key is in now.
+    """Make the account of budgets anew from the gateway's calls, for the period that each key is in now.
 
-    Calls that the ledger does not hold (dropped, or killed before they were recorded) are not in it, nor are those
-    without token counts or price, which the account had kept at what was reserved for them.
+    Imported calls do not count, whatever key their log names: no budget here paid for them. Calls that the ledger does
+    not hold (dropped, or killed before they were recorded) are not in it, nor are those without token counts or price,
+    which the account had kept at what was reserved for them.
 
     Raises:
         MissingPrerequisite: a gateway of this home is running, or the account cannot be written.
@@ -132,7 +133,7 @@ def rebuild(home: Home, now_ns: int | None = None) -> Rebuilt:
     counted = unpriced = 0
     if begun:
         earliest = min(since_us for _, since_us in begun.values())
-        for call in home.ledger.calls(since_us=earliest, bodies=False):
+        for call in home.ledger.calls(since_us=earliest, bodies=False, sources=(GATEWAY,)):
             key, since_us = begun.get(call.key, (None, 0))
             if key is None or call.started_at_us < since_us:
                 continue

@@ -19,6 +19,9 @@ Owner = Literal["owned", "rented", "none"]
 Purpose = Literal["serve", "escalate", "fallback", "hedge", "audit", "shadow"]
 """Why a leg was run. Audits and shadows never reach the client."""
 
+GATEWAY = "gateway"
+"""The source of a call that this gateway answered and recorded; every other one was imported."""
+
 TRACE_TAG = "traceparent"
 """The tag of a call whose client sent a W3C trace context: that context."""
 
@@ -172,7 +175,7 @@ class Call(msgspec.Struct, omit_defaults=True, gc=False):
     legs: tuple[Leg, ...] = ()
     gold: str | None = None
     tags: dict[str, str] = {}
-    source: str = "gateway"
+    source: str = GATEWAY
     error: str = ""
     key: str = ""
     reason: str = ""
