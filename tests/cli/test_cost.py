@@ -7,10 +7,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from tests.support import homes
+from tests.support.workloads import a_call
 from typer.testing import CliRunner
 
 from freehold.cli._app import app
 from freehold.errors import UsageError
+from freehold.vocabulary import Usage
 
 TRAIN = ["cost", "train", "--params", "3e9", "--tokens", "525b"]
 
@@ -69,3 +72,93 @@ def test_settings_stand_in_for_defaults(monkeypatch: pytest.MonkeyPatch) -> None
 def test_what_makes_no_sense_is_refused(wrong: list[str]) -> None:
     with pytest.raises(UsageError):
         CliRunner().invoke(app, [*TRAIN, *wrong], catch_exceptions=False)
+
+
+@pytest.fixture
+def arrivals(tmp_path: Path) -> Path:
+    path = tmp_path / "arrivals.csv"
+    rows = "".join(f"{3 * n},{500 + n},{50 + n % 20}\n" for n in range(300))
+    path.write_text("arrival_s,prompt_tokens,output_tokens\n" + rows, "utf-8")
+    return path
+
+
+def _serve(arrivals: Path, *more: str) -> list[str]:
+    return ["cost", "serve", "--model", "Llama-3.1-8B", "--trace", str(arrivals), *more]
+
+
+def test_serving_says_machines_use_money_and_the_rival(arrivals: Path) -> None:
+    done = CliRunner().invoke(app, _serve(arrivals, "--autoscale", "5m"), catch_exceptions=False)
+    assert done.exit_code == 0
+    for said in (
+        "a month",
+        "1 spare",
+        "of the fleet is used",
+        "by the token",
+        "Autoscaled",
+        "no daily cycle",
+        "fitted to",
+    ):
+        assert said in done.output
+
+
+def test_serving_as_json(arrivals: Path) -> None:
+    given = ("--usd-per-hour", "2.0", "--engineer-share", "0.5", "--spare", "2", "--json")
+    document = json.loads(CliRunner().invoke(app, _serve(arrivals, *given), catch_exceptions=False).output)
+    assert document["schema"] == "freehold.serving_cost/1"
+    assert (document["replicas"], document["spare"]) == (1, 2)
+    assert 0 < document["utilisation"] < 0.05
+    machines = 3 * 730.56 * 2.0 + 4 * 0.5 * 2.0  # three around the clock, and the rollouts of a month
+    assert float(document["split_usd"]["machines"]) == pytest.approx(machines, rel=0.05)
+    assert float(document["usd"]["mid"]) == pytest.approx(machines + 0.5 * 200_000 / 12, rel=0.02)
+    assert float(document["per_token_usd"]["mid"]) < float(document["usd"]["low"])
+
+
+def test_own_measurements_come_first_and_unbelievable_ones_are_refused(arrivals: Path, tmp_path: Path) -> None:
+    points = tmp_path / "points.csv"
+    head = "prompt_tokens,output_tokens,clients,ttft_ms,tpot_ms\n"
+    points.write_text(
+        head + "".join(f"{512 * k},256,{8 * c},{40 * k},{8 + c}\n" for k in (1, 2) for c in (1, 2, 4)), "utf-8"
+    )
+    done = CliRunner().invoke(app, _serve(arrivals, "--measured", str(points), "--json"), catch_exceptions=False)
+    document = json.loads(done.output)
+    assert document["how"] == "fitted to 6 measured points"
+    assert document["sources"][0]["name"] == "own points"
+    points.write_text(head + "1000,100,256,200,25\n" * 4, "utf-8")
+    with pytest.raises(UsageError, match="of the peak"):
+        CliRunner().invoke(app, _serve(arrivals, "--measured", str(points)), catch_exceptions=False)
+    points.write_text(head + "1000,100,0,200,25\n", "utf-8")
+    with pytest.raises(UsageError, match="line 2"):
+        CliRunner().invoke(app, _serve(arrivals, "--measured", str(points)), catch_exceptions=False)
+
+
+def test_arrivals_of_a_task_are_those_of_its_calls(tmp_path: Path) -> None:
+    from freehold.services import costing, discovering
+
+    with homes.home(tmp_path / "home") as home:
+        calls = [
+            a_call(1_700_000_000_000_000 + n * 2_000_000, Usage(input_tokens=100 + n, output_tokens=20), task="sorting")
+            for n in range(60)
+        ]
+        home.ledger.append(calls)
+        discovering.list_tasks(home)
+        trace = costing.trace_of_task(home, home.registry.tasks()[0].name)
+        assert trace.requests == 60
+        assert trace.arrival_s[1] == pytest.approx(2)
+        assert trace.prompt_tokens[-1] == 159
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--task", "too"],
+        ["--gpu", "abacus"],
+        ["--model", "abacus"],
+        ["--tpot", "0"],
+        ["--windows", "1.5"],
+        ["--autoscale", "soon"],
+        ["--gpu", "MI300X"],
+    ],
+)
+def test_orders_that_make_no_sense_are_refused(arrivals: Path, wrong: list[str]) -> None:
+    with pytest.raises(UsageError):
+        CliRunner().invoke(app, _serve(arrivals, *wrong), catch_exceptions=False)

@@ -1,18 +1,20 @@
-"""What owning would cost before anything is owned: training."""
+"""What owning would cost before anything is owned: training a model, serving it."""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from freehold.errors import UsageError
 
-from ._arguments import Json
-from ._output import count, dim, emit_struct, say, strong, table, usd
+from ._arguments import Json, Volume, duration, factor, inside
+from ._output import count, dim, emit_struct, say, strong, table, usd, working
 
 if TYPE_CHECKING:
+    from freehold.economics.serving import ServingCost
     from freehold.economics.training import Shape, TrainingCost, TrainingPlan
     from freehold.vocabulary import Assumption, Range
 
@@ -32,6 +34,7 @@ def register(app: typer.Typer) -> None:
     """Add this group's commands."""
     app.add_typer(cost_app, name="cost")
     cost_app.command("train")(train)
+    cost_app.command("serve")(serve)
 
 
 def train(
@@ -88,6 +91,101 @@ def train(
         emit_struct("freehold.training_cost/1", found)
         return
     _page(plan, found)
+
+
+def serve(
+    *,
+    model: Annotated[str, typer.Option(help="Open weights: Llama-3.1-8B.")],
+    task: Annotated[str, typer.Option(help="The arrivals of this task's calls.")] = "",
+    trace: Annotated[Path | None, typer.Option(help="Or of a CSV: arrival_s, prompt_tokens, output_tokens.")] = None,
+    gpu: Annotated[str, typer.Option(help="The GPU to serve on.")] = "H100",
+    gpus: Annotated[int, typer.Option(help="GPUs of one replica; 0: as measured, else the fewest that fit.")] = 0,
+    weight_bytes: Annotated[float, typer.Option(help="Bytes per parameter; 0: as measured.")] = 0,
+    ttft: Annotated[float, typer.Option(help="Seconds to the first token, for 95 % of a window's requests.")] = 2.0,
+    tpot: Annotated[float, typer.Option(help="Seconds per later token, likewise.")] = 0.05,
+    windows: Annotated[float, typer.Option(help="Share of the five-minute windows that must hold.")] = 0.99,
+    spare: Annotated[int, typer.Option(help="Replicas beyond those that hold the targets.")] = 1,
+    autoscale: Annotated[str, typer.Option(help="Follow the load; a replica takes so long to start: 5m.")] = "",
+    measured: Annotated[Path | None, typer.Option(help="Your own measured points, as CSV.")] = None,
+    usd_per_hour: Annotated[float | None, typer.Option(help="US dollars per GPU and hour.")] = None,
+    engineer_share: Annotated[float | None, typer.Option(help="Share of an engineer per 16 GPUs begun.")] = None,
+    volume: Volume = "x1",
+    json: Json = False,
+) -> None:
+    """How many machines real arrivals take under a latency target, how much of them is used, and what that costs.
+
+    Replicas are simulated until the targets hold; spares, rollouts and people are added. What the same weights cost
+    by the token stands beside it.
+
+    Example: freehold cost serve --model Llama-3.1-8B --trace arrivals.csv
+    """
+    from freehold.economics.capacity import Policy, Targets, load
+    from freehold.services import costing
+    from freehold.services.home import Home
+
+    if bool(task) == (trace is not None):
+        raise UsageError("arrivals come from --task or from --trace", hint="--task NAME, or --trace arrivals.csv")
+    order = costing.ServingOrder(
+        model=model,
+        gpu=gpu,
+        gpus=_whole("--gpus", gpus),
+        bytes_per_parameter=weight_bytes and _positive("--weight-bytes", weight_bytes),
+        targets=Targets(_positive("--ttft", ttft), _positive("--tpot", tpot), windows=inside("--windows", windows)),
+        policy=Policy(_whole("--spare", spare), start_s=duration("--autoscale", autoscale) if autoscale else None),
+        measured=measured,
+        volume=factor(volume),
+    )
+    given = {"gpu_usd_per_hour": usd_per_hour, "hosting_engineer_share": engineer_share}
+    stated = {name: _positive(f"--{name}", value) for name, value in given.items() if value is not None}
+    with working("simulating the arrivals"):
+        if trace is not None:
+            arrivals = load(trace)
+        else:
+            with Home.open() as home:
+                arrivals = costing.trace_of_task(home, task)
+        found = costing.serve(order, arrivals, stated)
+    if json:
+        emit_struct("freehold.serving_cost/1", found)
+        return
+    _serving_page(found)
+
+
+def _serving_page(found: ServingCost) -> None:
+    gpus = (found.replicas + found.spare) * found.gpus_each
+    say(
+        strong(f"{usd(found.usd.mid)} a month"),
+        f" to serve {found.model} on {gpus} {found.gpu}; P10 to P90 {_range(found.usd)}; "
+        f"{usd(found.usd_per_mtok.mid)} per million tokens",
+    )
+    if found.per_token_usd is not None:
+        rented = found.per_token_usd
+        say(f"The same weights by the token: {usd(rented.mid)} a month, {_range(rented)} over sellers.")
+    off = "" if found.span == (found.replicas,) * 2 else f", {found.span[0]} to {found.span[1]} if throughput is off"
+    say(
+        f"{found.replicas} replicas of {found.gpus_each} hold the targets in {100 * found.windows_held:.1f} % of "
+        f"{found.windows} windows{off}; {found.spare} spare"
+    )
+    used = f"{100 * found.utilisation:.0f} % of the fleet is used"
+    say(f"{used}; the busiest window has {found.peak_ratio:.2f} times the mean")
+    if found.autoscaled is not None:
+        mean, most = found.autoscaled.mean_replicas, found.autoscaled.most_replicas
+        say(
+            f"Autoscaled: {mean:.1f} replicas in the mean, {most} at most, {found.autoscaled.headroom:g} times the load"
+        )
+    rows = [
+        [name, *(f"{1000 * values[q]:,.0f} ms" if q in values else "-" for q in ("p50", "p95", "p99"))]
+        for name, values in (("to the first token", found.ttft_s), ("per later token", found.tpot_s))
+    ]
+    table("Time|>P50|>P95|>P99", rows)
+    table("Part|>Of the median month", [[name, usd(part)] for name, part in found.split_usd.items()])
+    table("Input|>Value|>Range|Unit|Source", [_input(item) for item in found.inputs], prose=True)
+    say(
+        dim(
+            f"throughput: {found.how}, off by {100 * found.throughput_error:.0f} % in the mean; {found.sources[0].name}"
+        )
+    )
+    for note in found.notes:
+        say(dim(note))
 
 
 def _page(plan: TrainingPlan, found: TrainingCost) -> None:

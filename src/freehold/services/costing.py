@@ -1,12 +1,26 @@
-"""What a model would cost to train, at this home's own settings where it has some."""
+"""What a model would cost to train and to serve, at this home's own settings where it has some."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
 
 from freehold import settings as settings_module
+from freehold.economics import serving
+from freehold.economics.capacity import Policy, Targets, Trace, of_requests, replica_for, size_fleet
+from freehold.economics.serving import ServingCost, serving_cost
 from freehold.economics.training import TrainingCost, TrainingPlan, inputs_of, training_cost
+from freehold.errors import UsageError
 from freehold.market import models
+from freehold.market.gpus import hardware
+from freehold.market.serving import served_model
+
+from .home import Home
 
 _OF_SETTINGS = "settings"
 _PRICED_BY_SETTING = "H100-80GB"
@@ -19,12 +33,91 @@ def train(plan: TrainingPlan, stated: Mapping[str, float], *, seed: int = 0) -> 
     Raises:
         UsageError: an input is out of its range, or nobody states what the GPU rents for.
     """
-    economics = settings_module.load().settings.economics
-    values: dict[str, float] = {}
-    if economics.engineer_usd_per_year is not None:
-        values["engineer_usd_per_year"] = economics.engineer_usd_per_year
-    if economics.gpu_usd_per_hour is not None and plan.gpu.name == _PRICED_BY_SETTING:
-        values["gpu_usd_per_hour"] = economics.gpu_usd_per_hour
-    sources = {name: _OF_SETTINGS for name in values if name not in stated}
+    values, sources = _settings(plan.gpu.name, stated)
+    values.pop("hosting_engineer_share", None)
     rental = next((one for one in models.gpus() if one.name == plan.gpu.name), None)
-    return training_cost(plan, inputs_of(plan, rental, {**values, **stated}, sources), seed=seed)
+    return training_cost(plan, inputs_of(plan, rental, values, sources), seed=seed)
+
+
+class ServingOrder(msgspec.Struct, frozen=True):
+    """What to serve, on what, how well. `gpus` 0 and `bytes_per_parameter` 0: as measured, else the fewest that fit."""
+
+    model: str
+    gpu: str = "H100"
+    gpus: int = 0
+    bytes_per_parameter: float = 0
+    targets: Targets = Targets()
+    policy: Policy = Policy()
+    measured: Path | None = None
+    volume: float = 1.0
+
+
+def trace_of_task(home: Home, name: str) -> Trace:
+    """A task's calls as arrivals.
+
+    Raises:
+        UsageError: none of them states its tokens.
+    """
+    task = home.task(name)
+    rows = (
+        (call.started_at_us / 1e6, call.usage.prompt_tokens, call.usage.output_tokens)
+        for call, _ in home.recognised(task_id=task.id)
+        if call.usage is not None
+    )
+    return of_requests(task.name, rows)
+
+
+def serve(order: ServingOrder, trace: Trace, stated: Mapping[str, float]) -> ServingCost:
+    """Size a fleet for a trace and price it.
+
+    Raises:
+        UsageError: model or GPU are unknown, do not fit or cannot meet the targets, or nobody states the GPU's price.
+    """
+    gpu, model = hardware(order.gpu), served_model(order.model)
+    points = points_of(order.measured) if order.measured else ()
+    replica = replica_for(model, gpu, order.gpus, order.bytes_per_parameter, points)
+    values, sources = _settings(gpu.name, stated)
+    rental = next((one for one in models.gpus() if one.name == gpu.name), None)
+    if rental is None:
+        if "gpu_usd_per_hour" not in values:
+            raise UsageError(f"nobody states what a {gpu.name} rents for", hint="--usd-per-hour 2.50")
+        price = Decimal(repr(values["gpu_usd_per_hour"]))
+        rental = models.Gpu(gpu.name, price, price, price, "given", "")
+    wanted = trace if order.volume == 1 else trace.times(order.volume)
+    fleet = size_fleet(wanted, replica, order.targets, order.policy)
+    weights = next((one for one in models.open_weights() if one.name == model.name), None)
+    offer = None if weights is None else models.token_offer(weights, datetime.now(UTC))
+    return serving_cost(model.name, wanted, fleet, serving.inputs_of(rental, values, sources), offer)
+
+
+def points_of(path: Path) -> tuple[models.Point, ...]:
+    """Measured points from CSV: prompt_tokens, output_tokens, clients, ttft_ms, tpot_ms.
+
+    Raises:
+        UsageError: a column is missing, or a row holds no number above 0.
+    """
+    found: list[models.Point] = []
+    with path.open(encoding="utf-8") as lines:
+        for number, row in enumerate(csv.DictReader(lines), start=2):
+            try:
+                sizes = [int(row[name]) for name in ("prompt_tokens", "output_tokens", "clients")]
+                times = [float(row[name]) for name in ("ttft_ms", "tpot_ms")]
+            except (KeyError, TypeError, ValueError):
+                sizes, times = [0], []
+            if min([*sizes, *times]) <= 0:
+                hint = "prompt_tokens,output_tokens,clients,ttft_ms,tpot_ms, all above 0"
+                raise UsageError(f"{path}, line {number}: no measured point", hint=hint)
+            found.append(models.Point(sizes[0], sizes[1], sizes[2], times[0], times[1]))
+    return tuple(found)
+
+
+def _settings(gpu: str, stated: Mapping[str, float]) -> tuple[dict[str, float], dict[str, str]]:
+    """What the settings and the caller state, the caller first; and which of it is from the settings."""
+    economics = settings_module.load().settings.economics
+    ours = {
+        "engineer_usd_per_year": economics.engineer_usd_per_year,
+        "hosting_engineer_share": economics.hosting_engineer_share,
+        "gpu_usd_per_hour": economics.gpu_usd_per_hour if gpu == _PRICED_BY_SETTING else None,
+    }
+    values = {name: value for name, value in ours.items() if value is not None}
+    return {**values, **stated}, {name: _OF_SETTINGS for name in values if name not in stated}

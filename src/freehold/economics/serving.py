@@ -1,0 +1,134 @@
+"""What a fleet costs a month over scenarios of prices and people, and the same weights by the token beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+import numpy as np
+from scipy.special import ndtri
+
+from freehold.market.models import Gpu, TokenOffer
+from freehold.vocabulary import Assumption, Range, Source
+
+from .arrays import FloatArray, money, money_range
+from .assumptions import defaults, draw, given
+from .bought import GPUS_PER_STEP
+from .capacity import Autoscaled, Fleet, Trace, Tried
+
+SCENARIOS = 1001
+MONTH_S = 30.44 * 86_400
+
+
+class ServingCost(msgspec.Struct, frozen=True):
+    """A fleet for a trace, in machines and in money a month.
+
+    `usd_per_mtok` is the whole bill over all tokens, in and out: what to hold against a price per token.
+    `per_token_usd` is what sellers of the same weights would ask for these tokens, without cached prompts; None: nobody
+    sells them. `span` are the replicas where throughput is off by its error.
+    """
+
+    trace: str
+    requests: int
+    hours: float
+    model: str
+    gpu: str
+    gpus_each: int
+    how: str
+    throughput_error: float
+    replicas: int
+    spare: int
+    span: tuple[int, int]
+    utilisation: float
+    windows: int
+    windows_held: float
+    ttft_s: dict[str, float]
+    tpot_s: dict[str, float]
+    peak_ratio: float
+    autoscaled: Autoscaled | None
+    tried: tuple[Tried, ...]
+    requests_per_month: float
+    usd: Range
+    split_usd: dict[str, Decimal]
+    usd_per_mtok: Range
+    per_token_usd: Range | None
+    inputs: tuple[Assumption, ...]
+    sources: tuple[Source, ...]
+    notes: tuple[str, ...]
+
+
+def inputs_of(rental: Gpu, stated: Mapping[str, float], sources: Mapping[str, str]) -> dict[str, Assumption]:
+    """GPU price and people, stated ones without a range."""
+    found = {name: defaults()[name] for name in ("engineer_usd_per_year", "hosting_engineer_share")}
+    source = Source(rental.source, rental.date, assumed=True)
+    unit = f"USD per {rental.name} and hour"
+    found["gpu_usd_per_hour"] = Assumption("gpu_usd_per_hour", rental.mid, rental.low, rental.high, unit, source)
+    return {
+        name: given(item, stated[name], sources.get(name, "given")) if name in stated else item
+        for name, item in found.items()
+    }
+
+
+def serving_cost(
+    model: str, trace: Trace, fleet: Fleet, inputs: Mapping[str, Assumption], offer: TokenOffer | None, *, seed: int = 0
+) -> ServingCost:
+    """A fleet's month. Traffic is taken to go on as the trace has it, around the clock."""
+    drawn = draw(inputs, SCENARIOS, seed)
+    replica, whole = fleet.replica, fleet.replicas + fleet.spare
+    gpus = (_replicas(fleet, seed) + fleet.spare) * replica.gpus
+    gpu_hours = fleet.replica_hours * replica.gpus * gpus / (whole * replica.gpus)
+    machines = gpu_hours * drawn["gpu_usd_per_hour"]
+    steps = np.ceil(np.round(gpus / GPUS_PER_STEP, 9))
+    people = drawn["hosting_engineer_share"] * steps * drawn["engineer_usd_per_year"] / 12
+    months = trace.span_s / MONTH_S
+    tokens_in, tokens_out = (float(t.sum()) / months / 1e6 for t in (trace.prompt_tokens, trace.output_tokens))
+    usd = machines + people
+    scale = float(np.median(usd)) / float((machines + people).mean())
+    return ServingCost(
+        trace=trace.name,
+        requests=trace.requests,
+        hours=trace.span_s / 3600,
+        model=model,
+        gpu=replica.gpu,
+        gpus_each=replica.gpus,
+        how=replica.how,
+        throughput_error=replica.error,
+        replicas=fleet.replicas,
+        spare=fleet.spare,
+        span=fleet.span,
+        utilisation=fleet.utilisation,
+        windows=fleet.windows,
+        windows_held=fleet.windows_held,
+        ttft_s=fleet.ttft_s,
+        tpot_s=fleet.tpot_s,
+        peak_ratio=fleet.peak_ratio,
+        autoscaled=fleet.autoscaled,
+        tried=fleet.tried,
+        requests_per_month=trace.requests / months,
+        usd=money_range(usd),
+        split_usd={"machines": money(float(machines.mean()) * scale), "people": money(float(people.mean()) * scale)},
+        usd_per_mtok=money_range(usd / (tokens_in + tokens_out)),
+        per_token_usd=None if offer is None else _per_token(offer, tokens_in, tokens_out),
+        inputs=tuple(inputs.values()),
+        sources=(replica.source, *(() if offer is None else (offer.source,))),
+        notes=fleet.notes,
+    )
+
+
+def _replicas(fleet: Fleet, seed: int) -> FloatArray:
+    """The fleet's own number, and at either tail the one that its throughput's error leads to."""
+    rng = np.random.default_rng([seed, 3])
+    z = ndtri((rng.permutation(SCENARIOS) + 0.5) / SCENARIOS)
+    few, many = fleet.span
+    return np.select([z < -1, z > 1], [few, many], fleet.replicas).astype(np.float64)
+
+
+def _per_token(offer: TokenOffer, mtok_in: float, mtok_out: float) -> Range:
+    """By quartiles of sellers."""
+    usd_in, usd_out = offer.input_usd_per_mtok, offer.output_usd_per_mtok
+    low, mid, high = (
+        money(float(getattr(usd_in, name)) * mtok_in + float(getattr(usd_out, name)) * mtok_out)
+        for name in ("low", "mid", "high")
+    )
+    return Range(low, mid, high)
