@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _STAGE_ROWS = 50_000
+_CROWDED_ROWS = 1_000_000
 _BATCH_CALLS = 500
 _BATCH_BYTES = 8 * 1024 * 1024
 
@@ -147,6 +148,10 @@ class Appender:
         listing = self._manifest.listing()
         return self._known(ids, listing) if listing.hot or listing.segments else set()
 
+    def crowded(self) -> bool:
+        """Whether so many calls wait to be sealed that adding more should wait for that: each file is searched."""
+        return sum(one.rows for one in self._manifest.listing().hot if one.closed) >= _CROWDED_ROWS
+
     def _publish(self, stage: _Stage) -> Appended:
         """Take out what is known, and list the rest, in one transaction of the manifest."""
         listed = False
@@ -185,7 +190,11 @@ class Appender:
     def _known(self, ids: Sequence[str], listing: Listing) -> set[str]:
         known: set[str] = set()
         with Snapshot(self._layout, listing, self._engine) as snapshot:
-            for hot in snapshot.hot_connections():
+            wanted = frozenset(ids)
+            for entry, hot in snapshot.hot_files():
+                if entry.closed and entry.rows < len(wanted):  # a pass over few rows is cheaper than many searches
+                    known.update(wanted.intersection(one for (one,) in hot.execute("SELECT id FROM calls")))
+                    continue
                 for start in range(0, len(ids), 5000):
                     found = hot.execute(
                         "SELECT id FROM calls WHERE id IN (SELECT value FROM json_each(?))",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,11 +93,16 @@ class Ledger:
     def append(self, calls: Iterable[Call]) -> Appended:
         """Add calls; those whose id the ledger already holds are counted and left as they are.
 
-        A kill midway loses at most what was not added yet: append the same calls again. Constant memory.
+        A kill midway loses at most what was not added yet: append the same calls again. Constant memory. Where a
+        million calls wait to be sealed, they are sealed first: searching their files for duplicates would take longer.
         """
         try:
             self._manifest.create()
-            return Appender(self._layout, self._manifest, self._engine).append(calls)
+            appender = Appender(self._layout, self._manifest, self._engine)
+            if appender.crowded():
+                with suppress(LedgerUnavailable):  # whoever seals next says what is wrong
+                    self.seal()
+            return appender.append(calls)
         except self._failures() as error:
             raise self._unwritable(error) from error
 
