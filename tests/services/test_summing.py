@@ -147,6 +147,22 @@ def test_what_was_recorded_stays_and_counts_as_the_task_it_names_today(home: Hom
     assert [row[:3] for row in raw] == [(first.name, "", 7)]
 
 
+def test_sql_tells_what_calls_were_recognised_as(home: Home) -> None:
+    assert home.ledger.query("SELECT * FROM recognised_calls").rows == ()
+    import_log(home, 12)
+    find_tasks(home)
+    found = home.ledger.query("SELECT id, task, template FROM recognised_calls").rows
+    matched = {call.id: (match.task_id, match.template_id) for call, match in home.recognised() if match is not None}
+    assert {row[0]: row[1:] for row in found} == matched
+    assert len(found) == len(matched) == 160
+    sql = "SELECT r.task, count(*) FROM calls JOIN recognised_calls r USING (id) WHERE calls.task = '' GROUP BY ALL"
+    assert dict(home.ledger.query(sql).rows) == by_id(home)
+    assert "recognised" not in home.ledger.query("SELECT * FROM attempts LIMIT 1").columns
+    assert dict(
+        home.ledger.query("SELECT task, sum(attempts) FROM rollup_attempts WHERE recognised <> '' GROUP BY 1").rows
+    ) == by_id(home)
+
+
 def test_calls_without_bodies_are_of_the_task_that_their_log_tells(home: Home) -> None:
     home.ledger.append(
         Call(f"b{i}", 1_790_000_000_000_000 + i, 5.0, "openai", "m-a", b"", b"", tags={"prompt": "checkout"})

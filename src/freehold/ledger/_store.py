@@ -185,8 +185,9 @@ class Ledger:
         `error`, `key`, `reason`, the token counts (NULL: unknown), `tags` and `legs` (JSON); besides `started_at`
         (timestamp, UTC), `gold`, and what tags say: `end_user`, `team`, `feature`, `session`, `trace`, `span`,
         `parent`, `prompt` and `stated_cost_usd`. `attempts` has one row per request to a model, `feedback` one per
-        thing that was said (`id`, `kind`, `name`, `score`, `text`, `given_by`, `via`, `said_at`). `rollup_calls`,
-        `rollup_attempts`, `rollup_latency` and `rollup_users` are the tables of `rollup`, unsummed.
+        thing that was said (`id`, `kind`, `name`, `score`, `text`, `given_by`, `via`, `said_at`). `recognised_calls`
+        says what sealed calls were recognised as (`id`, `task`, `template`, `how`). `rollup_calls`, `rollup_attempts`,
+        `rollup_latency` and `rollup_users` are the tables of `rollup`, unsummed.
 
         At most `max_rows` rows come back (`truncated` says that there were more). The engine takes `memory_mb` and
         spills what does not fit to disk. Ctrl-C ends a query too.

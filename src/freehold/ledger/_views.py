@@ -49,7 +49,7 @@ def prepare_views(engine: duckdb.DuckDBPyConnection, snapshot: Snapshot, sources
     rolled = [name for name in TABLES if f"rollup_{name}" in named]
     listed = [name for name in TABLES if name not in rolled] if named & _CATALOGUE else []
     if listed:
-        named |= {"calls", "attempts", "feedback"}
+        named |= {"calls", "attempts", "feedback", "recognised_calls"}
     paths: list[str] = []
     if rolled or not named.isdisjoint(("calls", "attempts")):
         _load_hot(engine, snapshot)
@@ -57,7 +57,9 @@ def prepare_views(engine: duckdb.DuckDBPyConnection, snapshot: Snapshot, sources
         paths += _prepare_calls(engine, snapshot, sources.gold())
     if "attempts" in named:
         every = f"({rows_sql('every_call')})"
-        engine.execute(f"CREATE VIEW attempts AS {attempts_sql(every)}")
+        engine.execute(f"CREATE VIEW attempts AS SELECT * EXCLUDE (recognised) FROM ({attempts_sql(every)})")  # noqa: S608
+    if "recognised_calls" in named:
+        paths += _prepare_recognised(engine, snapshot)
     if rolled:
         folders = sources.rollups.ensure(snapshot, snapshot.listing.segments)
         for name in rolled:
@@ -113,6 +115,29 @@ def _prepare_calls(engine: duckdb.DuckDBPyConnection, snapshot: Snapshot, gold: 
         f" {value} AS gold, {', '.join(tags)} FROM every_call c"
     )
     return paths
+
+
+def _prepare_recognised(engine: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> list[str]:
+    """What sealed calls were recognised as, by id: a view of its own, so that only those pay for it who ask.
+
+    Within `calls` the join would be made for every query, whether it asks for the task or not.
+    """
+    marked = [one for one in snapshot.listing.segments if (snapshot.layout.recognised / one.name).exists()]
+    if not marked:
+        empty = ", ".join(f"''::VARCHAR AS {name}" for name in ("id", "task", "template", "how"))
+        engine.execute(f"CREATE VIEW recognised_calls AS SELECT {empty} WHERE false")
+        return []
+    paths = snapshot.segment_paths(marked)
+    marks = [str(snapshot.layout.recognised / one.name) for one in marked]
+    calls = f"read_parquet({_listed(paths)}, union_by_name = true, filename = true, file_row_number = true)"
+    segment = "parse_filename(filename) AS segment"
+    engine.execute(
+        "CREATE VIEW recognised_calls AS SELECT id, task, template, how"  # noqa: S608
+        f" FROM (SELECT id, {segment}, file_row_number AS place FROM {calls})"
+        f" JOIN (SELECT {segment}, place, task, template, how FROM read_parquet({_listed(marks)}, filename = true)"
+        " WHERE how <> '') USING (segment, place)"
+    )
+    return [*paths, *marks]
 
 
 def _prepare_rollup(engine: duckdb.DuckDBPyConnection, name: str, paths: list[str]) -> list[str]:
