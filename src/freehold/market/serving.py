@@ -17,7 +17,10 @@ from .models import Point
 
 
 class ServedModel(msgspec.Struct, frozen=True):
-    """What decides how fast open weights are: parameters in billions, and the size of their attention cache."""
+    """What decides how fast open weights are: parameters in billions, and the size of their attention cache.
+
+    `bytes` per parameter as the weights are published, where that is less than one; else 0: the server chooses.
+    """
 
     name: str
     params: float
@@ -29,6 +32,7 @@ class ServedModel(msgspec.Struct, frozen=True):
     as_of: str
     experts: int = 0
     experts_used: int = 0
+    bytes: float = 0
 
     @property
     def flops_per_token(self) -> float:

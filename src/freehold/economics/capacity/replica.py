@@ -98,22 +98,22 @@ def replica_for(
 ) -> Replica:
     """The best-founded replica of a model on a GPU: from the caller's points, the catalogue's, or a roofline.
 
-    `gpus` 0: as many as were measured, else the fewest that hold it. `bytes_per_parameter` 0: as measured, else one
-    byte where the chip computes with one, else two.
+    `gpus` 0: as many as were measured, else the fewest that hold it. `bytes_per_parameter` 0: as measured, else as
+    `usual_bytes` has it.
 
     Raises:
         UsageError: it does not fit, or every point given is refused.
     """
     known = [m for m in measured(model.name, gpu.name) if gpus in (0, m.gpus) and bytes_per_parameter in (0, m.bytes)]
     if points:
-        size = bytes_per_parameter or _usual_bytes(gpu)
+        size = bytes_per_parameter or usual_bytes(model, gpu)
         own = Measured(
             model.name, gpu.name, gpus or least_gpus(model, gpu, size), size, "own points", "", tuple(points)
         )
         return replica_from_points(model, own)
     if known:
         return replica_from_points(model, known[0])
-    size = bytes_per_parameter or _usual_bytes(gpu)
+    size = bytes_per_parameter or usual_bytes(model, gpu)
     return replica_from_roofline(model, gpu, gpus or least_gpus(model, gpu, size), size)
 
 
@@ -250,8 +250,9 @@ def _fit(points: Sequence[Point], expert_share: float) -> tuple[tuple[float, flo
     return (a, b, c, d), p
 
 
-def _usual_bytes(gpu: Hardware) -> float:
-    return 1 if gpu.fp8_tflops else 2
+def usual_bytes(model: ServedModel, gpu: Hardware) -> float:
+    """Bytes per parameter unless somebody says otherwise: as published, else one where the chip computes with one."""
+    return model.bytes or (1 if gpu.fp8_tflops else 2)
 
 
 def _room_gb(model: ServedModel, gpu: Hardware, gpus: int, bytes_per_parameter: float) -> float:

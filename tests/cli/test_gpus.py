@@ -1,0 +1,93 @@
+"""`freehold gpus` as a person meets it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from freehold.cli._app import app
+from freehold.errors import UsageError
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FREEHOLD_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def _shop(*more: str) -> dict[str, Any]:
+    done = CliRunner().invoke(app, ["gpus", "--model", "Llama-3.3-70B", *more, "--json"], catch_exceptions=False)
+    assert done.exit_code == 0
+    return json.loads(done.output)
+
+
+def test_what_fits_and_what_it_costs_is_on_the_page() -> None:
+    done = CliRunner().invoke(app, ["gpus", "--model", "Llama-3.3-70B", "--region", "eu"], catch_exceptions=False)
+    for said in ("verda", "H200-141GB", "on demand", "2026-06-15", "measured points", "roofline", "outside the zone"):
+        assert said in done.output
+    assert "aws" not in done.output
+
+
+def test_every_row_is_inside_the_zone_whole_and_cheapest_first() -> None:
+    found = _shop("--region", "eu")
+    assert found["schema"] == "freehold.gpus/1"
+    assert {row["zone"] for row in found["rows"]} == {"eu"}
+    assert [row["usd_per_month"] for row in found["rows"]] == sorted(row["usd_per_month"] for row in found["rows"])
+    for row in found["rows"]:
+        assert row["usd_per_month"] == pytest.approx(row["gpus"] * row["usd_per_gpu_hour"] * 730.56, abs=0.01)
+        assert row["replicas"] == (3 if row["term"] == "spot" else 2)
+
+
+def test_machines_come_whole_and_terms_commit() -> None:
+    rows = {(row["cloud"], row["gpu"], row["term"]): row for row in _shop("--region", "us")["rows"]}
+    aws = rows["aws", "H100-80GB", "36mo"]
+    assert aws["gpus"] == 8  # two replicas of two, sold by eight
+    assert aws["committed_usd"] == pytest.approx(36 * aws["usd_per_month"], abs=1)
+    assert rows["aws", "H100-80GB", "on_demand"]["committed_usd"] == 0
+
+
+def test_arrivals_size_the_fleet(tmp_path: Path) -> None:
+    path = tmp_path / "arrivals.csv"
+    rows = "".join(f"{n / 4},3000,200\n" for n in range(1200))
+    path.write_text("arrival_s,prompt_tokens,output_tokens\n" + rows, "utf-8")
+    alone = _shop("--gpu", "H200", "--term", "on_demand")
+    busy = _shop("--gpu", "H200", "--term", "on_demand", "--trace", str(path))
+    assert busy["requests"] == 1200
+    assert busy["rows"][0]["replicas"] > alone["rows"][0]["replicas"]
+    assert 0 < busy["sized"][0]["utilisation"] < 1
+
+
+def test_a_catalogue_file_is_taken_in_for_its_cloud(tmp_path: Path, home: Path) -> None:
+    path = tmp_path / "vms.csv"
+    path.write_text(
+        "AcceleratorName,AcceleratorCount,Price,SpotPrice,Region\nH100,1,1.11,,eu-north1\nTPU,1,1,,x\n", "utf-8"
+    )
+    take = ["gpus", "--import", str(path), "--cloud", "nebius", "--as-of", "2026-11-20"]
+    done = CliRunner().invoke(app, take, catch_exceptions=False)
+    assert "1 offers of nebius, 2026-11-20" in done.output
+    assert (home / "offers.toml").is_file()
+    rows = [row for row in _shop("--region", "eu")["rows"] if row["cloud"] == "nebius"]
+    assert [(row["usd_per_gpu_hour"], row["as_of"]) for row in rows] == [(1.11, "2026-11-20")]
+    CliRunner().invoke(app, take, catch_exceptions=False)  # again: replaced, not doubled
+    assert len([row for row in _shop("--region", "eu")["rows"] if row["cloud"] == "nebius"]) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [],
+        ["--model", "abacus"],
+        ["--model", "Llama-3.3-70B", "--region", "moon"],
+        ["--model", "Llama-3.3-70B", "--region", "in"],
+        ["--model", "Llama-3.3-70B", "--term", "daily"],
+        ["--model", "Llama-3.3-70B", "--tpot", "0"],
+        ["--model", "Llama-3.3-70B", "--task", "a", "--trace", "b"],
+    ],
+)
+def test_what_makes_no_sense_is_refused(wrong: list[str]) -> None:
+    with pytest.raises(UsageError):
+        CliRunner().invoke(app, ["gpus", *wrong], catch_exceptions=False)
