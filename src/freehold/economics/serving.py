@@ -26,7 +26,8 @@ class ServingCost(msgspec.Struct, frozen=True):
 
     `usd_per_mtok` is the whole bill over all tokens, in and out: what to hold against a price per token.
     `per_token_usd` is what sellers of the same weights would ask for these tokens, without cached prompts; None: nobody
-    sells them. `span` are the replicas where throughput is off by its error.
+    sells them. `span` are the replicas at
+    either end of the throughput's interval.
     """
 
     trace: str
@@ -117,7 +118,7 @@ def serving_cost(
 
 
 def _replicas(fleet: Fleet, seed: int) -> FloatArray:
-    """The fleet's own number, and at either tail the one that its throughput's error leads to."""
+    """The fleet's own number, and at either tail the one that its throughput's interval leads to."""
     rng = np.random.default_rng([seed, 3])
     z = ndtri((rng.permutation(SCENARIOS) + 0.5) / SCENARIOS)
     few, many = fleet.span

@@ -72,8 +72,8 @@ class Autoscaled(msgspec.Struct, frozen=True):
 class Fleet(msgspec.Struct, frozen=True):
     """What holds the targets.
 
-    `replicas` carry the load, `spare` stand beside them, all of `gpus_each` GPUs. `span` are the replicas if throughput
-    is off by the replica's own error, slower and faster. `utilisation` is of all of them, spares included.
+    `replicas` carry the load, `spare` stand beside them, all of `gpus_each` GPUs. `span` are the replicas at either
+    end of the throughput's interval, faster and slower. `utilisation` is of all of them, spares included.
     `replica_hours` are a month's, rollouts included.
     """
 
@@ -174,7 +174,7 @@ def size_fleet(
         replica: what a replica can do.
         targets: what must hold.
         policy: spares, rollouts, autoscaling.
-        span: size it twice more, for throughput off by its own error.
+        span: size it twice more, at either end of the throughput's interval.
 
     Raises:
         UsageError: one answer alone is slower than the targets, so that no number of replicas helps.
@@ -185,9 +185,8 @@ def size_fleet(
     assert search.best is not None
     met = search.best[1]
     slower = faster = replicas
-    if span and replica.error:
-        slower = _Search(trace, replica.faster(1 - replica.error), targets).fewest()
-        faster = _Search(trace, replica.faster(1 + replica.error), targets).fewest()
+    if span and replica.interval != (1.0, 1.0):
+        slower, faster = (_Search(trace, replica.faster(factor), targets).fewest() for factor in replica.interval)
     whole = replicas + policy.spare
     scaled = None if policy.start_s is None else _autoscaled(search.counts, replicas, targets, policy)
     always = scaled.mean_replicas if scaled else float(whole)
