@@ -113,6 +113,24 @@ def test_serving_as_json(arrivals: Path) -> None:
     assert float(document["per_token_usd"]["mid"]) < float(document["usd"]["low"])
 
 
+def test_bought_machines_stand_beside_rented_ones(arrivals: Path) -> None:
+    given = ("--usd-per-hour", "3.0", "--buy", "30000", "--json")
+    document = json.loads(CliRunner().invoke(app, _serve(arrivals, *given), catch_exceptions=False).output)
+    own = document["bought"]
+    assert float(own["once_usd"]["mid"]) == 2 * 30_000
+    running = 2 * 0.7 * 1.8 * 1.3 * 730.56 * 0.15
+    saved = 2 * 730.56 * 3.0 - running
+    assert own["payback_months"] == pytest.approx(60_000 / saved, abs=0.06)
+    people, level = 200_000 / 48, 60_000 / 36
+    assert level * 0.8 + people < float(own["usd"]["mid"]) < level * 1.4 + running + 2 * people
+    assert {item["name"] for item in document["inputs"]} >= {"pue", "usd_per_kwh", "residual_share"}
+    cheap = ("--usd-per-hour", "0.2", "--buy", "30000")
+    done = CliRunner().invoke(app, _serve(arrivals, *cheap), catch_exceptions=False)
+    assert "rent never pays for them" in done.output
+    with pytest.raises(UsageError):
+        CliRunner().invoke(app, _serve(arrivals, "--buy", "0"), catch_exceptions=False)
+
+
 def test_own_measurements_come_first_and_unbelievable_ones_are_refused(arrivals: Path, tmp_path: Path) -> None:
     points = tmp_path / "points.csv"
     head = "prompt_tokens,output_tokens,clients,ttft_ms,tpot_ms\n"

@@ -108,6 +108,9 @@ def serve(
     autoscale: Annotated[str, typer.Option(help="Follow the load; a replica takes so long to start: 5m.")] = "",
     measured: Annotated[Path | None, typer.Option(help="Your own measured points, as CSV.")] = None,
     usd_per_hour: Annotated[float | None, typer.Option(help="US dollars per GPU and hour.")] = None,
+    buy: Annotated[
+        float | None, typer.Option(help="Also bought: US dollars per GPU with its part of the server.")
+    ] = None,
     engineer_share: Annotated[float | None, typer.Option(help="Share of an engineer per 16 GPUs begun.")] = None,
     volume: Volume = "x1",
     json: Json = False,
@@ -133,6 +136,7 @@ def serve(
         targets=Targets(_positive("--ttft", ttft), _positive("--tpot", tpot), windows=inside("--windows", windows)),
         policy=Policy(_whole("--spare", spare), start_s=duration("--autoscale", autoscale) if autoscale else None),
         measured=measured,
+        buy_usd=None if buy is None else _positive("--buy", buy),
         volume=factor(volume),
     )
     given = {"gpu_usd_per_hour": usd_per_hour, "hosting_engineer_share": engineer_share}
@@ -161,6 +165,14 @@ def _serving_page(found: ServingCost) -> None:
         rented = found.per_token_usd
         say(f"The same weights by the token: {usd(rented.mid)} a month, {_range(rented)} over sellers.")
     off = "" if found.span == (found.replicas,) * 2 else f", {found.span[0]} to {found.span[1]} if throughput is off"
+    if found.bought is not None:
+        own, months = found.bought, found.bought.payback_months
+        pays = (
+            "rent never pays for them in three years"
+            if months is None
+            else f"paid by the rent saved in {months:g} months"
+        )
+        say(f"Bought: {usd(own.usd.mid)} a month, {_range(own.usd)}; {usd(own.once_usd.mid)} at once, {pays}.")
     say(
         f"{found.replicas} replicas of {found.gpus_each} hold the targets in {100 * found.windows_held:.1f} % of "
         f"{found.windows} windows{off}; {found.spare} spare"

@@ -28,6 +28,14 @@ _INPUTS: tuple[tuple[str, float, float, float, str, str], ...] = (
         "usual range, from large halls to a closet",
     ),
     ("usd_per_kwh", 0.08, 0.15, 0.3, "USD", "usual range of prices for businesses"),
+    (
+        "server_power_ratio",
+        1.4,
+        1.8,
+        2.0,
+        "power of a GPU with its part of the server over the GPU's own limit",
+        "servers of eight H100 (0.7 kW each) draw about 10 kW",
+    ),
     ("residual_share", 0.0, 0.2, 0.4, "of the price after three years", "judgement, no measurement"),
 )
 

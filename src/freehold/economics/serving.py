@@ -9,24 +9,42 @@ import msgspec
 import numpy as np
 from scipy.special import ndtri
 
+from freehold.market.gpus import hardware
 from freehold.market.models import Gpu, TokenOffer
 from freehold.vocabulary import Assumption, Range, Source
 
-from .arrays import FloatArray, money, money_range
-from .assumptions import defaults, draw, given
-from .bought import GPUS_PER_STEP
+from . import bought
+from .arrays import FloatArray, Inputs, money, money_range
+from .assumptions import at_values, defaults, draw, given
+from .bought import GPUS_PER_STEP, Machines
 from .capacity import Autoscaled, Fleet, Trace, Tried
+from .cashflow import cost_of_capital, monthly, payback
 
 SCENARIOS = 1001
 MONTH_S = 30.44 * 86_400
+LIFE_MONTHS = 36
+"""How long bought machines are counted on; `residual_share` is what they sell for then."""
+
+
+class Bought(msgspec.Struct, frozen=True):
+    """The same fleet bought instead of rented, over three years of use.
+
+    `once_usd` is paid at once; `usd` is a month with it as a level payment, less what the machines still sell for, with
+    electricity and people. `payback_months`: until rent saved has paid the machines, inputs at their values; None: not
+    within their life.
+    """
+
+    once_usd: Range
+    usd: Range
+    payback_months: float | None
 
 
 class ServingCost(msgspec.Struct, frozen=True):
     """A fleet for a trace, in machines and in money a month.
 
-    `usd_per_mtok` is the whole bill over all tokens, in and out: what to hold against a price per token.
-    `per_token_usd` is what sellers of the same weights would ask for these tokens, without cached prompts; None: nobody
-    sells them. `span` are the replicas at
+    `usd_per_mtok` is the whole bill over all tokens, in and out: what to hold against a price per token. `bought`: the
+    same with machines of one's own, where somebody stated their price. `per_token_usd` is what sellers of the same
+    weights would ask for these tokens, without cached prompts; None: nobody sells them. `span` are the replicas at
     either end of the throughput's interval.
     """
 
@@ -54,17 +72,22 @@ class ServingCost(msgspec.Struct, frozen=True):
     split_usd: dict[str, Decimal]
     usd_per_mtok: Range
     per_token_usd: Range | None
+    bought: Bought | None
     inputs: tuple[Assumption, ...]
     sources: tuple[Source, ...]
     notes: tuple[str, ...]
 
 
-def inputs_of(rental: Gpu, stated: Mapping[str, float], sources: Mapping[str, str]) -> dict[str, Assumption]:
-    """GPU price and people, stated ones without a range."""
+def inputs_of(
+    rental: Gpu, stated: Mapping[str, float], sources: Mapping[str, str], *, buying: bool = False
+) -> dict[str, Assumption]:
+    """GPU price and people, with `buying` also power and capital; stated ones without a range."""
     found = {name: defaults()[name] for name in ("engineer_usd_per_year", "hosting_engineer_share")}
     source = Source(rental.source, rental.date, assumed=True)
     unit = f"USD per {rental.name} and hour"
     found["gpu_usd_per_hour"] = Assumption("gpu_usd_per_hour", rental.mid, rental.low, rental.high, unit, source)
+    if buying:
+        found |= bought.inputs() | {"discount_rate_per_year": defaults()["discount_rate_per_year"]}
     return {
         name: given(item, stated[name], sources.get(name, "given")) if name in stated else item
         for name, item in found.items()
@@ -72,9 +95,19 @@ def inputs_of(rental: Gpu, stated: Mapping[str, float], sources: Mapping[str, st
 
 
 def serving_cost(
-    model: str, trace: Trace, fleet: Fleet, inputs: Mapping[str, Assumption], offer: TokenOffer | None, *, seed: int = 0
+    model: str,
+    trace: Trace,
+    fleet: Fleet,
+    inputs: Mapping[str, Assumption],
+    offer: TokenOffer | None,
+    *,
+    buy_usd: float | None = None,
+    seed: int = 0,
 ) -> ServingCost:
-    """A fleet's month. Traffic is taken to go on as the trace has it, around the clock."""
+    """A fleet's month. Traffic is taken to go on as the trace has it, around the clock.
+
+    `buy_usd`: price of a GPU with its part of the server; the inputs must then be those of `buying`.
+    """
     drawn = draw(inputs, SCENARIOS, seed)
     replica, whole = fleet.replica, fleet.replicas + fleet.spare
     gpus = (_replicas(fleet, seed) + fleet.spare) * replica.gpus
@@ -111,6 +144,7 @@ def serving_cost(
         split_usd={"machines": money(float(machines.mean()) * scale), "people": money(float(people.mean()) * scale)},
         usd_per_mtok=money_range(usd / (tokens_in + tokens_out)),
         per_token_usd=None if offer is None else _per_token(offer, tokens_in, tokens_out),
+        bought=None if buy_usd is None else _bought(replica.gpu, gpus, whole * replica.gpus, buy_usd, inputs, drawn),
         inputs=tuple(inputs.values()),
         sources=(replica.source, *(() if offer is None else (offer.source,))),
         notes=fleet.notes,
@@ -123,6 +157,37 @@ def _replicas(fleet: Fleet, seed: int) -> FloatArray:
     z = ndtri((rng.permutation(SCENARIOS) + 0.5) / SCENARIOS)
     few, many = fleet.span
     return np.select([z < -1, z > 1], [few, many], fleet.replicas).astype(np.float64)
+
+
+def _bought(
+    gpu: str, gpus: FloatArray, usual: int, usd_each: float, inputs: Mapping[str, Assumption], drawn: Inputs
+) -> Bought:
+    """A fixed fleet of one's own: it is not turned off at night."""
+    machines = _machines(gpu, gpus, usd_each, drawn)
+    people = (
+        drawn["hosting_engineer_share"]
+        * np.ceil(np.round(gpus / GPUS_PER_STEP, 9))
+        * drawn["engineer_usd_per_year"]
+        / 12
+    )
+    capital = np.asarray(machines.capital_usd)
+    rate = monthly(drawn["discount_rate_per_year"])
+    level = cost_of_capital(capital, capital * drawn["residual_share"], rate, LIFE_MONTHS)
+    at = at_values(inputs)
+    alone = _machines(gpu, np.full(1, float(usual)), usd_each, at)
+    rented = usual * float(at["gpu_usd_per_hour"][0]) * MONTH_S / 3600
+    saved = np.full(LIFE_MONTHS, rented - float(np.asarray(alone.running_usd)[0]))
+    months = payback(usual * usd_each, saved)
+    return Bought(
+        money_range(capital),
+        money_range(level + np.asarray(machines.running_usd) + people),
+        None if months is None else round(months, 1),
+    )
+
+
+def _machines(gpu: str, gpus: FloatArray, usd_each: float, inputs: Inputs) -> Machines:
+    kw_each = hardware(gpu).watts / 1000 * inputs["server_power_ratio"]
+    return Machines(gpus, usd_each, kw_each, inputs["usd_per_kwh"], MONTH_S / 3600, inputs["pue"])
 
 
 def _per_token(offer: TokenOffer, mtok_in: float, mtok_out: float) -> Range:

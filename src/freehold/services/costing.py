@@ -23,6 +23,7 @@ from freehold.market.serving import served_model
 from .home import Home
 
 _OF_SETTINGS = "settings"
+_OF_SERVING = ("hosting_engineer_share", "discount_rate_per_year")
 _PRICED_BY_SETTING = "H100-80GB"
 """The GPU that the setting `gpu_usd_per_hour` speaks of."""
 
@@ -34,13 +35,17 @@ def train(plan: TrainingPlan, stated: Mapping[str, float], *, seed: int = 0) -> 
         UsageError: an input is out of its range, or nobody states what the GPU rents for.
     """
     values, sources = _settings(plan.gpu.name, stated)
-    values.pop("hosting_engineer_share", None)
+    values = {name: value for name, value in values.items() if name not in _OF_SERVING}
     rental = next((one for one in models.gpus() if one.name == plan.gpu.name), None)
     return training_cost(plan, inputs_of(plan, rental, values, sources), seed=seed)
 
 
 class ServingOrder(msgspec.Struct, frozen=True):
-    """What to serve, on what, how well. `gpus` 0 and `bytes_per_parameter` 0: as measured, else the fewest that fit."""
+    """What to serve, on what, how well.
+
+    `gpus` 0 and `bytes_per_parameter` 0: as measured, else the fewest that fit. `buy_usd`: price of a GPU with its part
+    of the server.
+    """
 
     model: str
     gpu: str = "H100"
@@ -49,6 +54,7 @@ class ServingOrder(msgspec.Struct, frozen=True):
     targets: Targets = Targets()
     policy: Policy = Policy()
     measured: Path | None = None
+    buy_usd: float | None = None
     volume: float = 1.0
 
 
@@ -87,7 +93,8 @@ def serve(order: ServingOrder, trace: Trace, stated: Mapping[str, float]) -> Ser
     fleet = size_fleet(wanted, replica, order.targets, order.policy)
     weights = next((one for one in models.open_weights() if one.name == model.name), None)
     offer = None if weights is None else models.token_offer(weights, datetime.now(UTC))
-    return serving_cost(model.name, wanted, fleet, serving.inputs_of(rental, values, sources), offer)
+    inputs = serving.inputs_of(rental, values, sources, buying=order.buy_usd is not None)
+    return serving_cost(model.name, wanted, fleet, inputs, offer, buy_usd=order.buy_usd)
 
 
 def points_of(path: Path) -> tuple[models.Point, ...]:
@@ -118,6 +125,7 @@ def _settings(gpu: str, stated: Mapping[str, float]) -> tuple[dict[str, float], 
         "engineer_usd_per_year": economics.engineer_usd_per_year,
         "hosting_engineer_share": economics.hosting_engineer_share,
         "gpu_usd_per_hour": economics.gpu_usd_per_hour if gpu == _PRICED_BY_SETTING else None,
+        "discount_rate_per_year": economics.discount_rate_per_year,
     }
     values = {name: value for name, value in ours.items() if value is not None}
     return {**values, **stated}, {name: _OF_SETTINGS for name in values if name not in stated}
