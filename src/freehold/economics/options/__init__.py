@@ -1,10 +1,19 @@
 """The ways to answer a task's calls, one module each, behind `CostModel`."""
 
-from ._protocol import Bill, CostModel
+from ._protocol import Bill, CostModel, people_usd
 from .keep_renting import KeepRenting
 from .open_weights_hosted import HostOpenWeights
 from .open_weights_rented import RentOpenWeights
 from .own_student import OwnStudent
 from .rent_smaller import RentSmaller
 
-__all__ = ["Bill", "CostModel", "HostOpenWeights", "KeepRenting", "OwnStudent", "RentOpenWeights", "RentSmaller"]
+__all__ = [
+    "Bill",
+    "CostModel",
+    "HostOpenWeights",
+    "KeepRenting",
+    "OwnStudent",
+    "RentOpenWeights",
+    "RentSmaller",
+    "people_usd",
+]
