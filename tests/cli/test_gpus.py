@@ -50,6 +50,12 @@ def test_machines_come_whole_and_terms_commit() -> None:
     assert rows["aws", "H100-80GB", "on_demand"]["committed_usd"] == 0
 
 
+def test_a_replica_never_reaches_over_machines() -> None:
+    found = _shop("--gpu", "H100")
+    assert {row["gpus"] for row in found["rows"]} <= {4, 8}  # replicas of two: never machines with a single GPU
+    assert any("fewer GPUs than a replica takes" in note for note in found["notes"])
+
+
 def test_arrivals_size_the_fleet(tmp_path: Path) -> None:
     path = tmp_path / "arrivals.csv"
     rows = "".join(f"{n / 4},3000,200\n" for n in range(1200))
@@ -64,7 +70,7 @@ def test_arrivals_size_the_fleet(tmp_path: Path) -> None:
 def test_a_catalogue_file_is_taken_in_for_its_cloud(tmp_path: Path, home: Path) -> None:
     path = tmp_path / "vms.csv"
     path.write_text(
-        "AcceleratorName,AcceleratorCount,Price,SpotPrice,Region\nH100,1,1.11,,eu-north1\nTPU,1,1,,x\n", "utf-8"
+        "AcceleratorName,AcceleratorCount,Price,SpotPrice,Region\nH100,2,2.22,,eu-north1\nTPU,1,1,,x\n", "utf-8"
     )
     take = ["gpus", "--import", str(path), "--cloud", "nebius", "--as-of", "2026-11-20"]
     done = CliRunner().invoke(app, take, catch_exceptions=False)

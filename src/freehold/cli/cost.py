@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -208,9 +209,9 @@ def _page(plan: TrainingPlan, found: TrainingCost) -> None:
     )
     say(f"Without people {usd(found.cash_usd.mid)}, {_range(found.cash_usd)}.")
     say(
-        f"{found.flops.total:.3g} FLOP, {float(found.gpu_hours.mid):,.0f} hours of {found.gpu} "
-        f"({float(found.gpu_hours.low):,.0f} to {float(found.gpu_hours.high):,.0f}), "
-        f"{float(found.days.mid):,.1f} days on {found.gpus}"
+        f"{found.flops.total:.3g} FLOP, {_size(found.gpu_hours.mid)} hours of {found.gpu} "
+        f"({_size(found.gpu_hours.low)} to {_size(found.gpu_hours.high)}), "
+        f"{_size(found.days.mid)} days on {found.gpus}"
     )
     whole = float(found.usd.mid)
     rows = [
@@ -227,6 +228,10 @@ def _input(item: Assumption) -> list[str]:
     span = "given" if item.low == item.high and not item.source.assumed else f"{item.low} to {item.high}"
     source = f"{item.source.name}, {item.source.date}" if item.source.date else item.source.name
     return [item.name, str(item.value), span, item.unit, source]
+
+
+def _size(number: Decimal) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{float(number):.2g}"
 
 
 def _range(one: Range) -> str:

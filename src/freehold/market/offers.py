@@ -52,7 +52,7 @@ _PLACES: tuple[tuple[str, re.Pattern[str]], ...] = (
 class Offer(msgspec.Struct, frozen=True):
     """One kind of GPU of one cloud in one place under one term.
 
-    `usd` per GPU and hour. `together`: GPUs that are sold at once.
+    `usd` per GPU and hour. `together`: GPUs in the machine that is sold.
     """
 
     gpu: str

@@ -36,7 +36,7 @@ class Sized(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One offer, with the fleet on it. `gpus` are whole instances; `committed_usd` is owed whatever happens."""
+    """One offer, with the fleet on it. `gpus` are those of whole machines; `committed_usd` is owed whatever happens."""
 
     cloud: str
     place: str
@@ -101,7 +101,9 @@ def shop(order: Order, trace: Trace | None, own: Path | None = None, *, progress
         if any(offer.gpu == chip.name for offer in found):
             progress(f"sizing the fleet on {chip.name}")
             sized[chip.name] = _sized(model, chip, order, trace)
-    rows = [_row(offer, sized[offer.gpu], order) for offer in found if sized[offer.gpu].replicas]
+    able = [offer for offer in found if sized[offer.gpu].replicas]
+    whole = [offer for offer in able if offer.together >= sized[offer.gpu].gpus_each]
+    rows = _cheapest([_row(offer, sized[offer.gpu], order) for offer in whole])
     return Shop(
         model=model.name,
         trace="" if trace is None else trace.name,
@@ -110,7 +112,7 @@ def shop(order: Order, trace: Trace | None, own: Path | None = None, *, progress
         rows=tuple(sorted(rows, key=lambda row: (row.usd_per_month, row.cloud, row.place))),
         sized=tuple(sized.values()),
         left_out=len(every) - len(inside),
-        notes=_notes(rows, trace, len(every) - len(inside)),
+        notes=_notes(rows, trace, len(every) - len(inside), len(able) - len(whole)),
     )
 
 
@@ -159,15 +161,20 @@ def _of(replica: Replica, replicas: int, order: Order, used: float | None) -> Si
     return Sized(replica.gpu, replica.gpus, replicas, order.policy.spare, used, replica.how, replica.error)
 
 
+def _cheapest(rows: Sequence[Row]) -> list[Row]:
+    """Of a cloud's machines of several sizes, the size that this fleet is cheapest on."""
+    best: dict[tuple[str, ...], Row] = {}
+    for row in rows:
+        key = (row.cloud, row.place, row.gpu, row.term)
+        if key not in best or row.usd_per_month < best[key].usd_per_month:
+            best[key] = row
+    return list(best.values())
+
+
 def _row(offer: Offer, sized: Sized, order: Order) -> Row:
-    """Replicas never reach over instances, and instances are rented whole."""
+    """Replicas never reach over machines, and machines are rented whole."""
     replicas = sized.replicas + order.policy.spare + (_SPOT_SPARES if offer.term == "spot" else 0)
-    per_instance = offer.together // sized.gpus_each
-    if per_instance:
-        instances = math.ceil(replicas / per_instance)
-    else:
-        instances = replicas * math.ceil(sized.gpus_each / offer.together)
-    gpus = instances * offer.together
+    gpus = math.ceil(replicas / (offer.together // sized.gpus_each)) * offer.together
     month = gpus * offer.usd * _MONTH_HOURS
     return Row(
         cloud=offer.cloud,
@@ -185,7 +192,7 @@ def _row(offer: Offer, sized: Sized, order: Order) -> Row:
     )
 
 
-def _notes(rows: Sequence[Row], trace: Trace | None, left_out: int) -> tuple[str, ...]:
+def _notes(rows: Sequence[Row], trace: Trace | None, left_out: int, small: int) -> tuple[str, ...]:
     notes = ["machines alone: people, storage and traffic come on top (freehold cost serve)"]
     if any(row.term == "spot" for row in rows):
         notes.append("spot: one replica more, and the cloud may take any of them away; nobody promises the quantity")
@@ -195,6 +202,8 @@ def _notes(rows: Sequence[Row], trace: Trace | None, left_out: int) -> tuple[str
         notes += trace.notes()
     if left_out:
         notes.append(f"{left_out} offers lie outside the zone, or where the seller chooses")
+    if small:
+        notes.append(f"{small} offers are of machines with fewer GPUs than a replica takes")
     dates = sorted({row.as_of for row in rows})
     if dates:
         notes.append(

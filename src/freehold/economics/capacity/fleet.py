@@ -145,6 +145,13 @@ class _Search:
                 f"{self._replica.name} gives no token in {1000 * self._targets.tpot_s:g} ms, even alone",
                 hint="a longer time per token, or a faster GPU",
             )
+        prompt = float(np.quantile(self._trace.prompt_tokens, self._targets.share))
+        first = self._replica.first_token_s + prompt * self._replica.prompt_s_per_token
+        if first > self._targets.ttft_s:
+            raise UsageError(
+                f"{self._replica.name} takes {first:.2g} s to the first token of long prompts, even alone",
+                hint="a longer time to the first token, or a faster GPU",
+            )
         return found
 
     def _fine(self, found: Simulated) -> npt.NDArray[np.bool_]:
