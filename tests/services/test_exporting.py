@@ -125,10 +125,17 @@ def test_an_answer_that_was_cut_is_not_taught() -> None:
 
 def test_the_file_to_teach_from_counts_what_is_not_in_it(tmp_path: Path) -> None:
     calls = [chat("1"), chat("2", outcome="error"), chat("3", tags={"data_class": "restricted"}), chat("4")]
+    calls += [chat("5", tags={"data_class": "restricted"}), chat("6")]
+    for bare in calls[-2:]:  # as a log without bodies has them: nobody can tell what was in them
+        bare.request = bare.response = b""
     with filled(tmp_path, *calls) as home:
         report = export(home, tmp_path / "x.jsonl.gz", form="openai-finetune")
     assert (report.written, report.unit) == (2, "examples")
-    assert report.skipped == {"it failed or broke off": 1, "its content may not leave": 1}
+    assert report.skipped == {
+        "it failed or broke off": 1,
+        "its content may not leave": 1,
+        "its request or its answer is not recorded": 2,
+    }
     assert [list(one) for one in lines(tmp_path / "x.jsonl.gz")] == [["messages"]] * 2
 
 
@@ -192,6 +199,18 @@ def test_spans_are_read_again_as_the_calls_that_they_were(tmp_path: Path) -> Non
     assert (found["2"].outcome, found["2"].status, found["2"].owner) == ("error", 500, "none")
     (tool_call,) = json.loads(found["3"].response)["choices"][0]["message"]["tool_calls"]
     assert tool_call["function"] == TOOL_CALL["function"]
+
+
+def test_what_a_call_costs_and_who_was_asked_survive_the_way_through_spans(tmp_path: Path) -> None:
+    usage = Usage(20, 70, 10, 90, 4, False, 30, 5, 4, 3, 2, 8, 1, 6, "batch")
+    calls = [chat("1", usage=usage), chat("2", provider="", source="import"), chat("3", provider="", source="import")]
+    with filled(tmp_path, *calls) as home:
+        export(home, tmp_path / "x.jsonl", form="otlp", bodies=True)
+    read = [otel.read(span) for line in lines(tmp_path / "x.jsonl") for span in otel.expand(line)]
+    found = [call for call in read if call is not None]
+    assert found[0].usage == usage
+    assert [call.provider for call in found] == ["openai", "", ""]
+    assert all("feature" not in call.tags for call in found)
 
 
 def test_spans_hold_neither_content_nor_people_unless_they_are_asked_for(tmp_path: Path) -> None:

@@ -56,7 +56,11 @@ def _log(log: ImportReport, *, dry_run: bool) -> None:
     for sentence in (*log.shortcomings, *log.lacks):
         say(_INDENT, warn("note: "), sentence)
     if log.rejected:
-        say(_INDENT, warn(f"{count(log.rejected)} records could not be read"), "; the first of them:")
+        say(
+            _INDENT,
+            warn(f"{count(log.rejected)} record{'' if log.rejected == 1 else 's'} could not be read"),
+            "; the first of them:",
+        )
         for number, reason in log.examples:
             say(_INDENT * 2, f"record {number}: {reason}")
 

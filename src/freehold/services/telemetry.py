@@ -40,6 +40,8 @@ _PROVIDERS = {
     "mistral": "mistral_ai",
 }
 _OURS = "freehold"
+_UNKNOWN = "_OTHER"
+"""What the conventions call a provider that nobody knows: that of a log that does not name it."""
 _TRACE = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _encode = msgspec.json.Encoder().encode
 
@@ -162,7 +164,8 @@ def _of_call(call: Call, speaks: Dialect, operation: str, known: Mapping[str, Pl
     answered = call.outcome == "ok"
     read = speaks.read(call.response) if answered else None
     reason = speaks.finish_reason(call.response) if answered else None
-    attributes = _operation(operation, call.owner == "owned", call.provider, known)
+    asked = call.provider or (_UNKNOWN if call.source == "import" else "")
+    attributes = _operation(operation, call.owner == "owned", asked, known)
     return (
         attributes
         | _stated(
@@ -206,6 +209,15 @@ def _usage(usage: Usage | None) -> Attributes:
             "gen_ai.usage.cache_read.input_tokens": usage.cache_read_tokens or None,
             "gen_ai.usage.cache_creation.input_tokens": usage.cache_write_tokens + usage.cache_write_1h_tokens or None,
             "gen_ai.usage.reasoning.output_tokens": usage.reasoning_tokens or None,
+            "gen_ai.usage.audio.input_tokens": usage.input_audio_tokens + usage.cache_read_audio_tokens or None,
+            "gen_ai.usage.image.input_tokens": usage.input_image_tokens + usage.cache_read_image_tokens or None,
+            "gen_ai.usage.audio.cache_read.input_tokens": usage.cache_read_audio_tokens or None,
+            "gen_ai.usage.image.cache_read.input_tokens": usage.cache_read_image_tokens or None,
+            "gen_ai.usage.audio.output_tokens": usage.output_audio_tokens or None,
+            "gen_ai.usage.image.output_tokens": usage.output_image_tokens or None,
+            "freehold.usage.cache_write_1h_tokens": usage.cache_write_1h_tokens or None,
+            "freehold.usage.web_searches": usage.web_searches or None,
+            "freehold.usage.service_tier": usage.service_tier,
             "freehold.usage.estimated": usage.estimated or None,
         }
     )

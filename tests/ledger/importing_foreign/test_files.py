@@ -100,3 +100,22 @@ def test_scores_come_along(tmp_path: Path) -> None:
     import_file(ledger, tmp_path / "log")
     ((said,),) = ledger.feedback(["6f3b"]).values()
     assert (said.kind, said.value, said.via) == ("score", 0.0, "import")
+
+
+@pytest.mark.parametrize("left", [0.3, 0.5])
+def test_the_row_in_which_a_file_ends_is_no_call_and_comes_in_when_the_whole_file_does(
+    tmp_path: Path, left: float
+) -> None:
+    table(tmp_path / "export", [test_litellm.row(request_id=f"r-{n}") for n in range(3)])
+    whole = (tmp_path / "export").read_bytes()
+    begins = whole.rindex(b"r-2")
+    cut = tmp_path / "cut"
+    cut.write_bytes(whole[: begins + int((len(whole) - begins) * left)])
+    ledger = Ledger(tmp_path / "home")
+    report = import_file(ledger, cut)
+    assert (report.added, report.rejected) == (2, 1)
+    assert report.examples[0][1] == "the file ends within this row"
+    again = import_file(ledger, tmp_path / "export")
+    assert (again.added, again.duplicates, again.rejected) == (1, 2, 0)
+    (tmp_path / "bare").write_bytes(whole.rstrip())
+    assert import_file(Ledger(tmp_path / "other"), tmp_path / "bare").added == 3

@@ -12,6 +12,7 @@ from ._opened import BOM, DAMAGED, Opened
 from .protocol import Mark, Record
 
 _DELIMITERS = ",;\t|"
+_CUT = "the file ends within this row"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -29,21 +30,27 @@ def header(head: bytes) -> tuple[tuple[str, ...], str]:
 
 
 class _Text:
-    """The lines of a file as text, and how many bytes of it have been read."""
+    """The lines of a file as text, and how many bytes of it have been read.
+
+    `whole`: the last line read ends with a line's end. `ended`: somebody asked for a line after the last one.
+    """
 
     def __init__(self, opened: Opened, start: Mark) -> None:
         self._readline = opened.content.readline
         self.offset = start.offset
         self.number = start.number
-        self.damaged = False
+        self.damaged = self.ended = False
+        self.whole = True
 
     def __iter__(self) -> Iterator[str]:
         try:
             while line := self._readline(MAX_RECORD_BYTES):
                 self.offset += len(line)
-                self.number += line.endswith(b"\n")
+                self.whole = line.endswith(b"\n")
+                self.number += self.whole
                 # What is no UTF-8 stays recognisable, and is refused with its row: the rows after it are read.
                 yield line.removeprefix(BOM).decode("utf-8", "surrogateescape")
+            self.ended = True
         except EOFError:
             self.damaged = True
 
@@ -64,7 +71,10 @@ def rows(opened: Opened, start: Mark, columns: Sequence[str], delimiter: str) ->
                 break
             if not cells:
                 continue
-            if len(cells) > width:
+            if text.ended or (len(cells) < width and not text.whole):
+                # Only an open quotation mark makes the reader ask for more than there is.
+                fault = _CUT
+            elif len(cells) > width:
                 fault = f"{len(cells)} cells under {width} columns"
             else:
                 data = _encode({name: cell for name, cell in zip(columns, cells, strict=False) if cell})

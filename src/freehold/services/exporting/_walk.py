@@ -105,10 +105,9 @@ def _finetuning(walk: Walk, part: Path, out: Path, _bodies: bool) -> Exported:  
     written = 0
     with _opened(part, out) as file:
         for call in walk.calls(bodies=True):
-            if restrictions.hold(call):
-                skipped[finetuning.RESTRICTED] += 1
-                continue
             found = finetuning.example(call)
+            if isinstance(found, bytes) and restrictions.hold(call):
+                found = finetuning.RESTRICTED
             if isinstance(found, bytes):
                 file.write(found + b"\n")
                 written += 1

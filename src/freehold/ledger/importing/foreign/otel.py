@@ -175,7 +175,17 @@ def _usage(known: Record) -> Usage | None:
     if asked is None and said is None:
         return None
     parts = {field: count(known, *names) or 0 for field, names in _COUNTS.items()}
-    stated = Usage(asked or 0, output_tokens=said or 0, estimated=boolean(known, "freehold.usage.estimated"))
+    # Freehold's own spans tell an hour from five minutes, and the terms that the tokens are priced on.
+    hour = min(count(known, "freehold.usage.cache_write_1h_tokens") or 0, parts["cache_write_tokens"])
+    stated = Usage(
+        asked or 0,
+        output_tokens=said or 0,
+        estimated=boolean(known, "freehold.usage.estimated"),
+        cache_write_1h_tokens=hour,
+        web_searches=count(known, "freehold.usage.web_searches") or 0,
+        service_tier=text(known, "freehold.usage.service_tier"),
+    )
+    parts["cache_write_tokens"] -= hour
     return disjoint(msgspec.structs.replace(stated, **parts), inclusive=True)
 
 
@@ -253,7 +263,8 @@ def _tags(span: Record, known: Record) -> dict[str, str]:
     tagged(tags, SESSION_TAG, text(known, "gen_ai.conversation.id", "session.id", "langfuse.session.id"))
     tagged(tags, END_USER_TAG, text(known, "enduser.id", "user.id", "enduser.pseudo.id", "langfuse.user.id"))
     tagged(tags, TEAM_TAG, text(known, "freehold.team", "team.id", "team"))
-    tagged(tags, FEATURE_TAG, text(known, "gen_ai.agent.name") or text(resource, "service.name"))
+    ours = "freehold.call.id" in known  # whose service is the gateway, and no feature of anybody's
+    tagged(tags, FEATURE_TAG, text(known, "gen_ai.agent.name") or ("" if ours else text(resource, "service.name")))
     prompt, version = text(known, "gen_ai.prompt.name"), text(known, "gen_ai.prompt.version")
     tagged(tags, PROMPT_TAG, f"{prompt}:{version}" if prompt and version else prompt)
     tagged(tags, "environment", text(resource, "deployment.environment.name", "deployment.environment"))
