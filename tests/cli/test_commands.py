@@ -360,3 +360,9 @@ def test_an_outage_is_rehearsed_from_the_command_line(shell: Shell) -> None:
     assert "no length of time" in shell.run("drill", "outage", "openai", "--for", "soon", code=2).stderr
     assert "belong together" in shell.run("drill", "outage", "openai", "--to", "http://x", code=2).stderr
     assert "no provider 'opena'" in shell.run("drill", "outage", "opena", code=1).stderr
+
+
+def test_an_empty_ledger_has_no_table_of_tasks_but_what_to_do(shell: Shell) -> None:
+    said = shell.run("tasks")
+    assert said.stdout == "There is no call to look at.\n"
+    assert "freehold import LOG" in said.stderr

@@ -82,6 +82,10 @@ def tasks(
         table("Task|Version|>Calls when found|Constant text", [[v.task, v.id, count(v.calls), v.text] for v in every])
         suggest("freehold task split TASK NAME VERSION...")
         return
+    if not listing.calls and not listing.tasks:
+        say("There is no call to look at.")
+        suggest("freehold import LOG")
+        return
     rows = [
         [
             t.name,
