@@ -19,6 +19,7 @@ from freehold.settings import EconomicsSettings
 from freehold.vocabulary import Assumption, Source, TaskKind
 
 from .arrays import FloatArray, Inputs
+from .dependence import ranks, scores
 from .quality import QualityFacts
 from .workload import Workload
 
@@ -107,14 +108,12 @@ def assumptions(workload: Workload, quality: QualityFacts, settings: EconomicsSe
 
 
 def draw(inputs: Mapping[str, Assumption], n: int, seed: int) -> Inputs:
-    """`n` scenarios by Latin hypercube: each input's own P10, P50 and P90 are met, inputs are independent.
+    """`n` scenarios by Latin hypercube: each input's P10, P50 and P90 are met; `dependence` says which move together.
 
     The spread is normal on either side of the value (a split normal), cut at zero, and at one for shares. An odd `n`
     puts the value itself among the scenarios. The same seed draws an input the same way whatever the others are.
     """
-    return {
-        name: _split_normal(item, ndtri((_shuffled(name, n, seed) + 0.5) / n)) for name, item in sorted(inputs.items())
-    }
+    return {name: from_scores(item, scores(ranks(name, n, seed))) for name, item in sorted(inputs.items())}
 
 
 def at_values(inputs: Mapping[str, Assumption], n: int = 1) -> Inputs:
@@ -122,12 +121,8 @@ def at_values(inputs: Mapping[str, Assumption], n: int = 1) -> Inputs:
     return {name: np.full(n, float(item.value)) for name, item in inputs.items()}
 
 
-def _shuffled(name: str, n: int, seed: int) -> FloatArray:
-    generator = np.random.default_rng([seed, *name.encode()])
-    return generator.permutation(n).astype(np.float64)
-
-
-def _split_normal(item: Assumption, z: FloatArray) -> FloatArray:
+def from_scores(item: Assumption, z: FloatArray) -> FloatArray:
+    """The input's value at each normal score: its value at 0, its P10 and P90 at -1.28 and 1.28."""
     value, low, high = float(item.value), float(item.low), float(item.high)
     p90 = float(ndtri(0.9))
     spread = np.where(z > 0, (high - value) / p90, (value - low) / p90)

@@ -19,6 +19,7 @@ from .arrays import FloatArray, Inputs, money, money_range
 from .assumptions import at_values, draw
 from .case import Case
 from .cashflow import discounts, monthly, payback
+from .dependence import OFFER, ranks
 from .options import CostModel, KeepRenting
 
 HORIZONS = (12, 24, 36)
@@ -53,8 +54,8 @@ class Evaluation:
         self.options = tuple(options)
         self.assumptions = dict(inputs)
         self.scenarios = _complete(draw(inputs, SCENARIOS, seed))
-        generator = np.random.default_rng([seed, 1])
-        self.scenarios["offer_quantile"] = 0.25 + (generator.permutation(SCENARIOS) + 0.5) / SCENARIOS / 2
+        quantile = (ranks(OFFER, SCENARIOS, seed) + 0.5) / SCENARIOS
+        self.scenarios["offer_quantile"] = 0.25 + quantile / 2
 
     def columns(self, n: int = 1, changed: Mapping[str, FloatArray | float] | None = None) -> Inputs:
         """`n` scenarios at the inputs' values, except those given."""
