@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ._vault import DataKey
 
 _TIMEOUT_S = 0.25
+_SMALL_CACHE = "PRAGMA cache_size=-256"  # KiB: rows go to the end, so that more would be kept for nothing
 
 
 class HotTotals(NamedTuple):
@@ -44,6 +45,7 @@ class HotFile:
         self._seq = 1
         self._db = open_writable(path, create=True, timeout_s=_TIMEOUT_S)
         try:
+            self._db.execute(_SMALL_CACHE)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute(f"PRAGMA synchronous={synchronous}")
             self._db.execute("BEGIN IMMEDIATE")
@@ -104,6 +106,7 @@ def finish(path: Path) -> HotTotals:
     """
     db = open_writable(path, create=False, timeout_s=_TIMEOUT_S)
     try:
+        db.execute(_SMALL_CACHE)
         orphans = "DELETE FROM bodies WHERE seq NOT IN (SELECT seq FROM calls)"
         if db.execute("SELECT (SELECT count(*) FROM bodies) > (SELECT count(*) FROM calls)").fetchone()[0]:
             db.execute(orphans)

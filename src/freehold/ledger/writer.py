@@ -39,7 +39,7 @@ from ._sqlite import Vanished, code_of
 
 _HELD_BYTES = 1200  # what the objects of a waiting call take beside its bodies
 
-_BATCH_CALLS = 1000
+_BATCH_CALLS = 250
 _BATCH_BYTES = 16 * 1024 * 1024
 _GATHER_S = 0.005  # wait this long before each batch: fewer commits, and a kill costs no more than this
 _TICK_S = 0.25
