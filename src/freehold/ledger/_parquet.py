@@ -18,8 +18,9 @@ from ._rows import ADDED, BODIES, COLUMNS, NAMES, Row
 if TYPE_CHECKING:
     from arro3.core import RecordBatch, Schema
 
-_BATCH_ROWS = 512
-_BATCH_BYTES = 1024 * 1024
+_BATCH_ROWS = 128
+_BATCH_BYTES = 256 * 1024
+_READ_ROWS = 64
 _GROUP_ROWS = 4096
 _GROUP_BYTES = 8 * 1024 * 1024
 _UNIQUE = ("id", *BODIES)  # a dictionary of what hardly repeats is written twice
@@ -71,7 +72,7 @@ def read_rows(path: Path) -> Iterator[Row]:
         OSError, LedgerUnavailable: it cannot be read.
     """
     added = _added()
-    for batch in _read(path, _BATCH_ROWS // 8):
+    for batch in _read(path, _READ_ROWS):
         there = set(batch.schema.names)
         columns: list[list[Any]] = []
         for name in _COLUMNS:
