@@ -26,6 +26,11 @@ def verdict_page(verdict: Verdict) -> None:
         say(dim(verdict.to_find_out))
     rows = [_option(option) for option in verdict.options]
     table("Option|>A month|>P10 to P90|>One-off|>Pays back|>Pays from|Quality|Note", rows, prose=True)
+    if verdict.declared:
+        say(strong("What was declared"))
+        table(
+            "Name|Value|Said in|Effect", [[d.name, d.value, d.origin, d.effect] for d in verdict.declared], prose=True
+        )
     say(strong("What would change the answer"))
     for flip in verdict.flips:
         say(f"  {flip_text(flip)}")

@@ -1,21 +1,27 @@
-"""What to do about it: verdict, report, backtest."""
+"""What to do about it: ask, verdict, report, backtest."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from freehold.errors import UsageError
 from freehold.vocabulary import Verdict
 
-from ._arguments import Json, Volume, factor, inside, page
-from ._output import count, emit, emit_struct, percent, say, suggest, table, usd, working
+from ._arguments import By, Json, Volume, factor, inside, page
+from ._output import count, dim, emit, emit_struct, percent, say, suggest, table, talk, usd, working
 from ._pages import verdict_page
+
+if TYPE_CHECKING:
+    from freehold.services.declaring import Answered
 
 
 def register(app: typer.Typer) -> None:
     """Add this group's commands."""
+    app.command("ask")(ask)
     app.command("verdict")(verdict)
     app.command("report")(report)
     app.command("backtest")(backtest)
@@ -26,6 +32,57 @@ def _rent(verdict: Verdict) -> str:
 
     rent = deciding.rent_usd(verdict)
     return usd(rent.mid if rent else None)
+
+
+def ask(
+    task: Annotated[str, typer.Argument(help="The task's name or id.")],
+    answer: Annotated[list[str] | None, typer.Option(help="Answer without being asked: NAME=VALUE.")] = None,
+    by: By = "cli",
+    json: Json = False,
+) -> None:
+    """What no log shows: where data may be, what binds, who is there. Answers bind the verdict.
+
+    Asks on a terminal; elsewhere, or with --json, prints what has been answered.
+
+    Example: freehold ask sort_messages --answer residency=eu --answer strategic=no
+    """
+    from freehold.services import declaring
+    from freehold.services.home import Home
+
+    given = dict(_pair(one) for one in answer or ())
+    with Home.open() as home:
+        found = home.task(task)
+        if not given and not json and sys.stdin.isatty():
+            given = _asked(declaring.answered(home, found))
+        if given:
+            declaring.keep(home, found, declaring.parse(given), by=by)
+    with Home.open() as home:
+        rows = declaring.answered(home, found)
+    if json:
+        emit("freehold.ask/1", task=found.name, answers=rows)
+        return
+    cells = [[r.name, r.question, r.value if r.value is not None else "not known", r.origin, r.answers] for r in rows]
+    table("Name|Question|Answer|Said in|Answers", cells, prose=True)
+    suggest(f"freehold verdict {found.name}")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not value.strip():
+        raise UsageError(f"--answer {text!r} is no NAME=VALUE", hint="--answer residency=eu")
+    return name.strip(), value
+
+
+def _asked(rows: list[Answered]) -> dict[str, str]:
+    """Ask each question; an empty answer leaves things as they are."""
+    talk(dim("Enter keeps what stands there; unknown takes an answer back."))
+    given: dict[str, str] = {}
+    for row in rows:
+        now = row.value if row.value is not None else "not known"
+        said = typer.prompt(f"{row.question} [{row.answers}] ({now})", default="", show_default=False)
+        if said.strip():
+            given[row.name] = said
+    return given
 
 
 def verdict(

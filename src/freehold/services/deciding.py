@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from freehold.economics.quality import QualityFacts
 from freehold.economics.workload import WorkloadBuilder
 from freehold.errors import MissingPrerequisite
-from freehold.verdict import Constraints, decide
+from freehold.verdict import decide
 from freehold.vocabulary import Certificate, Option, Range, Task, Verdict
 
+from . import declaring
 from .certifying import first
 from .discovering import list_tasks
 from .home import Home
@@ -43,7 +44,7 @@ def verdicts(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: dat
             window_us, weight=weight, volume_factor=volume, monthly_growth=declared.monthly_growth
         )
         facts = quality(home, task, golds[task.id])
-        constraints = Constraints(declared.data_class)
+        constraints = declaring.constraints(home, task)
         verdict = decide(
             task, workload, facts, constraints, home.settings.economics, as_of or datetime.now(UTC), prices=prices
         )

@@ -1,6 +1,6 @@
 """Settings: what a person or a deployment may choose, each with its default, from one file and the environment."""
 
-from ._load import FILE_NAME, HOME_VARIABLE, Loaded, config_paths, load
+from ._load import FILE_NAME, HOME_VARIABLE, Loaded, answer, config_paths, load
 from ._model import (
     DEFAULT_REGION,
     CertificateSettings,
@@ -17,6 +17,7 @@ from ._model import (
     TelemetrySettings,
     WorkloadSettings,
 )
+from ._strategy import Strategy
 
 __all__ = [
     "DEFAULT_REGION",
@@ -33,9 +34,11 @@ __all__ = [
     "ProviderSettings",
     "RetentionSettings",
     "Settings",
+    "Strategy",
     "TaskSettings",
     "TelemetrySettings",
     "WorkloadSettings",
+    "answer",
     "config_paths",
     "load",
 ]

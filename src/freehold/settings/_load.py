@@ -1,6 +1,7 @@
 """Reading settings.
 
-The defaults, then `freehold.toml` in the home or the working folder, then `FREEHOLD_*` from the environment.
+The defaults, then `answers.toml` in the home, then `freehold.toml` in the home or the working folder, then
+`FREEHOLD_*` from the environment.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from freehold.errors import ConfigurationError
+from freehold.errors import ConfigurationError, UsageError
 
+from . import _answers
 from ._model import PriceSettings, Settings
 
 FILE_NAME = "freehold.toml"
@@ -59,9 +61,11 @@ def load(environ: Mapping[str, str] | None = None) -> Loaded:
     table: dict[str, Any] = {}
     origin: dict[str, str] = {}
     path = next((p for p in config_paths(home) if p.is_file()), None)
-    if path is not None:
-        table = _read_file(path)
-        origin.update(dict.fromkeys(_dotted(table), str(path)))
+    for file in (home / _answers.FILE_NAME, path):
+        if file is not None and file.is_file():
+            said = _read_file(file)
+            table = _answers.merged(table, said)
+            origin.update(dict.fromkeys(_dotted(said), str(file)))
     for variable, value in sorted(environ.items()):
         if variable.startswith(_PREFIX) and variable != HOME_VARIABLE:
             dotted = _names(variable)
@@ -70,7 +74,7 @@ def load(environ: Mapping[str, str] | None = None) -> Loaded:
     try:
         settings = msgspec.convert(table, Settings)
     except msgspec.ValidationError as error:
-        places = ", ".join(str(p) for p in config_paths(home))
+        places = ", ".join(str(p) for p in (*config_paths(home), home / _answers.FILE_NAME))
         raise ConfigurationError(
             f"settings: {_reason(error, origin)}; looked at {places} and at {_PREFIX}* variables",
             hint="see docs/settings.md",
@@ -79,6 +83,29 @@ def load(environ: Mapping[str, str] | None = None) -> Loaded:
     _check_prices(settings)
     _check_telemetry(settings)
     return Loaded(settings, home, origin)
+
+
+def answer(home: Path, task: str, said: Mapping[str, object]) -> Path:
+    """Keep what somebody said about `[tasks.TASK]` in the home's `answers.toml`; None takes an answer back.
+
+    Nothing else in that file changes but its comments, and no other file does.
+
+    Raises:
+        ConfigurationError: the file is no TOML.
+        UsageError: a value is not one that the setting may have; nothing was written.
+        OSError: the home cannot be written.
+    """
+    path = home / _answers.FILE_NAME
+    table = _read_file(path) if path.is_file() else {}
+    before = table.get("tasks", {}).get(task, {})
+    own = {name: value for name, value in {**before, **said}.items() if value is not None}
+    table = _answers.merged(table, {"tasks": {task: {}}})
+    table["tasks"][task] = own
+    try:
+        msgspec.convert(table, Settings)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"no such answer: {_reason(error, {})}", hint="see docs/settings.md") from None
+    return _answers.write(home, table)
 
 
 def _names(variable: str) -> list[str]:

@@ -14,6 +14,8 @@ import msgspec
 
 from freehold.vocabulary import Against, DataClass, Outcome
 
+from ._strategy import Frame, Place, Strategy
+
 Probability = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 """A risk or a confidence: neither never nor always can be promised."""
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -85,6 +87,8 @@ class ProviderSettings(_Table, frozen=True):
     idle_timeout_s: Seconds | None = None
     total_timeout_s: Seconds | None = None
     max_in_flight: Limit | None = None
+    processes_in: tuple[Place, ...] = ()
+    frames: tuple[Frame, ...] = ()
 
 
 class ModelSettings(_Table, frozen=True):
@@ -166,10 +170,11 @@ class RetentionSettings(KeptSettings, frozen=True):
     outcomes: dict[Outcome, KeptSettings] = {}
 
 
-class TaskSettings(_Table, frozen=True):
+class TaskSettings(Strategy, frozen=True, kw_only=True):
     """What a person declares about one task, by its name or id.
 
-    Declarations bind; nothing learned from traffic overrides them.
+    Declarations bind; nothing learned from traffic overrides them. What is left out of its strategy is as `[strategy]`
+    says.
     """
 
     data_class: DataClass = "ordinary"
@@ -278,6 +283,7 @@ class Settings(_Table, frozen=True):
     ledger: LedgerSettings = LedgerSettings()
     retention: RetentionSettings = RetentionSettings()
     tasks: dict[str, TaskSettings] = {}
+    strategy: Strategy = Strategy()
     workload: WorkloadSettings = WorkloadSettings()
     certificate: CertificateSettings = CertificateSettings()
     economics: EconomicsSettings = EconomicsSettings()

@@ -3,7 +3,8 @@
 Knows what the options cost and what is known of their quality; not how either was computed.
 """
 
-from .decision import Constraints, decide
+from .constraints import Constraints
+from .decision import decide
 from .schema import as_json
 
 __all__ = ["Constraints", "as_json", "decide"]

@@ -22,7 +22,7 @@ WORTH_SWITCHING = 0.1
 """Share of the rent that a switch must save: below it, its risk and attention are not paid for."""
 
 CONFIDENT = 0.8
-"""Share of the scenarios that must give the answer, else it is withheld."""
+"""Share of the scenarios that must give the answer, else it is withheld, where nobody stated an appetite for risk."""
 
 _REFINED = 64
 _REFINEMENTS = 3
@@ -43,8 +43,9 @@ class Swing(NamedTuple):
 class Answers:
     """The rule of this module over one evaluation and the standings of its options."""
 
-    def __init__(self, evaluation: Evaluation, standings: Sequence[Standing]) -> None:
+    def __init__(self, evaluation: Evaluation, standings: Sequence[Standing], *, confident: float = CONFIDENT) -> None:
         self.evaluation = evaluation
+        self.confident = confident
         self.standings = tuple(standings)
         self.choosable = tuple(standing for standing in standings if standing.choosable)
 
@@ -74,8 +75,8 @@ class Answers:
     def swings(self) -> tuple[Swing, ...]:
         """Assumed inputs inside whose stated range the answer changes, one at a time, the others at their values.
 
-        Where no input alone changes it but all together do, in more than a fifth of the scenarios: the inputs that
-        weigh most in that.
+        Where no input alone changes it but all together do, in more of the scenarios than `confident` leaves: the
+        inputs that weigh most in that.
         """
         base = self.words(self.evaluation.columns())[0]
         items = self._open_inputs()
@@ -100,7 +101,7 @@ class Answers:
         """The three inputs whose ranks separate the scenarios that answer otherwise, where those are too many."""
         words = self.words(self.evaluation.scenarios)
         others: Counter[VerdictWord] = Counter(word for word in words if word != base)
-        if others.total() <= (1 - CONFIDENT) * len(words):
+        if others.total() <= (1 - self.confident) * len(words):
             return ()
         to = max(others, key=lambda word: (others[word], word))
         otherwise = np.array([word != base for word in words])

@@ -26,15 +26,16 @@ class Story(NamedTuple):
     winner: Standing | None
     swings: tuple[Swing, ...]
     labels_missing: int
-    restricted: bool
+    barred: str
+    """Why nothing may go to the provider that it is rented from; "" where it may."""
 
 
 def reason(story: Story, word: VerdictWord, rows: Sequence[Option], flips: Sequence[Flip]) -> str:
     """Two to four sentences for the person who pays the bill."""
     sentences = [_bill(story, rows[0])]
     student = rows[-1]
-    if story.restricted:
-        sentences.append("Its data is restricted, so nothing of it may be rented.")
+    if story.barred:
+        sentences.append(story.barred)
     if word == "not_enough_evidence":
         sentences.append(_shortage(story, rows))
     elif word == "keep_renting":
@@ -53,6 +54,8 @@ def to_find_out(story: Story, word: VerdictWord, rows: Sequence[Option]) -> str:
     student = story.answers.standings[-1]
     unproven = student.quality != "certified" and student.choosable
     candidates = would_win(story.answers, story.quality)
+    if word == "not_enough_evidence" and story.winner is not None and story.winner.unknown and not story.labels_missing:
+        return f"Say what is not known, in freehold.toml: {story.winner.unknown}."
     if word == "not_enough_evidence" and story.swings and not story.labels_missing:
         return _settle(story, unproven=unproven)
     if word == "not_enough_evidence" or (word == "own_student" and unproven):
@@ -165,7 +168,7 @@ def _staying(story: Story, rows: Sequence[Option], flips: Sequence[Flip]) -> lis
 def _switching(story: Story, chosen: Option, rent: Option) -> str:
     share = f", answering {chosen.owned_share:.0%} of the calls itself," if 0 < chosen.owned_share < 1 else ""
     one_off = usd_text(chosen.one_off_usd.mid)
-    if story.restricted:
+    if story.barred:
         return f"To {chosen.name}{share} costs {usd_text(chosen.monthly_usd.mid)} a month and {one_off} once."
     pays = "" if chosen.months_to_pay_back is None else f", paid back in {chosen.months_to_pay_back:.1f} months"
     saved = rent.monthly_usd.mid - chosen.monthly_usd.mid
@@ -197,8 +200,15 @@ def _shortage(story: Story, rows: Sequence[Option]) -> str:
             f"A student might cost {usd_text(student.monthly_usd.mid)} a month, but nothing can be promised of it yet: "
             f"about {story.labels_missing:,} more labelled calls are needed."
         )
+    if story.winner is None and not story.barred:
+        return "None of the options that are allowed is known to answer well enough."
     if story.winner is None:
         return "No owned model is certified for it, so its calls can only be refused until one is."
+    if story.winner.unknown:
+        return (
+            f"The answer would be to {word_text(story.winner.option.word)}, but whether that is allowed is not known: "
+            f"{story.winner.unknown}."
+        )
     swing = story.swings[0]
     names = inputs_text(found.input for found in story.swings)
     return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from freehold.economics.case import Case
@@ -10,11 +11,12 @@ from freehold.economics.quality import QualityFacts
 from freehold.economics.workload import Workload
 from freehold.market import models
 from freehold.market.tokens import PriceBook
-from freehold.vocabulary import NARROW_KINDS, DataClass, Usage
+from freehold.vocabulary import NARROW_KINDS, Usage
+
+from .constraints import Rulings
 
 QualityWord = Literal["certified", "measured", "unknown", "reference"]
 
-_RENTED = (KeepRenting, RentSmaller, RentOpenWeights)
 _NARROW_WEIGHTS = ("Llama-3.1-8B", "gpt-oss-120b")
 _BROAD_WEIGHTS = ("gpt-oss-120b", "Llama-3.3-70B")
 
@@ -24,7 +26,8 @@ class Standing(NamedTuple):
 
     `allowed`: no hard constraint removes it (`why_not` names the one that does). `eligible`: the verdict may name it;
     that takes quality known to be good enough, or, for a student of a narrow task, quality that is about to be measured
-    (then the verdict is provisional). `open_question`: what about its quality is not known.
+    (then the verdict is provisional). `open_question`: what about its quality is not known. `unknown`: what about a
+    constraint is not known; the verdict may not name it before that is.
     """
 
     option: CostModel
@@ -33,6 +36,7 @@ class Standing(NamedTuple):
     eligible: bool
     why_not: str = ""
     open_question: str = ""
+    unknown: str = ""
 
     @property
     def choosable(self) -> bool:
@@ -40,19 +44,12 @@ class Standing(NamedTuple):
         return self.allowed and self.eligible
 
 
-def stand(
-    case: Case, workload: Workload, quality: QualityFacts, data_class: DataClass, prices: PriceBook
-) -> tuple[Standing, ...]:
-    """Every option there is for the task, renting first."""
-    restricted = data_class == "restricted"
-    standings = [
-        _judge(option, quality, restricted=restricted)
-        for option in _options(case, workload, quality, prices, restricted=restricted)
-    ]
-    return tuple(standings)
+def stand(options: Sequence[CostModel], quality: QualityFacts, rulings: Sequence[Rulings]) -> tuple[Standing, ...]:
+    """Where each option stands, given what the constraints say of it."""
+    return tuple(_judge(option, quality, ruling) for option, ruling in zip(options, rulings, strict=True))
 
 
-def _options(
+def options(
     case: Case,
     workload: Workload,
     quality: QualityFacts,
@@ -60,13 +57,14 @@ def _options(
     *,
     restricted: bool,
 ) -> list[CostModel]:
+    """Every option there is for the task, renting first. `restricted`: nothing may go to today's provider."""
     usage = workload.usage
-    options: list[CostModel] = [KeepRenting(case)]
+    found: list[CostModel] = [KeepRenting(case)]
     if case.rent_usd:
         written = usage.cache_write_tokens + usage.cache_write_1h_tokens
         stated = Usage(usage.input_tokens, usage.cache_read_tokens, written, usage.output_tokens)
         siblings = models.smaller_siblings(prices, case.provider, case.model, stated, workload.calls, case.as_of)
-        options += [RentSmaller(sibling) for sibling in siblings]
+        found += [RentSmaller(sibling) for sibling in siblings]
     wanted = _NARROW_WEIGHTS if quality.kind in NARROW_KINDS else _BROAD_WEIGHTS
     fitting = [
         weights
@@ -74,10 +72,10 @@ def _options(
         if weights.name in wanted and weights.context_tokens > 2 * case.prompt_tokens_per_call
     ]
     offers = [models.token_offer(weights, case.as_of) for weights in fitting]
-    options += [RentOpenWeights(offer) for offer in offers if offer is not None]
-    options += [HostOpenWeights(weights) for weights in fitting if weights.points][:1]
+    found += [RentOpenWeights(offer) for offer in offers if offer is not None]
+    found += [HostOpenWeights(weights) for weights in fitting if weights.points][:1]
     promise = quality.certificate
-    options.append(
+    found.append(
         OwnStudent(
             audit_share=quality.audit_share,
             gold=(promise.against if promise is not None else quality.against) == "gold",
@@ -86,23 +84,27 @@ def _options(
             restricted=restricted,
         )
     )
-    return options
+    return found
 
 
-def _judge(option: CostModel, quality: QualityFacts, *, restricted: bool) -> Standing:
-    allowed = not (restricted and isinstance(option, _RENTED))
-    why_not = "" if allowed else "restricted data: no byte of it may reach a rented provider"
+def _judge(option: CostModel, quality: QualityFacts, rulings: Rulings) -> Standing:
+    found = _by_quality(option, quality)
+    return found._replace(allowed=not rulings.broken, why_not=rulings.broken, unknown=rulings.unknown)
+
+
+def _by_quality(option: CostModel, quality: QualityFacts) -> Standing:
+    """What is known of its answers, as if no constraint bound it."""
     if isinstance(option, KeepRenting):
-        return Standing(option, "reference", allowed, True, why_not)
+        return Standing(option, "reference", True, True)
     if isinstance(option, OwnStudent):
         return _judge_student(option, quality)
     rival = quality.rivals.get(option.name)
     if rival is None:
         question = "nobody has measured its answers on this task's calls"
-        return Standing(option, "unknown", allowed, False, why_not, question)
+        return Standing(option, "unknown", True, False, "", question)
     good = rival.low >= 1 - quality.alpha
     question = "" if good else f"only {rival.low:.0%} to {rival.high:.0%} of {rival.n} answers were as good as today's"
-    return Standing(option, "measured", allowed, good, why_not, question)
+    return Standing(option, "measured", True, good, "", question)
 
 
 def _judge_student(option: OwnStudent, quality: QualityFacts) -> Standing:

@@ -18,23 +18,18 @@ from freehold.economics.quality import QualityFacts
 from freehold.economics.workload import Workload
 from freehold.market.tokens import PriceBook
 from freehold.settings import EconomicsSettings
-from freehold.vocabulary import Assumption, DataClass, Option, Source, Task, Verdict, VerdictWord
+from freehold.vocabulary import Assumption, Option, Source, Task, Verdict, VerdictWord
 
 from . import _reasons
 from ._answers import Answers, Swing
-from ._standing import Standing, stand
+from ._standing import Standing, options, stand
+from .constraints import Constraints, barred, declared, judge
 
 MIN_DAYS = 1 / 24
 """Below an hour of observation no month is spoken of: the rate of a burst is no volume."""
 
 _INCOMPARABLE: dict[str, object] = {"npv_usd": {}, "months_to_pay_back": None, "crossover_calls_per_month": None}
 """What cannot be said of an option where nobody knows what renting costs."""
-
-
-class Constraints(msgspec.Struct, frozen=True):
-    """What somebody declared about a task and no log shows. Hard: it removes options, it weighs nothing."""
-
-    data_class: DataClass = "ordinary"
 
 
 def decide(
@@ -49,8 +44,8 @@ def decide(
 ) -> Verdict:
     """The verdict on `task` at the prices of `as_of`.
 
-    Same inputs, same verdict: scenarios are seeded. It judges money and evidence; it does not judge strategy, law or
-    latency needs beyond the data class.
+    Same inputs, same verdict: scenarios are seeded. It judges money, evidence and what was declared to bind; strategy
+    is shown and weighs nothing, and no law is interpreted.
 
     Raises:
         ConfigurationError: the settings name an input that does not exist, or give it a negative value.
@@ -58,23 +53,27 @@ def decide(
     prices = prices or PriceBook()
     case = build_case(workload, prices, as_of)
     inputs = assumptions(workload, quality, settings)
-    restricted = constraints.data_class == "restricted"
-    unpriced = case.rent_usd is None and not restricted
+    why_barred = barred(constraints, case)
+    unpriced = case.rent_usd is None and not why_barred
     if not workload.calls or workload.days_observed < MIN_DAYS or unpriced:
         return _unpriced(task, workload, case, as_of)
-    standings = stand(case, workload, quality, constraints.data_class, prices)
-    answers = Answers(Evaluation(case, [standing.option for standing in standings], inputs), standings)
-    return _compared(task, workload, quality, answers, restricted=restricted)
+    evaluation = Evaluation(case, options(case, workload, quality, prices, restricted=bool(why_barred)), inputs)
+    values = evaluation.columns()
+    rulings = [judge(one, case, constraints, one.latency_ms(case, values)) for one in evaluation.options]
+    standings = stand(evaluation.options, quality, rulings)
+    answers = Answers(evaluation, standings, confident=constraints.confident)
+    verdict = _compared(task, workload, quality, answers, why_barred)
+    return msgspec.structs.replace(verdict, declared=declared(constraints, rulings))
 
 
-def _compared(task: Task, workload: Workload, quality: QualityFacts, answers: Answers, *, restricted: bool) -> Verdict:
+def _compared(task: Task, workload: Workload, quality: QualityFacts, answers: Answers, why_barred: str) -> Verdict:
     """The verdict where options can be compared."""
     evaluation, standings = answers.evaluation, answers.standings
     case, inputs = evaluation.case, evaluation.assumptions
     winner = answers.winner()
     swings = answers.swings() if winner is not None else ()
     word, shortage = _word(answers, winner, swings, workload, quality)
-    story = _reasons.Story(task, workload, quality, answers, winner, swings, shortage, restricted)
+    story = _reasons.Story(task, workload, quality, answers, winner, swings, shortage, why_barred)
     rows = tuple(_row(evaluation, standing) for standing in standings)
     flips = answers.flips() + _reasons.rival_flips(answers, winner, quality)
     reason, to_find_out = _reasons.reason(story, word, rows, flips), _reasons.to_find_out(story, word, rows)
@@ -108,10 +107,11 @@ def _word(
     promise = quality.certificate
     student = answers.standings[-1]
     if promise is not None and not promise.certified and promise.labels_needed is not None:
-        hopeful = Answers(answers.evaluation, [*answers.standings[:-1], student._replace(eligible=True)]).winner()
+        hoped = [*answers.standings[:-1], student._replace(eligible=True)]
+        hopeful = Answers(answers.evaluation, hoped, confident=answers.confident).winner()
         if hopeful is not None and hopeful.option is student.option:
             return "not_enough_evidence", promise.labels_needed
-    if winner is None or swings:
+    if winner is None or swings or winner.unknown:
         return "not_enough_evidence", 0
     needed = int(answers.evaluation.assumptions["labels_to_certify"].value)
     if winner.option.word == "own_student" and winner.quality != "certified" and workload.calls < needed:
@@ -133,7 +133,7 @@ def _row(evaluation: Evaluation, standing: Standing) -> Option:
         evaluation.row(standing.option),
         quality=standing.quality,
         allowed=standing.allowed,
-        why_not=standing.why_not or standing.open_question,
+        why_not=standing.why_not or "; ".join(filter(None, (standing.unknown, standing.open_question))),
     )
 
 

@@ -32,7 +32,7 @@ from .money import ZERO, Assumption, Range, Source
 from .route import Route, RouteTable, Stage
 from .student import Answer, Example, LearningPoint, Manifest, Tried
 from .task import NARROW_KINDS, DataClass, Match, MessagePattern, Profile, Slot, Task, TaskKind, Template
-from .verdict import Flip, Option, Verdict, VerdictWord
+from .verdict import Declared, Flip, Option, Verdict, VerdictWord
 
 __all__ = [
     "BATCH_TIER",
@@ -63,6 +63,7 @@ __all__ = [
     "Content",
     "Contract",
     "DataClass",
+    "Declared",
     "Example",
     "Feedback",
     "FeedbackKind",

@@ -61,6 +61,15 @@ class Flip(msgspec.Struct, frozen=True):
     unit: str = ""
 
 
+class Declared(msgspec.Struct, frozen=True):
+    """Something that somebody declared about the task: its value, where it was said, and what it did to the options."""
+
+    name: str
+    value: str
+    origin: str
+    effect: str
+
+
 class Verdict(msgspec.Struct, frozen=True):
     """The answer for one task, with everything it rests on.
 
@@ -84,3 +93,4 @@ class Verdict(msgspec.Struct, frozen=True):
     sources: tuple[Source, ...]
     made_at: str
     warnings: tuple[str, ...] = ()
+    declared: tuple[Declared, ...] = ()
