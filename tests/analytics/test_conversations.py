@@ -74,3 +74,12 @@ def test_talks_that_begin_differently_are_never_mixed(talks):
                 history.append(assistant(talk[turn]))
     assert all(len(ids) == 1 for ids in found)
     assert len(set().union(*found)) == len(talks)
+
+
+def test_a_conversation_that_pauses_for_more_than_a_day_goes_on_as_another():
+    first = [user("hello")]
+    second = [*first, assistant("hi"), user("and now")]
+    day = 86_400
+    for pause, alike in ((day, True), (day + 1, False)):
+        turns = walk([(said(first), "hi"), (said(second, at_s=pause), "fine")])
+        assert (turns[1].conversation == turns[0].conversation) is alike

@@ -106,6 +106,17 @@ def test_rounding_taxes_credits_and_what_has_no_model(home: Home) -> None:
     }  # fmt: skip
 
 
+def test_a_charge_is_told_where_others_name_a_model(home: Home) -> None:
+    record(home, (at(2), MILLION))
+    found = compare(home, (
+        "date,model,amount\n2026-11-02,gpt-4.1,2.00\n2026-11-02,Sales tax,0.30\n2026-11-02,VAT (19 %),0.38\n"
+        "2026-11-02,Discounts,-0.10\n2026-11-02,tax-reader-1,5.00\n"
+    ))  # fmt: skip
+    assert found.parts == {
+        _parts.TAXES: Decimal("0.68"), _parts.CREDITS: Decimal("-0.10"), _parts.MISSING: Decimal(5),
+    }  # fmt: skip
+
+
 def test_a_price_that_differs_shows_on_every_day(home: Home) -> None:
     record(home, *((at(day), Usage(1_000_000 * day)) for day in (1, 2, 3)))
     lines = (f"2026-11-0{day},gpt-4.1,{Decimal('2.5') * day}" for day in (1, 2, 3))

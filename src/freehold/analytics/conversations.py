@@ -2,7 +2,7 @@
 
 For traffic whose client states neither trace nor session. A call continues another where its messages begin with all of
 the other's and go on with the answer that the other got. Two conversations that begin alike and are answered alike
-cannot be told apart until they differ.
+cannot be told apart until they differ. One that paused for more than a day goes on as another.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Conversations:
             if message.role not in _INSTRUCTIONS:
                 chain = _digest(chain, message_bytes(message))
             chains.append(chain)
-        turn = self._continued(chains, messages) or Turn(call.id, 0)
+        turn = self._continued(chains, messages, call.started_at_us) or Turn(call.id, 0)
         if answer is not None and chain:
             self._ends[_digest(chain, _answered(answer))] = _End(turn.conversation, len(messages), call.started_at_us)
             if len(self._ends) > _KEPT:
@@ -59,12 +59,12 @@ class Conversations:
                 self._ends = {key: end for key, end in self._ends.items() if end.at_us >= oldest}
         return turn
 
-    def _continued(self, chains: list[bytes], messages: list[Message]) -> Turn | None:
+    def _continued(self, chains: list[bytes], messages: list[Message], now_us: int) -> Turn | None:
         for place in range(len(messages) - 1, 0, -1):
             message = messages[place]
             if message.role == "assistant" and chains[place - 1]:
                 end = self._ends.get(_digest(chains[place - 1], _said(message)))
-                if end is not None:
+                if end is not None and now_us - end.at_us <= _FORGET_US:
                     return Turn(end.conversation, end.messages)
         return None
 

@@ -143,7 +143,7 @@ FORMS = (
 """Every form, in the order they are tried; the last fits every file."""
 
 _TAXES = ("tax", "vat", "gst")
-_CREDITS = ("credit", "discount", "refund", "promotion", "savings")
+_CREDITS = ("credit", "discount", "refund", "promotion", "saving")
 
 
 def category(text: str) -> str:
@@ -152,3 +152,15 @@ def category(text: str) -> str:
     if any(word.startswith(_TAXES) for word in words):
         return "tax"
     return "credit" if any(word.startswith(_CREDITS) for word in words) else "usage"
+
+
+def charge(text: str) -> str:
+    """The same of a line that names a charge where others name a model: by a word of its own, as in `VAT 19 %`.
+
+    The name of a model has no spaces, and `tax-reader-1` is one.
+    """
+    words = (word.strip("():.,") for word in text.lower().split())
+    named = {part for word in words for part in (word, word.removesuffix("s"), word.removesuffix("es"))}
+    if named.intersection(_TAXES):
+        return "tax"
+    return "credit" if named.intersection(_CREDITS) else "usage"

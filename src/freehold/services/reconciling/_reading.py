@@ -15,7 +15,7 @@ from freehold.errors import BadInvoice, NotFound
 from freehold.vocabulary import BATCH_TIER, COUNTS, Usage
 from freehold.wire.tiers import service_tier
 
-from ._forms import AMOUNT, BATCH, CALLS, CATEGORY, CURRENCY, DAY, FORMS, MODEL, TIER, Form, category
+from ._forms import AMOUNT, BATCH, CALLS, CATEGORY, CURRENCY, DAY, FORMS, MODEL, TIER, Form, category, charge
 
 _EXAMPLES = 3
 _MOST_COLUMNS = 2000
@@ -152,7 +152,10 @@ def _line(form: Form, cells: Mapping[str, str]) -> Line | None:
         raise _Fault(CURRENCY, "the amount is not in US dollars, in which all prices here are")
     calls = _count(CALLS, cells[CALLS]) if cells.get(CALLS) else None
     model = cells[MODEL].partition(", ")[0] if form.name == "OpenAI costs export" else cells[MODEL]
-    return Line(_day(cells[DAY]), model, category(cells.get(CATEGORY, "")), usd, usage, calls, digits)
+    kind = category(cells.get(CATEGORY, ""))
+    if kind == "usage" and usage is None and calls is None:
+        kind = charge(cells[MODEL])
+    return Line(_day(cells[DAY]), model, kind, usd, usage, calls, digits)
 
 
 def _usage(cells: Mapping[str, str]) -> Usage | None:
