@@ -26,6 +26,10 @@ def verdict_page(verdict: Verdict) -> None:
         say(dim(verdict.to_find_out))
     rows = [_option(option) for option in verdict.options]
     table("Option|>A month|>P10 to P90|>One-off|>Pays back|>Pays from|Quality|Note", rows, prose=True)
+    if verdict.criteria:
+        say(strong("The classical criteria"), dim("  they explain; the money decides"))
+        rows = [[c.name, c.speaks_for, c.answer, c.rests_on, c.evidence] for c in verdict.criteria]
+        table("Criterion|Speaks for|Answer|Rests on|Evidence", rows, prose=True)
     if verdict.declared:
         say(strong("What was declared"))
         table(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import NamedTuple
 
+from freehold.analytics.glance import Glance
 from freehold.economics.quality import QualityFacts
 from freehold.economics.workload import WorkloadBuilder
 from freehold.errors import MissingPrerequisite
@@ -32,7 +34,7 @@ def verdicts(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: dat
     """
     list_tasks(home)  # finds tasks where calls have come since the last time
     tasks = [home.task(task_name)] if task_name else list(home.registry.tasks())
-    builders, golds, window_us = _gather(home, tasks)
+    builders, glances, golds, window_us = _gather(home, tasks)
     if window_us is None:
         raise MissingPrerequisite("no calls have been recorded yet", hint="freehold import LOG, or freehold up")
     prices = home.prices
@@ -46,7 +48,14 @@ def verdicts(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: dat
         facts = quality(home, task, golds[task.id])
         constraints = declaring.constraints(home, task)
         verdict = decide(
-            task, workload, facts, constraints, home.settings.economics, as_of or datetime.now(UTC), prices=prices
+            task,
+            workload,
+            facts,
+            constraints,
+            home.settings.economics,
+            as_of or datetime.now(UTC),
+            prices=prices,
+            glanced=glances[task.id].glanced(),
         )
         home.registry.add_verdict(verdict)
         made.append((workload.calls, verdict))
@@ -54,10 +63,19 @@ def verdicts(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: dat
     return [verdict for _, verdict in made]
 
 
-def _gather(home: Home, tasks: list[Task]) -> tuple[dict[str, WorkloadBuilder], dict[str, int], tuple[int, int] | None]:
-    """One pass over the calls: each task's workload, its gold labels, and from when to when the log was kept."""
+class _Gathered(NamedTuple):
+    """What one pass over the calls gives: by task its workload, a glance, its gold labels; and the log's own window."""
+
+    builders: dict[str, WorkloadBuilder]
+    glances: dict[str, Glance]
+    golds: dict[str, int]
+    window_us: tuple[int, int] | None
+
+
+def _gather(home: Home, tasks: list[Task]) -> _Gathered:
     prices = home.prices
     builders = {task.id: WorkloadBuilder(prices) for task in tasks}
+    glances = {task.id: Glance() for task in tasks}
     golds = dict.fromkeys(builders, 0)
     window_us: tuple[int, int] | None = None
     for call, match in home.recognised():
@@ -65,8 +83,9 @@ def _gather(home: Home, tasks: list[Task]) -> tuple[dict[str, WorkloadBuilder], 
         window_us = (at, at) if window_us is None else (min(window_us[0], at), max(window_us[1], at))
         if match is not None and match.task_id in builders:
             builders[match.task_id].add(call)
+            glances[match.task_id].add(call, match)
             golds[match.task_id] += call.gold is not None
-    return builders, golds, window_us
+    return _Gathered(builders, glances, golds, window_us)
 
 
 def quality(home: Home, task: Task, n_gold: int) -> QualityFacts:

@@ -133,6 +133,7 @@ def _task(home: Home, verdict: Verdict) -> dict[str, Any]:
         "promise": wording.promise(certificate),
         "options": [_option(option, verdict) for option in verdict.options],
         "chart": options_chart(verdict),
+        "criteria": verdict.criteria,
         "declared": verdict.declared,
         "flips": [wording.flip_text(flip) for flip in verdict.flips],
         "assumptions": [_assumption(a) for a in verdict.assumptions],

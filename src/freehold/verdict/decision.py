@@ -11,6 +11,7 @@ from datetime import datetime
 
 import msgspec
 
+from freehold.analytics.glance import Glanced
 from freehold.economics.assumptions import assumptions
 from freehold.economics.case import Case, build_case
 from freehold.economics.evaluation import ALWAYS_NEEDED, Evaluation
@@ -24,6 +25,7 @@ from . import _reasons
 from ._answers import Answers, Swing
 from ._standing import Standing, options, stand
 from .constraints import Constraints, barred, declared, judge
+from .criteria import criteria
 
 MIN_DAYS = 1 / 24
 """Below an hour of observation no month is spoken of: the rate of a burst is no volume."""
@@ -41,6 +43,7 @@ def decide(
     as_of: datetime,
     *,
     prices: PriceBook | None = None,
+    glanced: Glanced | None = None,
 ) -> Verdict:
     """The verdict on `task` at the prices of `as_of`.
 
@@ -63,7 +66,11 @@ def decide(
     standings = stand(evaluation.options, quality, rulings)
     answers = Answers(evaluation, standings, confident=constraints.confident)
     verdict = _compared(task, workload, quality, answers, why_barred)
-    return msgspec.structs.replace(verdict, declared=declared(constraints, rulings))
+    return msgspec.structs.replace(
+        verdict,
+        declared=declared(constraints, rulings),
+        criteria=criteria(task.kind, workload, constraints, verdict.options, glanced or Glanced()),
+    )
 
 
 def _compared(task: Task, workload: Workload, quality: QualityFacts, answers: Answers, why_barred: str) -> Verdict:

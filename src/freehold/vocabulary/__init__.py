@@ -32,7 +32,7 @@ from .money import ZERO, Assumption, Range, Source
 from .route import Route, RouteTable, Stage
 from .student import Answer, Example, LearningPoint, Manifest, Tried
 from .task import NARROW_KINDS, DataClass, Match, MessagePattern, Profile, Slot, Task, TaskKind, Template
-from .verdict import Declared, Flip, Option, Verdict, VerdictWord
+from .verdict import Criterion, Declared, Flip, Option, Verdict, VerdictWord
 
 __all__ = [
     "BATCH_TIER",
@@ -62,6 +62,7 @@ __all__ = [
     "Clause",
     "Content",
     "Contract",
+    "Criterion",
     "DataClass",
     "Declared",
     "Example",

@@ -61,6 +61,19 @@ class Flip(msgspec.Struct, frozen=True):
     unit: str = ""
 
 
+class Criterion(msgspec.Struct, frozen=True):
+    """A classical criterion of renting or owning: which it speaks for, the answer, and what that rests on.
+
+    It explains the answer of the money and changes nothing in it.
+    """
+
+    name: str
+    speaks_for: Literal["renting", "owning"]
+    answer: Literal["yes", "no", "not known"]
+    rests_on: Literal["measured", "declared", "nothing"]
+    evidence: str
+
+
 class Declared(msgspec.Struct, frozen=True):
     """Something that somebody declared about the task: its value, where it was said, and what it did to the options."""
 
@@ -94,3 +107,4 @@ class Verdict(msgspec.Struct, frozen=True):
     made_at: str
     warnings: tuple[str, ...] = ()
     declared: tuple[Declared, ...] = ()
+    criteria: tuple[Criterion, ...] = ()
