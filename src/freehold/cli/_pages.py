@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def verdict_page(verdict: Verdict) -> None:
     """Print a verdict: the answer and why, every option, what would flip it, and what it assumes."""
-    from freehold.services.wording import flip_text
+    from freehold.services.wording import flip_text, risk
     from freehold.verdict import words
 
     say(strong(f"{verdict.task_name}: {words.verdict_sentence(verdict)}"))
@@ -25,7 +25,7 @@ def verdict_page(verdict: Verdict) -> None:
     if verdict.to_find_out:
         say(dim(verdict.to_find_out))
     rows = [_option(option) for option in verdict.options]
-    table("Option|>A month|>P10 to P90|>One-off|>Pays back|>Pays from|Quality|Note", rows, prose=True)
+    table("Option|>A month|>P10 to P90|>One-off|>Pays back|>Pays from|>Wins in|Quality|Note", rows, prose=True)
     if verdict.criteria:
         say(strong("The classical criteria"), dim("  they explain; the money decides"))
         rows = [[c.name, c.speaks_for, c.answer, c.rests_on, c.evidence] for c in verdict.criteria]
@@ -40,6 +40,10 @@ def verdict_page(verdict: Verdict) -> None:
         say(f"  {flip_text(flip)}")
     if not verdict.flips:
         say("  nothing inside the ranges examined")
+    if verdict.risk is not None:
+        say(strong("What it risks"))
+        for line in risk(verdict.risk):
+            say(f"  {line}")
     assumed = [[a.name, f"{a.value:f}", f"{a.low:f} to {a.high:f}", a.unit, a.source.name] for a in verdict.assumptions]
     say(strong("What nobody measured"))
     table("Input|>Value|>Range|Unit|Source", assumed, prose=True)
@@ -49,7 +53,7 @@ def verdict_page(verdict: Verdict) -> None:
 
 
 def _option(option: Option) -> list[str]:
-    from freehold.services.wording import crossover, payback
+    from freehold.services.wording import crossover, payback, wins
 
     price = option.monthly_usd
     return [
@@ -59,6 +63,7 @@ def _option(option: Option) -> list[str]:
         usd(option.one_off_usd.mid),
         payback(option),
         crossover(option),
+        wins(option),
         option.quality,
         option.why_not,
     ]

@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import numpy as np
+import numpy.typing as npt
 
-from freehold.vocabulary import Assumption, Option
+from freehold.vocabulary import Assumption, Option, VolumeRange
 
 from .arrays import FloatArray, Inputs, money, money_range
 from .assumptions import at_values, draw
 from .case import Case
-from .cashflow import discounts, monthly, payback
+from .cashflow import monthly, payback
 from .dependence import OFFER, ranks
 from .options import CostModel, KeepRenting
 
@@ -66,11 +67,28 @@ class Evaluation:
 
     def npv_usd(self, option: CostModel, inputs: Inputs, months: int = DECISION_MONTHS) -> FloatArray:
         """Net present value of choosing `option` instead of going on renting, per scenario."""
-        return self._npvs(option, inputs)[months]
+        return self.npvs_usd([option], inputs, months)[0]
+
+    def npvs_usd(
+        self, options: Sequence[CostModel], inputs: Inputs, months: int = DECISION_MONTHS, *, wait: int = 0
+    ) -> FloatArray:
+        """`npv_usd` of several options, option by scenario; with `wait`, of renting so many months and then switching.
+
+        The horizon ends where it ends without waiting.
+        """
+        time = _Time(inputs, months)
+        rent = self._paid(self.options[0], inputs, time)
+        rows: list[FloatArray] = []
+        for option in options:
+            saved = (rent - self._paid(option, inputs, time)) * time.worth
+            once = option.one_off(inputs).usd
+            rows.append(saved[wait:].sum(axis=0) - (once * time.worth[wait - 1] if wait else once))
+        return np.stack(rows)
 
     def rent_usd(self, inputs: Inputs, months: int = DECISION_MONTHS) -> FloatArray:
         """Present value of going on renting for `months`, per scenario."""
-        return np.sum(self._rent(inputs, months) * _discounts(inputs, months), axis=0)
+        time = _Time(inputs, months)
+        return np.sum(self._paid(self.options[0], inputs, time) * time.worth, axis=0)
 
     def monthly_usd(self, option: CostModel, inputs: Inputs) -> FloatArray:
         """What the first month costs, per scenario."""
@@ -81,6 +99,7 @@ class Evaluation:
         npvs = self._npvs(option, self.scenarios)
         values = self.columns()
         monthly = money_range(self.monthly_usd(option, self.scenarios))
+        ranges = self.crossovers(option)
         return Option(
             word=option.word,
             name=option.name,
@@ -88,7 +107,8 @@ class Evaluation:
             one_off_usd=money_range(option.one_off(self.scenarios).usd),
             npv_usd={str(months): money_range(npvs[months]) for months in HORIZONS},
             months_to_pay_back=self.payback_months(option),
-            crossover_calls_per_month=self.crossover(option),
+            crossover_calls_per_month=ranges[0].from_calls if ranges else None,
+            crossover_ranges=ranges,
             quality="reference" if isinstance(option, KeepRenting) else "unknown",
             latency_ms=option.latency_ms(self.case, values),
             breakdown_usd=self._breakdown(option),
@@ -115,7 +135,8 @@ class Evaluation:
         if isinstance(option, KeepRenting):
             return None
         inputs = self.columns()
-        saved = self._savings(option, inputs, _PAYBACK_MONTHS)[:, 0]
+        time = _Time(inputs, _PAYBACK_MONTHS)
+        saved = (self._paid(self.options[0], inputs, time) - self._paid(option, inputs, time))[:, 0]
         months = payback(float(option.one_off(inputs).usd[0]), saved)
         return None if months is None else round(months, 2)
 
@@ -124,48 +145,66 @@ class Evaluation:
 
         The smallest such volume: steps of machines and people may make it lose again a little above.
         """
+        ranges = self.crossovers(option)
+        return ranges[0].from_calls if ranges else None
+
+    def crossovers(self, option: CostModel) -> tuple[VolumeRange, ...]:
+        """Every range of calls a month in which the option beats renting over the decision's horizon.
+
+        Looked for at 30 volumes a decade from x0.01 to x100,000; a range narrower than a step may be missed.
+        """
         if isinstance(option, KeepRenting) or not self.case.calls:
-            return None
-        npv = self.npv_usd(option, self.columns(len(VOLUME_GRID), {"volume": VOLUME_GRID}))
-        wins = np.flatnonzero(npv > 0)
-        if not len(wins):
-            return None
-        at = int(wins[0])
-        if at == 0:
-            return float(VOLUME_GRID[0] * self.case.calls)
-        low, high = float(VOLUME_GRID[at - 1]), float(VOLUME_GRID[at])
+            return ()
+        wins = self._wins(option, VOLUME_GRID)
+        borders = np.flatnonzero(wins[1:] != wins[:-1])
+        at = [self._border(option, float(VOLUME_GRID[i]), float(VOLUME_GRID[i + 1])) for i in borders]
+        edges = [float(VOLUME_GRID[0]), *at] if wins[0] else at
+        calls = [edge * self.case.calls for edge in edges]
+        ends = [*calls[1::2], None] if len(calls) % 2 else calls[1::2]
+        return tuple(VolumeRange(low, high) for low, high in zip(calls[::2], ends, strict=True))
+
+    def _wins(self, option: CostModel, volumes: FloatArray) -> npt.NDArray[np.bool_]:
+        return self.npv_usd(option, self.columns(len(volumes), {"volume": volumes})) > 0
+
+    def _border(self, option: CostModel, low: float, high: float) -> float:
+        """Narrow a border down; the end that lies behind it."""
         for _ in range(_REFINEMENTS):
             between = np.linspace(low, high, _REFINED + 1)
-            won = self.npv_usd(option, self.columns(len(between), {"volume": between}))[1:] > 0
-            first = int(np.argmax(won)) + 1 if won.any() else _REFINED
+            wins = self._wins(option, between)
+            first = int(np.argmax(wins != wins[0])) or _REFINED
             low, high = float(between[first - 1]), float(between[first])
-        return high * self.case.calls
+        return high
 
     def _npvs(self, option: CostModel, inputs: Inputs) -> dict[int, FloatArray]:
-        months = max(HORIZONS)
-        saved = np.cumsum(self._savings(option, inputs, months) * _discounts(inputs, months), axis=0)
+        time = _Time(inputs, max(HORIZONS))
+        rent = self._paid(self.options[0], inputs, time)
+        saved = np.cumsum((rent - self._paid(option, inputs, time)) * time.worth, axis=0)
         one_off = option.one_off(inputs).usd
         return {horizon: saved[horizon - 1] - one_off for horizon in HORIZONS}
 
-    def _savings(self, option: CostModel, inputs: Inputs, months: int) -> FloatArray:
-        """Renting less the option, month by scenario."""
-        return self._rent(inputs, months) - self._paid(option, inputs, months)
-
-    def _rent(self, inputs: Inputs, months: int) -> FloatArray:
-        return self._paid(self.options[0], inputs, months)
-
-    def _paid(self, option: CostModel, inputs: Inputs, months: int) -> FloatArray:
+    def _paid(self, option: CostModel, inputs: Inputs, time: _Time) -> FloatArray:
         """The option's bill, month by scenario: calls grow, rented prices fall."""
-        month = np.arange(months, dtype=np.float64)[:, None]
-        volume = inputs["volume_ratio"] * inputs["volume"] * (1 + inputs["monthly_growth"]) ** month
-        fallen = (1 - inputs["price_decline_per_year"]) ** (month / 12)
-        bill = option.monthly(self.case, volume, inputs)
-        return bill.tokens_usd * fallen + bill.hosting_usd + bill.labels_usd + bill.people_usd
+        bill = option.monthly(self.case, time.volume, inputs)
+        return bill.tokens_usd * time.fallen + bill.hosting_usd + bill.labels_usd + bill.people_usd
 
 
-def _discounts(inputs: Inputs, months: int) -> FloatArray:
-    """What a dollar at the end of each month is worth today, month by scenario."""
-    return discounts(monthly(inputs["discount_rate_per_year"]), months)
+class _Time:
+    """What the months bring, month by scenario: volume, fallen prices, and what a dollar at a month's end is worth."""
+
+    def __init__(self, inputs: Inputs, months: int) -> None:
+        self.volume = inputs["volume_ratio"] * inputs["volume"] * _compounded(1 + inputs["monthly_growth"], months)
+        self.fallen = _compounded((1 - inputs["price_decline_per_year"]) ** (1 / 12), months)
+        yearly = np.asarray(monthly(inputs["discount_rate_per_year"]), dtype=np.float64)
+        self.worth = _compounded(1 / (1 + yearly), months + 1)[1:]
+
+
+def _compounded(factor: FloatArray, months: int) -> FloatArray:
+    """1, the factor, its square and so on: products, because powers take ten times as long."""
+    found = np.empty((months, len(factor)))
+    found[0] = 1.0
+    for month in range(1, months):
+        np.multiply(found[month - 1], factor, out=found[month])
+    return found
 
 
 def _complete(inputs: Inputs) -> Inputs:

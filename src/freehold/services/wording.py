@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from freehold.verdict import words
-from freehold.vocabulary import Certificate, Flip, Option
+from freehold.vocabulary import Certificate, Estimate, Flip, Option, Risk
 
 from .backtesting import After, Backtest
 from .training import TrainingReport
@@ -138,4 +140,67 @@ def crossover(option: Option) -> str:
     if option.quality == "reference":
         return "-"
     calls = option.crossover_calls_per_month
-    return "never" if calls is None else f"{float(f'{calls:.2g}'):,.0f} calls"
+    if calls is None:
+        return "never"
+    if len(option.crossover_ranges) < 2 and all(one.to_calls is None for one in option.crossover_ranges):
+        return f"{_about(calls)} calls"
+    ranges = [
+        f"from {_about(one.from_calls)}"
+        if one.to_calls is None
+        else f"{_about(one.from_calls)} to {_about(one.to_calls)}"
+        for one in option.crossover_ranges
+    ]
+    return f"{', '.join(ranges)} calls"
+
+
+def _about(calls: float) -> str:
+    return f"{float(f'{calls:.2g}'):,.0f}"
+
+
+def wins(option: Option) -> str:
+    """In how many of the scenarios an option wins, for a table's cell."""
+    if option.probability_wins is None:
+        return "-"
+    return percent(option.probability_wins) + (" if good" if option.quality == "unknown" else "")
+
+
+def risk(found: Risk) -> list[str]:
+    """What the answer risks, what it hangs on, whether to wait, and what to find out: a line each."""
+    span = f"over {found.horizon_months} months"
+    unmeasured = " (if its answers were good enough)" if found.against_unmeasured else ""
+    lines = [f"{found.leading} leads {found.against}{unmeasured} by {_usd(found.lead_usd)} {span}"]
+    if found.lead_usd < 0:
+        lines = [f"{found.against}{unmeasured} would be {_usd(-found.lead_usd)} better {span}"]
+    if found.known_usd is not None:
+        lines.append(f"choosing wrongly is expected to cost {_estimate(found.known_usd)} (n = {found.scenarios:,})")
+    if found.waiting_usd is not None:
+        gains = found.waiting_usd.value > 0
+        told = found.waiting_usd if gains else _turned(found.waiting_usd)
+        lines.append(f"waiting {found.waiting_months} months {'is worth' if gains else 'costs'} {_estimate(told)}")
+    if found.influences:
+        named = ", ".join(f"{one.input} ({percent(max(0.0, one.total))})" for one in found.influences[:3])
+        lines.append(f"what weighs most, as a share of the variance of that lead: {named}")
+    if found.learn:
+        best = max(found.learn, key=lambda one: one.worth_usd.value)
+        cost = "" if best.cost_usd is None else f", costs {_usd(best.cost_usd)}"
+        chance = (
+            ""
+            if best.chance_needed is None
+            else f"; pays if its chance of being good is above {best.chance_needed:.2g}"
+        )
+        lines.append(f"most worth knowing: {best.what}, {_estimate(best.worth_usd)}{cost}{chance} ({best.how})")
+    elif found.known_usd is not None:
+        lines.append("nothing is worth finding out: no single input would change the choice")
+    return lines
+
+
+def _usd(amount: Decimal) -> str:
+    return words.usd_text(amount)
+
+
+def _estimate(found: Estimate) -> str:
+    return f"{_usd(found.value)} ({_usd(found.low)} to {_usd(found.high)})"
+
+
+def _turned(found: Estimate) -> Estimate:
+    return Estimate(-found.value, -found.high, -found.low)

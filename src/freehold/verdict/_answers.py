@@ -54,7 +54,7 @@ class Answers:
         n = len(inputs["volume"])
         if not self.choosable:
             return np.full(n, -1)
-        npvs = np.stack([self.evaluation.npv_usd(standing.option, inputs) for standing in self.choosable])
+        npvs = self.evaluation.npvs_usd([standing.option for standing in self.choosable], inputs)
         best = np.argmax(npvs, axis=0)
         if not self.standings[0].choosable:
             return best
@@ -79,7 +79,7 @@ class Answers:
         inputs that weigh most in that.
         """
         base = self.words(self.evaluation.columns())[0]
-        items = self._open_inputs()
+        items = self.open_inputs()
         probes = [(item.name, float(edge)) for item in items for edge in (item.low, item.high)]
         inputs = self.evaluation.columns(max(1, len(probes)))
         for column, (name, edge) in enumerate(probes):
@@ -88,7 +88,7 @@ class Answers:
         alone = tuple(Swing(*probe, word) for probe, word in zip(probes, words, strict=False) if word != base)
         return alone or self._together(base, items)
 
-    def _open_inputs(self) -> list[Assumption]:
+    def open_inputs(self) -> list[Assumption]:
         """Inputs that nobody gave and that the choosable options depend on."""
         needed = {name for standing in self.choosable for name in standing.option.needs} | set(ALWAYS_NEEDED)
         return [

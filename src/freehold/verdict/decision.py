@@ -23,6 +23,7 @@ from freehold.vocabulary import Assumption, Option, Source, Task, Verdict, Verdi
 
 from . import _reasons
 from ._answers import Answers, Swing
+from ._risks import Risks
 from ._standing import Standing, options, stand
 from .constraints import Constraints, barred, declared, judge
 from .criteria import criteria
@@ -30,7 +31,15 @@ from .criteria import criteria
 MIN_DAYS = 1 / 24
 """Below an hour of observation no month is spoken of: the rate of a burst is no volume."""
 
-_INCOMPARABLE: dict[str, object] = {"npv_usd": {}, "months_to_pay_back": None, "crossover_calls_per_month": None}
+_INCOMPARABLE: dict[str, object] = {
+    "npv_usd": {},
+    "months_to_pay_back": None,
+    "crossover_calls_per_month": None,
+    "crossover_ranges": (),
+    "regret_usd": None,
+    "waiting_usd": None,
+    "probability_wins": None,
+}
 """What cannot be said of an option where nobody knows what renting costs."""
 
 
@@ -81,7 +90,8 @@ def _compared(task: Task, workload: Workload, quality: QualityFacts, answers: An
     swings = answers.swings() if winner is not None else ()
     word, shortage = _word(answers, winner, swings, workload, quality)
     story = _reasons.Story(task, workload, quality, answers, winner, swings, shortage, why_barred)
-    rows = tuple(_row(evaluation, standing) for standing in standings)
+    risks = Risks(answers, winner)
+    rows = tuple(risks.row(_row(evaluation, standing), at) for at, standing in enumerate(standings))
     flips = answers.flips() + _reasons.rival_flips(answers, winner, quality)
     reason, to_find_out = _reasons.reason(story, word, rows, flips), _reasons.to_find_out(story, word, rows)
     if case.rent_usd is None:
@@ -104,6 +114,7 @@ def _compared(task: Task, workload: Workload, quality: QualityFacts, answers: An
         sources=_sources(workload, case, quality),
         made_at=case.as_of.isoformat(),
         warnings=_reasons.warnings(workload, case, quality),
+        risk=None if case.rent_usd is None else risks.decision(task.name),
     )
 
 

@@ -29,6 +29,7 @@ from .contract import Clause, Contract, Unseen
 from .feedback import Feedback, FeedbackKind
 from .key import NANO_USD, Budget, KeyTable, Period, VirtualKey
 from .money import ZERO, Assumption, Range, Source
+from .risk import Bar, Estimate, Influence, Learning, Risk, VolumeRange
 from .route import Route, RouteTable, Stage
 from .student import Answer, Example, LearningPoint, Manifest, Tried
 from .task import NARROW_KINDS, DataClass, Match, MessagePattern, Profile, Slot, Task, TaskKind, Template
@@ -56,6 +57,7 @@ __all__ = [
     "Against",
     "Answer",
     "Assumption",
+    "Bar",
     "Budget",
     "Call",
     "Certificate",
@@ -65,12 +67,15 @@ __all__ = [
     "Criterion",
     "DataClass",
     "Declared",
+    "Estimate",
     "Example",
     "Feedback",
     "FeedbackKind",
     "Flip",
+    "Influence",
     "Interval",
     "KeyTable",
+    "Learning",
     "LearningPoint",
     "Leg",
     "Manifest",
@@ -83,6 +88,7 @@ __all__ = [
     "Profile",
     "Purpose",
     "Range",
+    "Risk",
     "Route",
     "RouteTable",
     "Slot",
@@ -97,4 +103,5 @@ __all__ = [
     "Verdict",
     "VerdictWord",
     "VirtualKey",
+    "VolumeRange",
 ]

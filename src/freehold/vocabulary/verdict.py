@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from .money import Assumption, Range, Source
+from .risk import Estimate, Risk, VolumeRange
 from .task import TaskKind
 
 VerdictWord = Literal[
@@ -29,6 +30,12 @@ class Option(msgspec.Struct, frozen=True):
     `quality` says what is known of its answers: `certified`, `measured` or `unknown`. `allowed` False: a hard
     constraint removes it (`why_not`, which otherwise holds what is not known of its quality). `npv_usd`, by months:
     of choosing it instead of going on renting, so that renting is 0 and more is better.
+
+    `crossover_ranges`: the volumes at which it beats renting, a set because machines and people come in steps.
+    `probability_wins`: share of the scenarios in which the verdict's rule picks it among the options that may be chosen
+    and itself, so that for one nobody measured it holds if its answers are good enough. `regret_usd`: what choosing it
+    now is expected to lose against the best choice in hindsight. `waiting_usd`: choosing between it and renting after
+    six months, instead of now. None where that makes no sense.
     """
 
     word: VerdictWord
@@ -46,6 +53,10 @@ class Option(msgspec.Struct, frozen=True):
     sources: tuple[Source, ...] = ()
     owned_share: float = 0.0
     notes: tuple[str, ...] = ()
+    crossover_ranges: tuple[VolumeRange, ...] = ()
+    probability_wins: float | None = None
+    regret_usd: Estimate | None = None
+    waiting_usd: Estimate | None = None
 
 
 class Flip(msgspec.Struct, frozen=True):
@@ -108,3 +119,4 @@ class Verdict(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     declared: tuple[Declared, ...] = ()
     criteria: tuple[Criterion, ...] = ()
+    risk: Risk | None = None
