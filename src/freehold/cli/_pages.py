@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from freehold.vocabulary import Option, Verdict
@@ -11,6 +12,7 @@ from ._output import count, dim, percent, say, strong, table, usd, warn
 if TYPE_CHECKING:
     from freehold.services.explaining import Explanation, LegRow
     from freehold.services.showing import ShownTask
+    from freehold.verdict.scenarios import ScenarioRow
 
 
 def verdict_page(verdict: Verdict) -> None:
@@ -50,6 +52,32 @@ def verdict_page(verdict: Verdict) -> None:
     say(strong("Sources"))
     for source in verdict.sources:
         say(f"  {source.name}{f' ({source.date})' if source.date else ''}")
+
+
+def scenarios_page(verdict: Verdict, rows: Sequence[ScenarioRow]) -> None:
+    """Print one task's answer under every scenario."""
+    from freehold.verdict import words
+
+    say(strong(f"{verdict.task_name}: {words.verdict_sentence(verdict)}"))
+    if not rows:
+        say(verdict.reason)
+        return
+    lines = [
+        [
+            row.name,
+            words.word_text(row.word),
+            row.leads or "-",
+            usd(row.rent_monthly_usd),
+            usd(row.saving_usd.mid),
+            f"{usd(row.saving_usd.low)} to {usd(row.saving_usd.high)}",
+            "-" if row.regret_usd is None else usd(row.regret_usd),
+            row.text,
+        ]
+        for row in rows
+    ]
+    columns = "Scenario|Verdict|Ahead|>Rent a month|>It saves|>P10 to P90|>Staying costs|What happens"
+    table(columns, lines, prose=True)
+    say(dim("What is ahead saves so much over renting on, in 24 months; staying: with what is ahead today."))
 
 
 def _option(option: Option) -> list[str]:

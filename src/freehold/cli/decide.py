@@ -13,7 +13,7 @@ from freehold.vocabulary import Verdict
 
 from ._arguments import By, Json, Volume, factor, inside, page
 from ._output import count, dim, emit, emit_struct, percent, say, suggest, table, talk, usd, working
-from ._pages import verdict_page
+from ._pages import scenarios_page, verdict_page
 
 if TYPE_CHECKING:
     from freehold.services.declaring import Answered
@@ -88,22 +88,34 @@ def _asked(rows: list[Answered]) -> dict[str, str]:
 def verdict(
     task: Annotated[str, typer.Argument(help="One task; all of them without it.")] = "",
     volume: Volume = "x1",
+    scenarios: Annotated[bool, typer.Option("--scenarios", help="The answer under named scenarios.")] = False,
     json: Json = False,
 ) -> None:
     """Rent or own, per task: every option priced, and what would change the answer.
 
     Example: freehold verdict sort_messages --volume x100
     """
-    from freehold.services import deciding
+    from freehold.services import deciding, supposing
     from freehold.services.home import Home
     from freehold.verdict import words
-    from freehold.verdict.schema import as_json
+    from freehold.verdict.schema import as_json, scenarios_json
 
     times = factor(volume)
     with Home.open() as home, working("running the numbers"):
-        verdicts = deciding.verdicts(home, task_name=task, volume=times)
+        questions = deciding.questions(home, task_name=task, volume=times)
+        verdicts = [deciding.answer(home, question) for question in questions]
+        # a scenario costs as much as a verdict: asked for, or of one task in a document that is read by machines
+        asked = scenarios or (json and bool(task))
+        supposed = [supposing.suppose(home, question) for question in questions] if asked else []
     if json:
-        emit("freehold.verdict/1", tasks=[as_json(v) for v in verdicts])
+        rows = [as_json(v) for v in verdicts]
+        for row, found in zip(rows, supposed, strict=False):
+            row["scenarios"] = scenarios_json(found)
+        emit("freehold.verdict/1", tasks=rows)
+        return
+    if scenarios:
+        for made, found in zip(verdicts, supposed, strict=True):
+            scenarios_page(made, found)
         return
     if task:
         verdict_page(verdicts[0])

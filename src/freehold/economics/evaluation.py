@@ -76,7 +76,7 @@ class Evaluation:
 
         The horizon ends where it ends without waiting.
         """
-        time = _Time(inputs, months)
+        time = Time(inputs, months)
         rent = self._paid(self.options[0], inputs, time)
         rows: list[FloatArray] = []
         for option in options:
@@ -87,7 +87,7 @@ class Evaluation:
 
     def rent_usd(self, inputs: Inputs, months: int = DECISION_MONTHS) -> FloatArray:
         """Present value of going on renting for `months`, per scenario."""
-        time = _Time(inputs, months)
+        time = Time(inputs, months)
         return np.sum(self._paid(self.options[0], inputs, time) * time.worth, axis=0)
 
     def monthly_usd(self, option: CostModel, inputs: Inputs) -> FloatArray:
@@ -135,7 +135,7 @@ class Evaluation:
         if isinstance(option, KeepRenting):
             return None
         inputs = self.columns()
-        time = _Time(inputs, _PAYBACK_MONTHS)
+        time = Time(inputs, _PAYBACK_MONTHS)
         saved = (self._paid(self.options[0], inputs, time) - self._paid(option, inputs, time))[:, 0]
         months = payback(float(option.one_off(inputs).usd[0]), saved)
         return None if months is None else round(months, 2)
@@ -176,19 +176,19 @@ class Evaluation:
         return high
 
     def _npvs(self, option: CostModel, inputs: Inputs) -> dict[int, FloatArray]:
-        time = _Time(inputs, max(HORIZONS))
+        time = Time(inputs, max(HORIZONS))
         rent = self._paid(self.options[0], inputs, time)
         saved = np.cumsum((rent - self._paid(option, inputs, time)) * time.worth, axis=0)
         one_off = option.one_off(inputs).usd
         return {horizon: saved[horizon - 1] - one_off for horizon in HORIZONS}
 
-    def _paid(self, option: CostModel, inputs: Inputs, time: _Time) -> FloatArray:
+    def _paid(self, option: CostModel, inputs: Inputs, time: Time) -> FloatArray:
         """The option's bill, month by scenario: calls grow, rented prices fall."""
         bill = option.monthly(self.case, time.volume, inputs)
         return bill.tokens_usd * time.fallen + bill.hosting_usd + bill.labels_usd + bill.people_usd
 
 
-class _Time:
+class Time:
     """What the months bring, month by scenario: volume, fallen prices, and what a dollar at a month's end is worth."""
 
     def __init__(self, inputs: Inputs, months: int) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from freehold.analytics.glance import Glance
+from freehold.analytics.glance import Glance, Glanced
 from freehold.economics.quality import QualityFacts
-from freehold.economics.workload import WorkloadBuilder
+from freehold.economics.workload import Workload, WorkloadBuilder
 from freehold.errors import MissingPrerequisite
-from freehold.verdict import decide
+from freehold.verdict import Constraints, decide
 from freehold.vocabulary import Certificate, Option, Range, Task, Verdict
 
 from . import declaring
@@ -17,6 +17,17 @@ from .certifying import first
 from .discovering import list_tasks
 from .home import Home
 from .training import KEEPABLE
+
+
+class Question(NamedTuple):
+    """Everything that the decision on one task is given."""
+
+    task: Task
+    workload: Workload
+    quality: QualityFacts
+    constraints: Constraints
+    as_of: datetime
+    glanced: Glanced
 
 
 def verdicts(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: datetime | None = None) -> list[Verdict]:
@@ -32,13 +43,33 @@ def verdicts(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: dat
         MissingPrerequisite: no calls have been recorded yet.
         NotFound: there is no such task.
     """
+    return [answer(home, question) for question in questions(home, task_name=task_name, volume=volume, as_of=as_of)]
+
+
+def answer(home: Home, question: Question) -> Verdict:
+    """The verdict on one question, kept in the registry."""
+    verdict = decide(
+        question.task,
+        question.workload,
+        question.quality,
+        question.constraints,
+        home.settings.economics,
+        question.as_of,
+        prices=home.prices,
+        glanced=question.glanced,
+    )
+    home.registry.add_verdict(verdict)
+    return verdict
+
+
+def questions(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: datetime | None = None) -> list[Question]:
+    """What the decision on one task, or on each, is given, largest first; arguments and errors as of `verdicts`."""
     list_tasks(home)  # finds tasks where calls have come since the last time
     tasks = [home.task(task_name)] if task_name else list(home.registry.tasks())
     builders, glances, golds, window_us = _gather(home, tasks)
     if window_us is None:
         raise MissingPrerequisite("no calls have been recorded yet", hint="freehold import LOG, or freehold up")
-    prices = home.prices
-    made: list[tuple[int, Verdict]] = []
+    found: list[Question] = []
     for task in tasks:
         declared = home.task_settings(task)
         weight = first(declared.sample_weight, home.settings.workload.sample_weight)
@@ -47,20 +78,9 @@ def verdicts(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: dat
         )
         facts = quality(home, task, golds[task.id])
         constraints = declaring.constraints(home, task)
-        verdict = decide(
-            task,
-            workload,
-            facts,
-            constraints,
-            home.settings.economics,
-            as_of or datetime.now(UTC),
-            prices=prices,
-            glanced=glances[task.id].glanced(),
-        )
-        home.registry.add_verdict(verdict)
-        made.append((workload.calls, verdict))
-    made.sort(key=lambda pair: (-pair[0], pair[1].task_name))
-    return [verdict for _, verdict in made]
+        at = as_of or datetime.now(UTC)
+        found.append(Question(task, workload, facts, constraints, at, glances[task.id].glanced()))
+    return sorted(found, key=lambda one: (-one.workload.calls, one.task.name))
 
 
 class _Gathered(NamedTuple):

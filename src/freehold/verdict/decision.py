@@ -137,6 +137,12 @@ def _word(
     return winner.option.word, 0
 
 
+def judged(answers: Answers, workload: Workload, quality: QualityFacts) -> tuple[VerdictWord, Standing | None]:
+    """The answer as the verdict gives it, and the option that is ahead when every input has its value."""
+    winner = answers.winner()
+    return _word(answers, winner, answers.swings() if winner is not None else (), workload, quality)[0], winner
+
+
 def _provisional(word: VerdictWord, winner: Standing | None, answers: Answers, quality: QualityFacts) -> bool:
     """True until the quality that the answer rests on is certified, or until no quality could change it."""
     if word == "not_enough_evidence" or winner is None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, cast
 
 import msgspec
 
 from freehold.vocabulary import Verdict
+
+from .scenarios import ScenarioRow
 
 SCHEMA = "freehold.verdict/1"
 
@@ -16,6 +19,11 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
     """Every field of the verdict and `schema`; amounts are JSON numbers of US dollars, to a hundredth of a cent."""
     fields = cast("dict[str, Any]", _plain(msgspec.to_builtins(verdict, builtin_types=(Decimal,))))
     return {"schema": SCHEMA, **fields}
+
+
+def scenarios_json(rows: Sequence[ScenarioRow]) -> list[dict[str, Any]]:
+    """The verdict under each scenario; amounts as in `as_json`."""
+    return cast("list[dict[str, Any]]", _plain(msgspec.to_builtins(list(rows), builtin_types=(Decimal,))))
 
 
 def _plain(value: Any) -> Any:
