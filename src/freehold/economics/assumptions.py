@@ -24,6 +24,7 @@ from .quality import QualityFacts
 from .workload import Workload
 
 _DATE = "2026-11-21"
+_NOTHING: Mapping[str, Assumption] = {}
 _JUDGEMENT = "judgement, no measurement"
 
 _DEFAULTS: tuple[tuple[str, float, float, float, str, str], ...] = (
@@ -43,6 +44,26 @@ _DEFAULTS: tuple[tuple[str, float, float, float, str, str], ...] = (
     ("token_ratio", 0.8, 1, 1.4, "tokens of another model per token of this one", "range of public tokenizers"),
     ("hosting_engineer_share", 0.25, 0.25, 0.5, "share of an engineer per 16 GPUs begun", _JUDGEMENT),
     ("hosting_setup_hours", 40, 80, 200, "engineer hours, once", _JUDGEMENT),
+    (
+        "reserved_price_ratio",
+        0.63,
+        0.66,
+        0.83,
+        "price of a GPU reserved for a year over on demand",
+        "own catalogue of offers of 2026-06-15: six pairs of AWS and Azure",
+    ),
+    (
+        "spot_price_ratio",
+        0.35,
+        0.41,
+        0.82,
+        "price of a spot GPU over on demand",
+        "own catalogue of offers of 2026-06-15: ten pairs, lowest, median, highest",
+    ),
+    ("spot_spare_share", 0.1, 0.25, 0.5, "more replicas, for those that are taken away", _JUDGEMENT),
+    ("spot_rerun_share", 0.005, 0.02, 0.1, "share of the work that is cut off and done again", _JUDGEMENT),
+    ("gpu_usd_each", 25_000, 33_000, 45_000, "USD per H100 80 GB with its part of a server of eight", _JUDGEMENT),
+    ("gpu_place_usd_per_month", 100, 200, 400, "USD a month per GPU: rack, cooling, network, no power", _JUDGEMENT),
     ("replica_load", 0.6, 0.7, 0.8, "share of measured throughput used at the peak", "usual sizing rule"),
     ("burst_ratio", 1.2, 1.5, 4, "peak minute over its ten minutes", "Azure LLM traces 2023: 1.54 chat, 4.16 code"),
     ("throughput_ratio", 0.7, 1, 1.3, "real over fitted throughput", "fit to measured points within 20 %"),
@@ -75,13 +96,15 @@ def defaults() -> dict[str, Assumption]:
     return {row[0]: assumed(*row) for row in _DEFAULTS}
 
 
-def assumptions(workload: Workload, quality: QualityFacts, settings: EconomicsSettings) -> dict[str, Assumption]:
-    """Every input by name; measured and given ones replace the default.
+def assumptions(
+    workload: Workload, quality: QualityFacts, settings: EconomicsSettings, also: Mapping[str, Assumption] = _NOTHING
+) -> dict[str, Assumption]:
+    """Every input by name; measured and given ones replace the default. `also`: what single options ask for beside.
 
     Raises:
         ConfigurationError: `economics.assume` names no input, or a value is negative.
     """
-    found = defaults()
+    found = {**defaults(), **also}
     found["volume_ratio"] = _volume(workload)
     found["student_coverage"] = _coverage(quality)
     rental = gpu("H100-80GB")

@@ -151,4 +151,5 @@ def hybrid_usd(verdict: Verdict) -> Range | None:
 
 def chosen(verdict: Verdict) -> Option | None:
     """The option that the verdict stands for; None where it stands for none."""
-    return next((option for option in verdict.options if option.word == verdict.word and option.allowed), None)
+    fitting = [option for option in verdict.options if option.word == verdict.word and option.allowed]
+    return next((option for option in fitting if option.name == verdict.chosen), next(iter(fitting), None))

@@ -151,7 +151,7 @@ def _option(option: Option, verdict: Verdict) -> dict[str, Any]:
     price = option.monthly_usd
     return {
         "name": option.name,
-        "chosen": option.word == verdict.word and option.allowed,
+        "chosen": option == deciding.chosen(verdict),
         "allowed": option.allowed,
         "why_not": option.why_not,
         "mid": usd(price.mid),

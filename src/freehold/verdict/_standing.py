@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from freehold.economics.case import Case
-from freehold.economics.options import CostModel, HostOpenWeights, KeepRenting, OwnStudent, RentOpenWeights, RentSmaller
+from freehold.economics.options import (
+    CostModel,
+    HostBought,
+    HostOpenWeights,
+    HostReserved,
+    HostSpot,
+    KeepRenting,
+    OwnStudent,
+    RentOpenWeights,
+    RentSmaller,
+)
 from freehold.economics.quality import QualityFacts
 from freehold.economics.workload import Workload
 from freehold.market import models
@@ -17,6 +27,8 @@ from .constraints import Rulings
 
 QualityWord = Literal["certified", "measured", "unknown", "reference"]
 
+_PRICED_GPU = "H100-80GB"
+"""The GPU that `gpu_usd_each` is the price of."""
 _NARROW_WEIGHTS = ("Llama-3.1-8B", "gpt-oss-120b")
 _BROAD_WEIGHTS = ("gpt-oss-120b", "Llama-3.3-70B")
 
@@ -73,7 +85,10 @@ def options(
     ]
     offers = [models.token_offer(weights, case.as_of) for weights in fitting]
     found += [RentOpenWeights(offer) for offer in offers if offer is not None]
-    found += [HostOpenWeights(weights) for weights in fitting if weights.points][:1]
+    for weights in [one for one in fitting if one.points][:1]:
+        found += [HostOpenWeights(weights), HostReserved(weights), HostSpot(weights)]
+        if weights.gpu == _PRICED_GPU:
+            found.append(HostBought(weights))
     promise = quality.certificate
     found.append(
         OwnStudent(
@@ -98,7 +113,8 @@ def _by_quality(option: CostModel, quality: QualityFacts) -> Standing:
         return Standing(option, "reference", True, True)
     if isinstance(option, OwnStudent):
         return _judge_student(option, quality)
-    rival = quality.rivals.get(option.name)
+    # The same weights answer alike whatever machines they are on.
+    rival = quality.rivals.get(option.answers_as if isinstance(option, HostOpenWeights) else option.name)
     if rival is None:
         question = "nobody has measured its answers on this task's calls"
         return Standing(option, "unknown", True, False, "", question)

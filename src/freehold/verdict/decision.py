@@ -12,6 +12,7 @@ from datetime import datetime
 import msgspec
 
 from freehold.analytics.glance import Glanced
+from freehold.economics import bought
 from freehold.economics.assumptions import assumptions
 from freehold.economics.case import Case, build_case
 from freehold.economics.evaluation import ALWAYS_NEEDED, Evaluation
@@ -64,7 +65,7 @@ def decide(
     """
     prices = prices or PriceBook()
     case = build_case(workload, prices, as_of)
-    inputs = assumptions(workload, quality, settings)
+    inputs = assumptions(workload, quality, settings, bought.inputs())
     why_barred = barred(constraints, case)
     unpriced = case.rent_usd is None and not why_barred
     if not workload.calls or workload.days_observed < MIN_DAYS or unpriced:
@@ -115,6 +116,7 @@ def _compared(task: Task, workload: Workload, quality: QualityFacts, answers: An
         made_at=case.as_of.isoformat(),
         warnings=_reasons.warnings(workload, case, quality),
         risk=None if case.rent_usd is None else risks.decision(task.name),
+        chosen=winner.option.name if winner is not None and word == winner.option.word else "",
     )
 
 

@@ -97,7 +97,8 @@ class Declared(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True):
     """The answer for one task, with everything it rests on.
 
-    `provisional` until quality is certified; then `to_find_out` says what that costs.
+    `provisional` until quality is certified; then `to_find_out` says what that costs. `chosen`: the option by name, ""
+    where none is named.
     """
 
     task_id: str
@@ -120,3 +121,4 @@ class Verdict(msgspec.Struct, frozen=True):
     declared: tuple[Declared, ...] = ()
     criteria: tuple[Criterion, ...] = ()
     risk: Risk | None = None
+    chosen: str = ""

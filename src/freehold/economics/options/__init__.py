@@ -2,15 +2,21 @@
 
 from ._protocol import Bill, CostModel, people_usd
 from .keep_renting import KeepRenting
+from .open_weights_bought import HostBought
 from .open_weights_hosted import HostOpenWeights
 from .open_weights_rented import RentOpenWeights
+from .open_weights_reserved import HostReserved
+from .open_weights_spot import HostSpot
 from .own_student import OwnStudent
 from .rent_smaller import RentSmaller
 
 __all__ = [
     "Bill",
     "CostModel",
+    "HostBought",
     "HostOpenWeights",
+    "HostReserved",
+    "HostSpot",
     "KeepRenting",
     "OwnStudent",
     "RentOpenWeights",

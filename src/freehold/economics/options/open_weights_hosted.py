@@ -2,7 +2,7 @@
 
 Capacity: time of a replica per request is a times prompt tokens plus b times output tokens, fitted to measured points
 by non-negative least squares on relative error; the peak minute must fit into `replica_load` of it. Utilisation is
-what comes out. Not known here: queueing inside the minute, reserved and spot prices, shared fleets.
+what comes out. Not known here: queueing inside the minute, shared fleets.
 """
 
 from __future__ import annotations
@@ -37,25 +37,28 @@ class HostOpenWeights:
 
     def __init__(self, weights: Weights) -> None:
         self.weights = weights.name
-        self.name = f"host {weights.name} on rented {weights.gpu}"
+        self.name = self.answers_as = f"host {weights.name} on rented {weights.gpu}"
         self.sources: tuple[Source, ...] = (Source(weights.source, weights.date),)
-        self._gpus = weights.gpus
+        self.gpus = weights.gpus
         self._prompt_s, self._output_s = _fit(weights)
 
     def replicas(self, case: Case, volume: FloatArray, inputs: Inputs) -> FloatArray:
         """Replicas that carry the peak, and one spare."""
-        per_replica = inputs["replica_load"] / self._seconds_per_call(case, inputs)
+        per_replica = inputs["replica_load"] / self.seconds_per_call(case, inputs)
         return rounded_up(case.peak_per_s(volume, inputs["burst_ratio"]) / per_replica) + 1
 
     def utilisation(self, case: Case, volume: FloatArray, inputs: Inputs) -> FloatArray:
         """Mean share of the fleet's measured throughput that is used, spare included."""
         fleet = self.replicas(case, volume, inputs)
-        return case.mean_per_s(volume) * self._seconds_per_call(case, inputs) / fleet
+        return case.mean_per_s(volume) * self.seconds_per_call(case, inputs) / fleet
 
     def monthly(self, case: Case, volume: FloatArray, inputs: Inputs) -> Bill:
         """GPUs around the clock, and people in steps."""
-        gpus = self.replicas(case, volume, inputs) * self._gpus
-        hosting_usd = gpus * inputs["gpu_usd_per_hour"] * MONTH_HOURS
+        gpus = self.replicas(case, volume, inputs) * self.gpus
+        return self.bill(gpus, gpus * inputs["gpu_usd_per_hour"] * MONTH_HOURS, inputs)
+
+    def bill(self, gpus: FloatArray, hosting_usd: FloatArray, inputs: Inputs) -> Bill:
+        """A month of so many GPUs that cost so much, with the people that they take."""
         engineers = inputs["hosting_engineer_share"] * rounded_up(gpus / _GPUS_PER_STEP)
         none = nothing(hosting_usd)
         return Bill(none, hosting_usd, none, engineers * inputs["engineer_usd_per_year"] / 12)
@@ -77,9 +80,10 @@ class HostOpenWeights:
         """The fleet, and how much of it the calls use."""
         fleet = float(self.replicas(case, inputs["volume"], inputs)[0])
         used = float(self.utilisation(case, inputs["volume"], inputs)[0])
-        return (f"{fleet:,.0f} replicas of {self._gpus} GPU, one of them spare", f"{used:.1%} of the fleet is used")
+        return (f"{fleet:,.0f} replicas of {self.gpus} GPU, one of them spare", f"{used:.1%} of the fleet is used")
 
-    def _seconds_per_call(self, case: Case, inputs: Inputs) -> FloatArray:
+    def seconds_per_call(self, case: Case, inputs: Inputs) -> FloatArray:
+        """Time of a replica that a call takes up."""
         fitted = case.prompt_tokens_per_call * self._prompt_s + case.output_tokens_per_call * self._output_s
         return max(fitted, 1e-9) * inputs["token_ratio"] / np.maximum(inputs["throughput_ratio"], 0.05)
 
