@@ -59,6 +59,19 @@ def test_personal_data_is_evidence_with_its_interval_and_none_found_proves_nothi
     assert (restricted.answer, restricted.rests_on) == ("yes", "declared")
 
 
+def test_the_swap_of_the_model_and_the_ownership_are_two_steps() -> None:
+    """At this volume the swap saves, and owning the same weights costs more than it: the changes add up to the end."""
+    verdict = _decide(1000)
+    today, swapped, owned = verdict.steps
+    by_name = {option.name: option.monthly_usd.mid for option in verdict.options}
+    assert [by_name[step.option] for step in verdict.steps] == [step.monthly_usd for step in verdict.steps]
+    assert today.option.startswith("keep renting")
+    assert swapped.option.split()[1] == owned.option.split()[1], "the same weights"
+    assert swapped.change_usd < 0 < owned.change_usd
+    assert today.monthly_usd + swapped.change_usd + owned.change_usd == owned.monthly_usd
+    assert owned.monthly_usd == min(usd for name, usd in by_name.items() if name.startswith("host "))
+
+
 def test_no_criterion_moves_the_answer() -> None:
     strategy = Strategy(strategic=True, niche=True, core=True, generic=False, prototype=False)
     plain, told = _decide(), _decide(constraints=Constraints(strategy=strategy))

@@ -28,6 +28,13 @@ def verdict_page(verdict: Verdict) -> None:
         say(dim(verdict.to_find_out))
     rows = [_option(option) for option in verdict.options]
     table("Option|>A month|>P10 to P90|>One-off|>Pays back|>Pays from|>Wins in|Quality|Note", rows, prose=True)
+    if verdict.steps:
+        say(
+            strong("The swap of the model and the ownership, apart"),
+            dim("  medians; nobody says that it answers alike"),
+        )
+        steps = [[s.name, s.option, usd(s.monthly_usd), usd(s.change_usd)] for s in verdict.steps]
+        table("Step|Option|>A month|>Change", steps)
     if verdict.criteria:
         say(strong("The classical criteria"), dim("  they explain; the money decides"))
         rows = [[c.name, c.speaks_for, c.answer, c.rests_on, c.evidence] for c in verdict.criteria]

@@ -28,6 +28,7 @@ from ._risks import Risks
 from ._standing import Standing, options, stand
 from .constraints import Constraints, barred, declared, judge
 from .criteria import criteria
+from .steps import steps
 
 MIN_DAYS = 1 / 24
 """Below an hour of observation no month is spoken of: the rate of a burst is no volume."""
@@ -79,6 +80,7 @@ def decide(
     return msgspec.structs.replace(
         verdict,
         declared=declared(constraints, rulings),
+        steps=steps(evaluation.options, verdict.options),
         criteria=criteria(task.kind, workload, constraints, verdict.options, glanced or Glanced()),
     )
 

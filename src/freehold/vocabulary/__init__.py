@@ -33,7 +33,7 @@ from .risk import Bar, Estimate, Influence, Learning, Risk, VolumeRange
 from .route import Route, RouteTable, Stage
 from .student import Answer, Example, LearningPoint, Manifest, Tried
 from .task import NARROW_KINDS, DataClass, Match, MessagePattern, Profile, Slot, Task, TaskKind, Template
-from .verdict import Criterion, Declared, Flip, Option, Verdict, VerdictWord
+from .verdict import Criterion, Declared, Flip, Option, Step, Verdict, VerdictWord
 
 __all__ = [
     "BATCH_TIER",
@@ -94,6 +94,7 @@ __all__ = [
     "Slot",
     "Source",
     "Stage",
+    "Step",
     "Task",
     "TaskKind",
     "Template",

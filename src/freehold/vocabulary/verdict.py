@@ -85,6 +85,18 @@ class Criterion(msgspec.Struct, frozen=True):
     evidence: str
 
 
+class Step(msgspec.Struct, frozen=True):
+    """One step from today's bill to owned weights: which option, its median month, and the change from the step before.
+
+    The swap of the model and the ownership are steps of their own, so that neither takes the credit of the other.
+    """
+
+    name: str
+    option: str
+    monthly_usd: Decimal
+    change_usd: Decimal
+
+
 class Declared(msgspec.Struct, frozen=True):
     """Something that somebody declared about the task: its value, where it was said, and what it did to the options."""
 
@@ -122,3 +134,4 @@ class Verdict(msgspec.Struct, frozen=True):
     criteria: tuple[Criterion, ...] = ()
     risk: Risk | None = None
     chosen: str = ""
+    steps: tuple[Step, ...] = ()
