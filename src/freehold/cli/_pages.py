@@ -12,6 +12,7 @@ from ._output import count, dim, percent, say, strong, table, usd, warn
 if TYPE_CHECKING:
     from freehold.services.explaining import Explanation, LegRow
     from freehold.services.showing import ShownTask
+    from freehold.services.what_if import Side, WhatIf
     from freehold.verdict.scenarios import ScenarioRow
 
 
@@ -102,6 +103,20 @@ def _option(option: Option) -> list[str]:
         option.quality,
         option.why_not,
     ]
+
+
+def what_if_page(found: WhatIf) -> None:
+    """Print a supposition: whether the answer changes, what was supposed, and every option before and after."""
+    say(strong(f"{found.task}: {found.answer}"))
+    for one in found.changes:
+        say(f"  {one.name}: {one.before:,.6g} to {one.after:,.6g} {one.unit}")
+    say(found.after.reason)
+    rows = [[one.name, *_pair(one.before), *_pair(one.after), one.why_not] for one in found.options]
+    table("Option|>A month|>Wins in|>then a month|>Wins in|Note", rows, prose=True)
+
+
+def _pair(side: Side | None) -> list[str]:
+    return ["-", "-"] if side is None else [usd(side.monthly_usd.mid), percent(side.probability_wins)]
 
 
 def shown_task(found: ShownTask) -> None:

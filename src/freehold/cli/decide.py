@@ -13,7 +13,7 @@ from freehold.vocabulary import Verdict
 
 from ._arguments import By, Json, Volume, factor, inside, page
 from ._output import count, dim, emit, emit_struct, percent, say, suggest, table, talk, usd, working
-from ._pages import scenarios_page, verdict_page
+from ._pages import scenarios_page, verdict_page, what_if_page
 
 if TYPE_CHECKING:
     from freehold.services.declaring import Answered
@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     """Add this group's commands."""
     app.command("ask")(ask)
     app.command("verdict")(verdict)
+    app.command("what-if")(what_if)
     app.command("report")(report)
     app.command("backtest")(backtest)
 
@@ -123,6 +124,28 @@ def verdict(
     rows = [[v.task_name, count(v.calls_per_month), _rent(v), words.verdict_sentence(v), v.reason] for v in verdicts]
     table("Task|>Calls a month|>Rent a month|Verdict|Why", rows, prose=True)
     suggest("freehold verdict TASK for every option, freehold report for the page")
+
+
+def what_if(
+    task: Annotated[str, typer.Argument(help="One task.")],
+    changes: Annotated[list[str], typer.Argument(help="What changes: price=-50% volume=x3 gpu=+40% engineer=0.5 ...")],
+    json: Json = False,
+) -> None:
+    """The verdict before and after a change of prices, volume or any input; nothing is kept.
+
+    Example: freehold what-if sort_messages price=-50% volume=x3
+    """
+    from freehold.services.home import Home
+    from freehold.services.what_if import parse, suppose
+    from freehold.verdict.schema import fields
+
+    wanted = parse(changes)
+    with Home.open() as home, working("running the numbers"):
+        result = suppose(home, task, wanted)
+    if json:
+        emit("freehold.what_if/1", **fields(result))
+        return
+    what_if_page(result)
 
 
 def report(

@@ -101,7 +101,7 @@ def _whole(workload: Workload, usd: Decimal, counted: int) -> Decimal | None:
     """A month's bill from the `counted` calls that `usd` covers; None where that is under half of them."""
     if 2 * counted < workload.calls or not counted:
         return None
-    return usd * workload.calls / counted * workload.scale
+    return usd * workload.calls / counted * workload.scale * Decimal(repr(workload.price_factor))
 
 
 def _peak(arrivals: tuple[int, ...]) -> float:

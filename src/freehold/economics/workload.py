@@ -49,7 +49,8 @@ class Workload(msgspec.Struct, frozen=True):
 
     `days_observed` is the length of the window that the log covers, not of the task's own first to last call where a
     window was given. `arrivals` counts calls per ten minutes, from the window's beginning. `weight` is the number of
-    real calls that a recorded one stands for, `volume_factor` the multiple that somebody asked to see, `monthly_growth`
+    real calls that a recorded one stands for, `volume_factor` and
+    `price_factor` the multiples of calls and of today's bill that somebody asked to see, `monthly_growth`
     the growth that somebody declared.
     """
 
@@ -60,6 +61,7 @@ class Workload(msgspec.Struct, frozen=True):
     latency_ms: float | None
     weight: float = 1.0
     volume_factor: float = 1.0
+    price_factor: float = 1.0
     failed_calls: int = 0
     monthly_growth: float | None = None
     sources: tuple[Source, ...] = ()

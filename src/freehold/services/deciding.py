@@ -9,6 +9,7 @@ from freehold.analytics.glance import Glance, Glanced
 from freehold.economics.quality import QualityFacts
 from freehold.economics.workload import Workload, WorkloadBuilder
 from freehold.errors import MissingPrerequisite
+from freehold.settings import EconomicsSettings
 from freehold.verdict import Constraints, decide
 from freehold.vocabulary import Certificate, Option, Range, Task, Verdict
 
@@ -48,18 +49,23 @@ def verdicts(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: dat
 
 def answer(home: Home, question: Question) -> Verdict:
     """The verdict on one question, kept in the registry."""
-    verdict = decide(
+    verdict = judged(home, question)
+    home.registry.add_verdict(verdict)
+    return verdict
+
+
+def judged(home: Home, question: Question, economics: EconomicsSettings | None = None) -> Verdict:
+    """The verdict on one question, kept nowhere; with other inputs than the settings have, where those are given."""
+    return decide(
         question.task,
         question.workload,
         question.quality,
         question.constraints,
-        home.settings.economics,
+        economics or home.settings.economics,
         question.as_of,
         prices=home.prices,
         glanced=question.glanced,
     )
-    home.registry.add_verdict(verdict)
-    return verdict
 
 
 def questions(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: datetime | None = None) -> list[Question]:

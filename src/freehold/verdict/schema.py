@@ -17,8 +17,12 @@ SCHEMA = "freehold.verdict/1"
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
     """Every field of the verdict and `schema`; amounts are JSON numbers of US dollars, to a hundredth of a cent."""
-    fields = cast("dict[str, Any]", _plain(msgspec.to_builtins(verdict, builtin_types=(Decimal,))))
-    return {"schema": SCHEMA, **fields}
+    return {"schema": SCHEMA, **fields(verdict)}
+
+
+def fields(struct: msgspec.Struct) -> dict[str, Any]:
+    """Every field of a struct as plain JSON values, amounts as numbers."""
+    return cast("dict[str, Any]", _plain(msgspec.to_builtins(struct, builtin_types=(Decimal,))))
 
 
 def scenarios_json(rows: Sequence[ScenarioRow]) -> list[dict[str, Any]]:
