@@ -72,6 +72,15 @@ def test_the_swap_of_the_model_and_the_ownership_are_two_steps() -> None:
     assert owned.monthly_usd == min(usd for name, usd in by_name.items() if name.startswith("host "))
 
 
+def test_training_from_scratch_is_refused_by_the_tasks_own_tokens_and_never_silently() -> None:
+    small, large = _decide(1).from_scratch, _decide(10_000).from_scratch
+    assert small.startswith("From scratch: no. It takes 20 billion tokens")
+    assert "a year of this task has 0.13" in small, "21,743 calls a month of 504 tokens, twelve times"
+    assert "months of today's bill" in small
+    assert "no." not in large
+    assert "fine-tuning what exists comes first" in large
+
+
 def test_no_criterion_moves_the_answer() -> None:
     strategy = Strategy(strategic=True, niche=True, core=True, generic=False, prototype=False)
     plain, told = _decide(), _decide(constraints=Constraints(strategy=strategy))

@@ -29,6 +29,8 @@ def verdict_page(verdict: Verdict) -> None:
         say(dim(verdict.to_find_out))
     rows = [_option(option) for option in verdict.options]
     table("Option|>A month|>P10 to P90|>One-off|>Pays back|>Pays from|>Wins in|Quality|Note", rows, prose=True)
+    if verdict.from_scratch:
+        say(dim(verdict.from_scratch))
     if verdict.steps:
         say(
             strong("The swap of the model and the ownership, apart"),

@@ -133,6 +133,7 @@ def _task(home: Home, verdict: Verdict) -> dict[str, Any]:
         "promise": wording.promise(certificate),
         "options": [_option(option, verdict) for option in verdict.options],
         "chart": options_chart(verdict),
+        "from_scratch": verdict.from_scratch,
         "steps": [
             {"name": s.name, "option": s.option, "monthly": usd(s.monthly_usd), "change": usd(s.change_usd)}
             for s in verdict.steps

@@ -22,7 +22,7 @@ from freehold.market.tokens import PriceBook
 from freehold.settings import EconomicsSettings
 from freehold.vocabulary import Assumption, Option, Source, Task, Verdict, VerdictWord
 
-from . import _reasons
+from . import _reasons, from_scratch
 from ._answers import Answers, Swing
 from ._risks import Risks
 from ._standing import Standing, options, stand
@@ -80,6 +80,7 @@ def decide(
     return msgspec.structs.replace(
         verdict,
         declared=declared(constraints, rulings),
+        from_scratch=from_scratch.sentence(case),
         steps=steps(evaluation.options, verdict.options),
         criteria=criteria(task.kind, workload, constraints, verdict.options, glanced or Glanced()),
     )

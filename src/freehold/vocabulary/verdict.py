@@ -135,3 +135,4 @@ class Verdict(msgspec.Struct, frozen=True):
     risk: Risk | None = None
     chosen: str = ""
     steps: tuple[Step, ...] = ()
+    from_scratch: str = ""
