@@ -141,6 +141,7 @@ def _task(home: Home, verdict: Verdict) -> dict[str, Any]:
         "criteria": verdict.criteria,
         "declared": verdict.declared,
         "flips": [wording.flip_text(flip) for flip in verdict.flips],
+        "risks": [] if verdict.risk is None else wording.risk(verdict.risk),
         "assumptions": [_assumption(a) for a in verdict.assumptions],
         "sources": [f"{s.name} ({s.date})" if s.date else s.name for s in verdict.sources],
         "how_recognised": task.why,

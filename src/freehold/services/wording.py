@@ -174,9 +174,7 @@ def risk(found: Risk) -> list[str]:
     if found.known_usd is not None:
         lines.append(f"choosing wrongly is expected to cost {_estimate(found.known_usd)} (n = {found.scenarios:,})")
     if found.waiting_usd is not None:
-        gains = found.waiting_usd.value > 0
-        told = found.waiting_usd if gains else _turned(found.waiting_usd)
-        lines.append(f"waiting {found.waiting_months} months {'is worth' if gains else 'costs'} {_estimate(told)}")
+        lines.append(f"waiting {found.waiting_months} months {_waiting(found.waiting_usd)}")
     if found.influences:
         named = ", ".join(f"{one.input} ({percent(max(0.0, one.total))})" for one in found.influences[:3])
         lines.append(f"what weighs most, as a share of the variance of that lead: {named}")
@@ -202,5 +200,10 @@ def _estimate(found: Estimate) -> str:
     return f"{_usd(found.value)} ({_usd(found.low)} to {_usd(found.high)})"
 
 
-def _turned(found: Estimate) -> Estimate:
-    return Estimate(-found.value, -found.high, -found.low)
+def _waiting(found: Estimate) -> str:
+    """Whether waiting pays, where the number of scenarios can tell."""
+    if found.low > 0:
+        return f"before choosing is worth {_estimate(found)}"
+    if found.high < 0:
+        return f"before choosing costs {_estimate(Estimate(-found.value, -found.high, -found.low))}"
+    return f"before choosing makes no clear difference ({_usd(found.low)} to {_usd(found.high)})"
