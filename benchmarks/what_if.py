@@ -1,0 +1,60 @@
+"""How long `freehold what-if` takes once it has started, and what a verdict takes with all its outputs.
+
+    python -m benchmarks.what_if [--calls 2000] [--rounds 5]
+
+Medians over the rounds on a made-up log in a new home, in this process: the pass over the task's calls, the whole
+answer (that pass and two verdicts), and one verdict alone. The answer must come within a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.support import homes
+
+from freehold.services import deciding, ingest, what_if
+from freehold.services.discovering import list_tasks
+
+MUST_S = 1.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=5)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        home = homes.home(Path(name) / "home")
+        ingest.import_log(home, homes.colours_log(Path(name) / "calls.jsonl", args.calls))
+        list_tasks(home)
+        task = next(task.name for task in home.registry.tasks() if task.kind == "classification")
+        changes = what_if.parse(["price=-50%", "volume=x3000", "gpu=+40%", "engineer=0.5", "coverage=0.8"])
+        question = deciding.questions(home, task_name=task)[0]
+        figures = {
+            "pass_s": _median(lambda: deciding.questions(home, task_name=task), args.rounds),
+            "what_if_s": _median(lambda: what_if.suppose(home, task, changes), args.rounds),
+            "verdict_s": _median(lambda: deciding.judged(home, question), args.rounds),
+        }
+    holds = figures["what_if_s"] <= MUST_S
+    print(json.dumps({"benchmark": "what_if", "calls": args.calls, "figures": figures, "must": MUST_S, "holds": holds}))
+    sys.exit(0 if holds else 1)
+
+
+def _median(work: Callable[[], object], rounds: int) -> float:
+    def once() -> float:
+        began = time.perf_counter()
+        work()
+        return time.perf_counter() - began
+
+    return round(statistics.median(once() for _ in range(rounds)), 4)
+
+
+if __name__ == "__main__":
+    main()
