@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from freehold.economics import bought
 from freehold.economics.arrays import FloatArray, Inputs, money, money_range
 from freehold.economics.assumptions import assumptions
 from freehold.economics.case import Case, build_case
@@ -144,7 +145,7 @@ def under(
         if not work.calls or work.days_observed < MIN_DAYS or (case.rent_usd is None and not why_barred):
             return ()
         offered = options(case, work, quality, prices, restricted=bool(why_barred))
-        inputs = _inputs(assumptions(work, quality, settings), scenario)
+        inputs = _inputs(assumptions(work, quality, settings, bought.inputs()), scenario)
         shifted = Shifted(_case(case, scenario), offered, inputs, _turn(scenario))
         values = shifted.columns()
         rulings = [judge(one, case, constraints, one.latency_ms(case, values)) for one in offered]
