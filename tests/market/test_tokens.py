@@ -12,7 +12,7 @@ from typing import Any
 import genai_prices
 import msgspec
 from genai_prices.data_snapshot import get_snapshot
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.support.workloads import AS_OF, START_US, a_call
 
@@ -109,6 +109,7 @@ def _theirs(usage: Usage) -> genai_prices.Usage:
 
 
 @given(model=st.sampled_from(_chat_models()), usage=_usages())
+@example(model=("anthropic", "claude-2"), usage=Usage(cache_write_1h_tokens=1))  # a model without a cache
 @settings(max_examples=400, deadline=None)
 def test_price_equals_the_catalogues_own_calculation(model: tuple[str, str], usage: Usage) -> None:
     ours = tokens.price_usage(*model, usage, AS_OF)

@@ -199,13 +199,15 @@ def _rates_of(listed: Listed, prompt_tokens: int, *, borrowed: bool) -> Rates:
     plain = listed.input.at(prompt_tokens)
     read, output = at(listed.cache_read, plain), at(listed.output)
     hour = _terms.hour(listed.provider)
+    # A model without a price of writing has no cache: whatever is counted as written is plain input.
+    kept = hour and (hour.input_factor if listed.cache_write is not None else 1) * plain
     apart = _terms.bills_audio_apart(listed.provider)
     name = f"genai-prices {_catalogue.package_version()}, list price of {listed.provider}/{listed.model}"
     return Rates(
         input_usd_per_mtok=plain,
         cache_read_usd_per_mtok=read,
         cache_write_usd_per_mtok=at(listed.cache_write, plain),
-        cache_write_1h_usd_per_mtok=at(listed.cache_write_1h, hour and hour.input_factor * plain),
+        cache_write_1h_usd_per_mtok=at(listed.cache_write_1h, kept),
         output_usd_per_mtok=output,
         reasoning_usd_per_mtok=at(listed.reasoning, output),
         input_audio_usd_per_mtok=at(listed.input_audio, None if apart else plain),
