@@ -6,7 +6,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from freehold.errors import UsageError
 from freehold.services import accounting
 from freehold.services.home import Home
 from freehold.services.windows import Window
+from freehold.settings import PriceSettings, Settings
 from freehold.vocabulary import END_USER_TAG, TEAM_TAG, Call, Leg, Usage
 
 DAY_US = 86_400_000_000
@@ -175,6 +176,20 @@ def test_hours_with_a_price_of_their_own_are_told_apart(home: Home):
     assert len({one.input_usd_per_mtok for one in rates if one}) == 2
     assert home.prices.by_the_hour("deepseek", "deepseek-reasoner", at)
     assert not home.prices.by_the_hour("openai", "gpt-4.1", at)
+
+
+def test_a_contract_of_some_days_hides_no_cheap_hours_of_others(tmp_path: Path):
+    """The last day has a price of its own; the day before has hours that are cheaper."""
+    day = datetime.fromtimestamp(START_US / 1e6, UTC).date() + timedelta(days=1)
+    price = PriceSettings(Decimal(5), Decimal(5), since=day)
+    settings = Settings(prices={"deepseek/deepseek-reasoner": price})
+    fields: dict[str, Any] = {"provider": "deepseek", "model": "deepseek-reasoner", "usage": Usage(1_000_000)}
+    fields |= {"owner": "rented", "outcome": "ok", "legs": (), "task": "", "error": ""}
+    some = [make_call(n, started_at_us=START_US + n * DAY_US // 12, **fields) for n in range(24)]
+    with homes.home(tmp_path, settings) as home:
+        home.ledger.append(some)
+        found = accounting.spend(home, Window())
+        assert found.total.usd == sum(cost(home, call)[0] for call in some)
 
 
 def test_a_window_is_widened_to_whole_half_hours_and_said(home: Home):

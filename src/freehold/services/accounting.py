@@ -217,13 +217,15 @@ def _alike(row: Row) -> tuple[str, ...]:
 
 def _by_the_hour(home: Home, rows: Iterable[Row]) -> list[str]:
     """Models of which some price depends on the time of day."""
-    seen = {
-        (row["provider"], model, row["asked_model"]): _utc(row["day"])
-        for row in rows
-        for model in (row["asked_model"], row["model"])
-    }
     prices = home.prices
-    return sorted({asked for (provider, model, asked), at in seen.items() if prices.by_the_hour(provider, model, at)})
+    priced = {(row["provider"], row["asked_model"], row["model"], row["day"]) for row in rows}
+    return sorted(
+        {
+            asked
+            for provider, asked, answered, day in priced
+            if any(prices.by_the_hour(provider, model, _utc(day)) for model in {asked, answered})
+        }
+    )
 
 
 def _requests(row: Row, group: tuple[str, ...], factor: Decimal | None) -> Requests:
