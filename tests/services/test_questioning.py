@@ -164,7 +164,15 @@ def test_sql_answers_and_is_cut_where_it_is_long(home: Home, folder: Path):
     assert (len(found.rows), found.cut, found.columns) == (5, True, ("id",))
     told = run(folder, "sql", "--csv", "SELECT outcome, count(*) AS n FROM calls GROUP BY 1")
     assert told.stdout == "outcome,n\nok,120\n"
-    assert "calls" in run(folder, "sql").stdout
+
+
+def test_what_there_is_to_ask_is_listed_and_each_column_is_documented(home: Home):
+    listed = {view: columns.split(", ") for view, columns in asking.sql(home, asking.VIEWS).rows}
+    assert {"calls", "attempts", "feedback", "recognised_calls", "rollup_calls", "rollup_users"} <= set(listed)
+    assert not [view for view in listed if view.startswith("_")]
+    described = (Path(__file__).parents[2] / "docs/measuring.md").read_text("utf-8")
+    names = set(listed) | {column for columns in listed.values() for column in columns}
+    assert [name for name in sorted(names) if f"`{name}`" not in described] == []
 
 
 @pytest.mark.parametrize(

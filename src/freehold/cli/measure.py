@@ -67,7 +67,8 @@ def latency(since: Since = "", until: Until = "", by: Grouped = "task,model", js
         emit_struct("freehold.latency/1", found)
         return
     looked(found.looked)
-    latency_by(found)
+    if found.looked.calls:
+        latency_by(found)
 
 
 def errors(since: Since = "", until: Until = "", by: Grouped = "model", json: Json = False) -> None:
@@ -84,7 +85,8 @@ def errors(since: Since = "", until: Until = "", by: Grouped = "model", json: Js
         emit_struct("freehold.errors/1", found)
         return
     looked(found.looked)
-    errors_by(found)
+    if found.looked.calls:
+        errors_by(found)
 
 
 def savings(since: Since = "", until: Until = "", most: Most = 100_000, json: Json = False) -> None:

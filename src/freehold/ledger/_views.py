@@ -56,7 +56,7 @@ def prepare_views(engine: duckdb.DuckDBPyConnection, snapshot: Snapshot, sources
     if not named.isdisjoint(("calls", "attempts")):
         paths += _prepare_calls(engine, snapshot, sources.gold())
     if "attempts" in named:
-        every = f"({rows_sql('every_call')})"
+        every = f"({rows_sql('_every_call')})"
         engine.execute(f"CREATE VIEW attempts AS SELECT * EXCLUDE (recognised) FROM ({attempts_sql(every)})")  # noqa: S608
     if "recognised_calls" in named:
         paths += _prepare_recognised(engine, snapshot)
@@ -84,11 +84,11 @@ class Sources(NamedTuple):
 
 def _load_hot(engine: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
     columns = [(name, kind) for name, _, kind in COLUMNS]
-    engine.execute(f"CREATE TABLE hot_calls ({', '.join(f'{name} {kind}' for name, kind in columns)})")
+    engine.execute(f"CREATE TABLE _hot_calls ({', '.join(f'{name} {kind}' for name, kind in columns)})")
     for hot in snapshot.hot_connections():
         cursor = hot.execute(f"SELECT {hot_columns(hot)} FROM calls")  # noqa: S608
         engine.register("arriving", ArrowRows(columns, iter(lambda some=cursor: some.fetchmany(_CHUNK), [])))
-        engine.execute("INSERT INTO hot_calls FROM arriving")
+        engine.execute("INSERT INTO _hot_calls FROM arriving")
         engine.unregister("arriving")
 
 
@@ -98,21 +98,21 @@ def _prepare_calls(engine: duckdb.DuckDBPyConnection, snapshot: Snapshot, gold: 
     sealed = ""
     if paths:
         sealed = f" UNION ALL SELECT {', '.join(NAMES)} FROM {segment_source(_listed(paths))}"  # noqa: S608
-    engine.execute(f"CREATE VIEW every_call AS SELECT {', '.join(NAMES)} FROM hot_calls{sealed}")  # noqa: S608
+    engine.execute(f"CREATE VIEW _every_call AS SELECT {', '.join(NAMES)} FROM _hot_calls{sealed}")  # noqa: S608
     value = "gold"
     if gold:
         engine.execute(
-            "CREATE TABLE attached_gold AS SELECT unnest(?::VARCHAR[]) AS id, unnest(?::VARCHAR[]) AS gold",
+            "CREATE TABLE _attached_gold AS SELECT unnest(?::VARCHAR[]) AS id, unnest(?::VARCHAR[]) AS gold",
             [list(gold), list(gold.values())],
         )
         # As a subquery it costs nothing where nobody asks for the gold; a join would read every id.
-        value = "coalesce((SELECT any_value(g.gold) FROM attached_gold g WHERE g.id = c.id), c.gold)"
+        value = "coalesce((SELECT any_value(g.gold) FROM _attached_gold g WHERE g.id = c.id), c.gold)"
     tags = [f"tags ->> '$.\"{tag}\"' AS {name}" for name, tag in _TAGS.items()]
     tags.append(f"split_part(tags ->> '$.{TRACE_TAG}', '-', 2) AS trace")
     tags.append(f"TRY_CAST(tags ->> '$.{_STATED_COST}' AS DECIMAL(38, 12)) AS {_STATED_COST}")
     engine.execute(
         f"CREATE VIEW calls AS SELECT make_timestamp(started_at_us) AS started_at, {', '.join(_PLAIN)},"  # noqa: S608
-        f" {value} AS gold, {', '.join(tags)} FROM every_call c"
+        f" {value} AS gold, {', '.join(tags)} FROM _every_call c"
     )
     return paths
 
@@ -141,7 +141,7 @@ def _prepare_recognised(engine: duckdb.DuckDBPyConnection, snapshot: Snapshot) -
 
 
 def _prepare_rollup(engine: duckdb.DuckDBPyConnection, name: str, paths: list[str]) -> list[str]:
-    live = table_sql(name, f"({rows_sql('hot_calls')})")
+    live = table_sql(name, f"({rows_sql('_hot_calls')})")
     sealed = f"SELECT * FROM read_parquet({_listed(paths)}, union_by_name = true) UNION ALL BY NAME " if paths else ""  # noqa: S608
     value = f", {latency_of('bucket')} AS ms" if name == "latency" else ""
     engine.execute(f"CREATE VIEW rollup_{name} AS SELECT *{value} FROM ({sealed}({live}))")  # noqa: S608
