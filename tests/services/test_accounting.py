@@ -214,6 +214,17 @@ def test_quantiles_are_those_of_the_calls_and_lie_in_their_intervals(home: Home)
     assert all(q.interval is None for one in few for phase in one.phases for q in phase.quantiles if q.q == 0.99)
 
 
+def test_calls_whose_log_says_no_latency_are_counted_and_not_taken_for_fast(tmp_path: Path):
+    with homes.home(tmp_path) as home:
+        fields: dict[str, Any] = {"outcome": "ok", "owner": "rented", "legs": ()}
+        home.ledger.append(make_call(n, latency_ms=0.0 if n < 30 else 250.0, ttft_ms=None, **fields) for n in range(40))
+        found = accounting.latency(home, Window(), ())
+    assert found.untimed == 30
+    (group,) = found.groups
+    assert (group.calls, group.phases[0].n) == (10, 10)
+    assert group.phases[0].quantiles[0].ms == pytest.approx(250, rel=0.0251)
+
+
 def test_failures_are_counted_with_the_requests_behind_them(home: Home):
     found = accounting.errors(home, Window(), ())
     bad = Counter((call.outcome, call.error, call.status) for call in CALLS if call.outcome != "ok")

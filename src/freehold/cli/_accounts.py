@@ -77,7 +77,9 @@ def latency_by(found: LatencyReport) -> None:
         for phase in one.phases
     ]
     columns = "|".join(name.capitalize() for name in found.by)
-    rows_of(f"{columns}|Phase|>Calls|>Median|>p90|>p99", rows, "no call was answered")
+    rows_of(f"{columns}|Phase|>Calls|>Median|>p90|>p99", rows, "of no answered call is it known how long it took")
+    if found.untimed:
+        say(dim(f"  of {count(found.untimed)} more calls the log does not say how long they took"))
 
 
 def errors_by(found: ErrorReport) -> None:

@@ -73,10 +73,14 @@ class SpendReport(msgspec.Struct, frozen=True):
 
 
 class LatencyReport(msgspec.Struct, frozen=True):
-    """How long answered calls took, by some names. Every value is within `relative_error` of the one measured."""
+    """How long answered calls took, by some names. Every value is within `relative_error` of the one measured.
+
+    `untimed` calls are in none of it: the log that they came from does not say how long they took.
+    """
 
     looked: Looked
     by: tuple[str, ...]
+    untimed: int
     relative_error: float
     groups: tuple[Latency, ...]
 
@@ -126,9 +130,11 @@ def latency(home: Home, window: Window, by: Sequence[str] = ("task", "model")) -
     asked = (*_columns(names, "latency"), *time, "phase", "bucket")
     grouped = _grouping(names)
     rows = _rows(home, "latency", asked, window, {"ok": [True]})
-    buckets = (Bucket(grouped(row), row["phase"], bucket_ms(row["bucket"]), row["n"]) for row in rows)
-    found = latencies(buckets, names, RELATIVE_ERROR)
-    return LatencyReport(_looked(home, window)[0], names, RELATIVE_ERROR, tuple(found))
+    buckets = [Bucket(grouped(row), row["phase"], bucket_ms(row["bucket"]), row["n"]) for row in rows]
+    timed = [one for one in buckets if one.phase != "total" or one.value_ms > 0]
+    untimed = sum(one.n for one in buckets) - sum(one.n for one in timed)
+    found = latencies(timed, names, RELATIVE_ERROR)
+    return LatencyReport(_looked(home, window)[0], names, untimed, RELATIVE_ERROR, tuple(found))
 
 
 def errors(home: Home, window: Window, by: Sequence[str] = ("model",)) -> ErrorReport:
