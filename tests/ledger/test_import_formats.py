@@ -258,6 +258,23 @@ def test_files_of_a_folder_that_are_no_logs_are_named_and_left(tmp_path: Path) -
     assert (done.added, [Path(one.file).name for one in done.unread]) == (1, ["notes.txt"])
 
 
+def test_a_file_of_a_folder_that_only_looks_like_a_log_stops_no_other(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    broken = lines(
+        folder / "a.jsonl", *({"request": asked(), "started_at": "2026-11-01", "id": str(n)} for n in range(3))
+    )
+    lines(folder / "b.jsonl", {"request": asked(), "response": answered()})
+    done, _ = imported(tmp_path, folder)
+    assert (done.added, [Path(one.file).name for one in done.unread]) == (1, ["a.jsonl"])
+    assert "record 1" in done.unread[0].reason
+    with pytest.raises(BadLog, match="no log that can be read"):
+        imported(tmp_path, broken)
+    (folder / "b.jsonl").unlink()
+    with pytest.raises(BadLog, match="no file of the folder is a log"):
+        imported(tmp_path, folder)
+
+
 def test_calls_are_read_without_importing(tmp_path: Path) -> None:
     path = lines(tmp_path / "log.jsonl", {"request": asked(), "response": answered()})
     assert [call.id for call in read_calls(path)] == ["chatcmpl-0"]

@@ -38,11 +38,12 @@ Progress = Callable[[str, int, int, int], None]
 
 
 class Log(NamedTuple):
-    """A source whose format is known."""
+    """A source whose format is known. `named`: somebody named the file, and not a folder that it lies in."""
 
     source: Source
     format: Format
     reason: str
+    named: bool = True
 
 
 def import_logs(
@@ -70,21 +71,28 @@ def import_logs(
         LedgerUnavailable: the ledger cannot be written.
     """
     logs, unread = open_logs(paths, format_name)
-    if not logs and unread:
-        raise BadLog(f"no file of the folder is a log; {unread[0].file}: {unread[0].reason}")
     total, before = sum(log.source.size for log in logs), 0
     reports: list[ImportReport] = []
     seen = Seen(ledger) if dry_run else None
     try:
         for log in logs:
             said = _told(progress, log.source, before, total)
-            reports.append(_Import(ledger, log, said, seen).run())
-            before += log.source.size
+            try:
+                reports.append(_Import(ledger, log, said, seen).run())
+            except BadLog as error:
+                if log.named or error.error_code != BadLog.code:
+                    raise
+                unread.append(Unread(log.source.name, error.message))
+                continue
+            finally:
+                before += log.source.size
             if progress is not None:
                 progress(log.source.name, reports[-1].read, before, total)
     finally:
         if seen is not None:
             seen.close()
+    if not reports and unread:
+        raise BadLog(f"no file of the folder is a log; {unread[0].file}: {unread[0].reason}")
     return Imported(dry_run, tuple(reports), tuple(unread))
 
 
@@ -122,7 +130,7 @@ def open_logs(paths: Sequence[Path | str], format_name: str) -> tuple[list[Log],
                 raise
             unread.append(Unread(str(path), error.message))
             continue
-        logs.append(Log(source, found.format, found.reason))
+        logs.append(Log(source, found.format, found.reason, named))
     return _joined(logs), unread
 
 
@@ -144,7 +152,8 @@ def _join(logs: Sequence[Log]) -> Log:
     first = logs[0]
     if first.format.join is None:
         return first
-    return Log(first.format.join([log.source for log in logs]), first.format, first.reason)
+    named = any(log.named for log in logs)
+    return Log(first.format.join([log.source for log in logs]), first.format, first.reason, named)
 
 
 def _told(progress: Progress | None, source: Source, before: int, total: int) -> Callable[[int], None] | None:
