@@ -164,3 +164,9 @@ def test_no_calls_is_no_workload_and_no_crash() -> None:
     work = build_workload([])
     assert (work.calls, work.calls_per_month, work.model) == (0, 0.0, ("", ""))
     assert build_case(work, PriceBook(), AS_OF).rent_usd is None
+
+
+def test_a_log_without_latencies_is_not_taken_for_a_fast_model() -> None:
+    silent = [a_call(START_US + n, Usage(10), latency_ms=0.0) for n in range(9)]
+    assert build_workload(silent, PriceBook()).latency_ms is None
+    assert build_workload([*silent, a_call(START_US + 9, Usage(10), latency_ms=700.0)], PriceBook()).latency_ms == 700

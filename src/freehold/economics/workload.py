@@ -153,7 +153,7 @@ class WorkloadBuilder:
         key = ("", "") if owned else (call.provider, call.model)
         if not owned:
             self._models[key] += 1
-            if call.outcome == "ok":
+            if call.outcome == "ok" and call.latency_ms > 0:  # 0: the log does not say
                 self._latencies_ms.append(call.latency_ms)
         if call.outcome != "ok":
             self._failed += 1
