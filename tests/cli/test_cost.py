@@ -67,11 +67,25 @@ def test_settings_stand_in_for_defaults(monkeypatch: pytest.MonkeyPatch) -> None
         ["--gpus", "-1"],
         ["--epochs", "0"],
         ["--mfu", "2"],
+        ["--usd-per-hour", "0"],
     ],
 )
 def test_what_makes_no_sense_is_refused(wrong: list[str]) -> None:
     with pytest.raises(UsageError):
         CliRunner().invoke(app, [*TRAIN, *wrong], catch_exceptions=False)
+
+
+def test_no_seed_lies_below_zero() -> None:
+    done = CliRunner().invoke(app, [*TRAIN, "--seed", "-1"])
+    assert done.exit_code == 2
+    assert "--seed" in done.output
+
+
+def test_a_run_that_costs_nothing_is_told_too() -> None:
+    given = ["--people", "0", "--data-usd", "0"]
+    done = CliRunner().invoke(app, ["cost", "train", "--params", "1", "--tokens", "1", *given], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "$0.00 to train" in done.output
 
 
 @pytest.fixture
@@ -99,6 +113,22 @@ def test_serving_says_machines_use_money_and_the_rival(arrivals: Path) -> None:
         "fitted to",
     ):
         assert said in done.output
+
+
+def test_a_refusal_names_the_option_as_it_is_typed(arrivals: Path) -> None:
+    for option in ("--usd-per-hour", "--engineer-share"):
+        with pytest.raises(UsageError, match=rf"^{option} is -1"):
+            CliRunner().invoke(app, _serve(arrivals, option, "-1"), catch_exceptions=False)
+    done = CliRunner().invoke(app, _serve(arrivals, "--engineer-share", "0", "--json"), catch_exceptions=False)
+    assert float(json.loads(done.output)["split_usd"]["people"]) == 0
+
+
+@pytest.mark.parametrize("rows", ["0,100,50", "7,100,50\n7,100,50", "0,100,50\n1,nan,50\n2,10,5", "0,100,50\ninf,9,5"])
+def test_arrivals_without_a_rate_or_with_no_numbers_are_refused(tmp_path: Path, rows: str) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_text(f"arrival_s,prompt_tokens,output_tokens\n{rows}\n", "utf-8")
+    with pytest.raises(UsageError, match=r"one moment alone|no number"):
+        CliRunner().invoke(app, _serve(path), catch_exceptions=False)
 
 
 def test_serving_as_json(arrivals: Path) -> None:

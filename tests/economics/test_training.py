@@ -146,6 +146,27 @@ def test_people_come_whole_and_in_half_months() -> None:
     assert found.parts_usd["people"].mid == Decimal(2 * 10_000) * Decimal("1.5")  # days of the run round up to half
 
 
+def test_attention_has_no_weights_that_could_stay_frozen() -> None:
+    shape = Shape(32, 4096, 8192)
+    whole, lora = (flops(plan(7e9, 1e9, shape=shape, frozen=frozen)) for frozen in (False, True))
+    assert lora.attention == whole.attention == 12 * 32 * 4096 * 8192 * 1e9
+    assert lora.parameters == pytest.approx(whole.parameters * 2 / 3)
+
+
+@pytest.mark.parametrize("mfu", [0.01, 0.9])
+def test_a_share_of_the_peak_that_somebody_states_is_used_as_stated(mfu: float) -> None:
+    found = training_cost(plan(), inputs_of(plan(), rental(), {"mfu": mfu}))
+    hours = flops(plan()).total / (hardware("H100").peak_flops() * mfu * 3600)
+    assert float(found.gpu_hours.mid) == pytest.approx(hours, rel=1e-6)
+
+
+def test_one_gpu_that_is_done_in_a_day_is_no_node() -> None:
+    small = plan(1e8, 1e8)
+    found = training_cost(small, inputs_of(small, rental()))
+    assert found.gpus == 1
+    assert "1 GPU: it holds the state and finishes in a day" in found.notes
+
+
 def test_frozen_weights_take_two_thirds_and_less_memory() -> None:
     whole, lora = plan(70e9, 1e9), plan(70e9, 1e9, frozen=True)
     assert flops(lora).total == pytest.approx(flops(whole).total * 2 / 3)

@@ -103,6 +103,12 @@ def test_a_file_that_is_no_list_is_refused_with_its_name(tmp_path: Path, text: s
         ("eu-central-1", "eu"),
         ("eu-west-2", "global"),  # London
         ("europe-west6", "global"),  # Zurich
+        ("europe-west2-a", "global"),
+        ("eu-zurich-1", "global"),
+        ("eu-jovanovac-1", "global"),  # Serbia
+        ("eu-gb", "global"),
+        ("eu-frankfurt-1", "eu"),
+        ("eu-de", "eu"),
         ("europe-west4", "eu"),
         ("westeurope", "eu"),
         ("swedencentral", "eu"),
@@ -111,6 +117,10 @@ def test_a_file_that_is_no_list_is_refused_with_its_name(tmp_path: Path, text: s
         ("uksouth", "global"),
         ("us-central1", "us"),
         ("eastus2", "us"),
+        ("centralus", "us"),
+        ("northcentralus", "us"),
+        ("mauritius", "global"),
+        ("jioindiawest", "in"),
         ("US", "us"),
         ("CANADA-1", "ca"),
         ("ap-south-1", "in"),
@@ -122,3 +132,9 @@ def test_a_file_that_is_no_list_is_refused_with_its_name(tmp_path: Path, text: s
 )
 def test_residency_is_read_off_a_place_and_never_guessed(place: str, zone: str) -> None:
     assert zone_of(place) == zone
+
+
+def test_the_variant_of_a_gpu_that_one_cloud_has_is_not_taken_for_the_gpu() -> None:
+    plain, variant = hardware("A10"), hardware("A10G")
+    assert variant.memory_gb == plain.memory_gb
+    assert variant.bf16_tflops < plain.bf16_tflops

@@ -56,7 +56,7 @@ def train(
     data_usd: Annotated[float | None, typer.Option(help="US dollars for the data, all of it.")] = None,
     people: Annotated[float | None, typer.Option(help="Engineers at work on it.")] = None,
     months: Annotated[float | None, typer.Option(help="Months of theirs before and after the final run.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the scenarios.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the scenarios.", min=0)] = 0,
     json: Json = False,
 ) -> None:
     """What training a model costs, with interval: the final run, what fails, evaluation, data, people.
@@ -140,8 +140,11 @@ def serve(
         buy_usd=None if buy is None else _positive("--buy", buy),
         volume=factor(volume),
     )
-    given = {"gpu_usd_per_hour": usd_per_hour, "hosting_engineer_share": engineer_share}
-    stated = {name: _positive(f"--{name}", value) for name, value in given.items() if value is not None}
+    stated: dict[str, float] = {}
+    if usd_per_hour is not None:
+        stated["gpu_usd_per_hour"] = _positive("--usd-per-hour", usd_per_hour)
+    if engineer_share is not None:
+        stated["hosting_engineer_share"] = _not_negative("--engineer-share", engineer_share)
     with working("simulating the arrivals"):
         if trace is not None:
             arrivals = load(trace)
@@ -215,7 +218,12 @@ def _page(plan: TrainingPlan, found: TrainingCost) -> None:
     )
     whole = float(found.usd.mid)
     rows = [
-        [_PARTS[name], usd(found.split_usd[name]), f"{100 * float(found.split_usd[name]) / whole:.0f} %", _range(part)]
+        [
+            _PARTS[name],
+            usd(found.split_usd[name]),
+            f"{100 * float(found.split_usd[name]) / whole:.0f} %" if whole else "-",
+            _range(part),
+        ]
         for name, part in found.parts_usd.items()
     ]
     table("Part|>Of the median|>Share|>P10 to P90", rows)
@@ -254,6 +262,12 @@ def _amount(option: str, text: str) -> float:
 def _positive(option: str, value: float) -> float:
     if not (math.isfinite(value) and value > 0):
         raise UsageError(f"{option} is {value:g}, and must be above 0", hint=f"as in {option} 3")
+    return value
+
+
+def _not_negative(option: str, value: float) -> float:
+    if not (math.isfinite(value) and value >= 0):
+        raise UsageError(f"{option} is {value:g}, and must not be negative", hint=f"as in {option} 0.25")
     return value
 
 

@@ -1,10 +1,11 @@
 """What training a model costs: from arithmetic to GPU hours to money, with everything beside the final run.
 
 Method: 6 FLOP per parameter and token (forward 2, backward 4; Kaplan et al. 2020), 4 where the weights stay frozen
-(LoRA), and 12 x layers x width x context per token for attention where the shape is given (as in llm-foundry's and
-PaLM's accounting). GPU hours = FLOP / (peak x MFU), money = hours x price x runs + evaluation + data + people. Not
-promised: that a run of this size converges, is good, or can be had at the price in the quantity. People are counted
-whole and in half months begun. Floats inside, `Decimal` at the border.
+(LoRA: no gradients of the weights), and 12 x layers x width x context per token for attention where the shape is given
+(as in llm-foundry's and PaLM's accounting; it has no weights, so that frozen ones save nothing there). GPU hours =
+FLOP / (peak x MFU), money = hours x price x runs + evaluation + data + people. People are counted whole and in half
+months begun. Floats inside, `Decimal` at the border. Not promised: that a run of this size converges, is good, or can
+be had at the price in the quantity.
 """
 
 from __future__ import annotations
@@ -72,8 +73,9 @@ class Shape(msgspec.Struct, frozen=True):
 class TrainingPlan(msgspec.Struct, frozen=True):
     """A final run.
 
-    `active_params`: those that a token passes through, where experts are many; None: all. `gpus` None: the fewest in
-    whole nodes of eight that hold the training state and are done in thirty days. `frozen`: adapters alone learn.
+    `active_params`: those that a token passes through, where experts are many; None: all. `gpus` None: one where that
+    holds the training state and is done in a day, else the fewest in whole nodes of eight that hold it and are done in
+    thirty days. `frozen`: adapters alone learn.
     """
 
     params: float
@@ -132,10 +134,9 @@ class TrainingCost(msgspec.Struct, frozen=True):
 def flops(plan: TrainingPlan) -> Flops:
     """Arithmetic of the final run."""
     active = plan.params if plan.active_params is None else plan.active_params
-    per_parameter, times = (4, 2 / 3) if plan.frozen else (6, 1.0)
     shape = plan.shape
-    attention = 0.0 if shape is None else times * 12 * shape.layers * shape.width * shape.context
-    return Flops(per_parameter * active * plan.seen_tokens, attention * plan.seen_tokens)
+    attention = 0.0 if shape is None else 12 * shape.layers * shape.width * shape.context
+    return Flops((4 if plan.frozen else 6) * active * plan.seen_tokens, attention * plan.seen_tokens)
 
 
 def implied_mfu(work: float, gpu_hours: float, gpu: Hardware) -> float:
@@ -181,7 +182,6 @@ def training_cost(plan: TrainingPlan, inputs: Mapping[str, Assumption], *, seed:
     work = flops(plan)
     gpus = plan.gpus or _gpus(plan, work, at_values(inputs))
     drawn = draw(inputs, SCENARIOS, seed)
-    drawn["mfu"] = np.clip(drawn["mfu"], 0.05, 0.75)
     drawn["runs"] = np.maximum(drawn["runs"], 1)
     hours = _gpu_hours(plan, work, drawn)
     parts = _parts(plan, hours, hours / gpus / 24, drawn)
@@ -207,7 +207,7 @@ def training_cost(plan: TrainingPlan, inputs: Mapping[str, Assumption], *, seed:
     )
 
 
-_UNITS = {"data_usd": "USD for the data, all of it"}
+_UNITS = {"data_usd": "USD for the data, all of it", "gpu_usd_per_hour": "USD per GPU and hour"}
 _SHARES = ("mfu", "evaluation_share")
 
 
@@ -215,7 +215,7 @@ def _check(name: str, value: float) -> None:
     known = {row[0] for row in _INPUTS} | {"engineers", "months_beside_run", "gpu_usd_per_hour", "data_usd"}
     if name not in known:
         raise UsageError(f"{name!r} is no input of a training's cost", hint=f"one of {', '.join(sorted(known))}")
-    least = {"mfu": 1e-6, "runs": 1.0}.get(name, 0.0)
+    least = {"mfu": 0.001, "gpu_usd_per_hour": 0.001, "runs": 1.0}.get(name, 0.0)
     most = 1.0 if name in _SHARES else math.inf
     if not (least <= value <= most and math.isfinite(value)):
         raise UsageError(f"{name} is {value:g}, and must be at least {least:g}" + (" and at most 1" * (most == 1)))
@@ -284,7 +284,9 @@ def _notes(plan: TrainingPlan, gpus: int) -> tuple[str, ...]:
             f"{ratio:.2g} tokens per parameter: from scratch, a smaller model on more tokens would be better for the "
             f"same compute (about {TOKENS_PER_PARAMETER}); for continued training this is usual"
         )
-    if plan.gpus is None:
+    if plan.gpus is None and gpus == 1:
+        notes.append("1 GPU: it holds the state and finishes in a day")
+    elif plan.gpus is None:
         notes.append(f"{gpus} GPUs: the fewest in whole nodes that hold the state and finish in {_LONGEST_DAYS} days")
     if plan.shape is None:
         notes.append("without layers, width and context, attention is not counted: 6ND alone, as MFU is mostly quoted")

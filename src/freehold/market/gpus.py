@@ -1,4 +1,4 @@
-"""GPUs as their makers state them: memory, bandwidth, peak arithmetic. Dated facts from `gpus.toml`.
+"""GPUs as their makers state them: memory, bandwidth, peak arithmetic. From `gpus.toml`, which says where from.
 
 A peak is what no program reaches: whoever computes with it also needs a share of it that somebody measured.
 """

@@ -33,18 +33,19 @@ MONTHS: dict[Term, int] = {"on_demand": 0, "spot": 0, "6mo": 6, "12mo": 12, "36m
 
 _PLACES: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
+        # London, Zurich and Serbia are not in the Union, whatever AWS, Google, Oracle and IBM name them.
         "global",
-        re.compile(r"eu-west-2|eu-central-2|europe-west2|europe-west6"),
-    ),  # London and Zurich are not in the Union
+        re.compile(r"eu-west-2.*|eu-central-2.*|europe-west[26](-.*)?|eu-(gb|zurich|jovanovac)(-.*)?"),
+    ),
     (
         "eu",
         re.compile(
             r"eu-.*|europe-.*|fin-.*|(west|north)europe|(francec|germanywestc|swedenc|polandc|spainc)entral|italynorth"
         ),
     ),
-    ("us", re.compile(r"us(-.*)?|[a-z]+us\d?")),
+    ("us", re.compile(r"us(-.*)?|(north|south|west)?(central|east|west)us\d?")),
     ("ca", re.compile(r"ca-.*|canada.*|northamerica-northeast\d")),
-    ("in", re.compile(r"ap-south-[12]|asia-south[12]|(south|west|central|jioindia)*india[a-z]*|in-.*")),
+    ("in", re.compile(r"ap-south-[12]|asia-south[12]|(south|west|central|jio)?india[a-z]*|in-.*")),
 )
 """How clouds name places. What matches nothing is `global`: residency is not granted by a guess."""
 

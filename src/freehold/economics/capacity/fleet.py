@@ -184,8 +184,11 @@ def size_fleet(
         span: size it twice more, at either end of the throughput's interval.
 
     Raises:
-        UsageError: one answer alone is slower than the targets, so that no number of replicas helps.
+        UsageError: one answer alone is slower than the targets, so that no number of replicas helps; or all arrivals
+            come at one moment, so that nothing says how many come in a month.
     """
+    if not trace.span_s:
+        raise UsageError(f"{trace.name} holds one moment alone, which says nothing of a rate", hint="calls of a day")
     targets, policy = targets or Targets(), policy or Policy()
     search = _Search(trace, replica, targets)
     replicas = search.fewest()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -136,13 +137,20 @@ def load(path: Path) -> Trace:
         rows: list[tuple[float, float, float]] = []
         for number, row in enumerate(reader, start=2):
             try:
-                at, prompt, output = (float(row[column]) for column in columns)
+                at, prompt, output = (_finite(row[column]) for column in columns)
             except (TypeError, ValueError):
                 raise UsageError(
                     f"{path}, line {number}: no number", hint="arrival_s,prompt_tokens,output_tokens"
                 ) from None
             rows.append((at, prompt, output))
     return of_requests(path.name, rows)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def _column(path: Path, names: dict[str, str], role: str) -> str:
