@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
 import pytest
 from tests.support import homes
 
 from freehold.errors import FreeholdError, UsageError
-from freehold.services import ingest
+from freehold.services import deciding, ingest
 from freehold.services.discovering import list_tasks
 from freehold.services.home import Home
 from freehold.services.what_if import Change, parse, suppose
+from freehold.vocabulary import Call, Match
 
 
 @pytest.mark.parametrize(
@@ -76,3 +80,26 @@ def test_unknown_names_and_senseless_values_are_refused_with_what_there_is(home:
     with pytest.raises(FreeholdError) as refused:
         suppose(home, home.registry.tasks()[0].name, parse([text]))
     assert says in str(refused.value)
+
+
+def test_a_task_asked_for_alone_is_the_same_question_and_other_tasks_calls_are_not_gone_through(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = datetime(2026, 4, 1, tzinfo=UTC)
+    among_all = deciding.questions(home, as_of=at)
+    assert len(among_all) > 1
+    gone_through: list[Call] = []
+    recognise = home.recognise
+
+    def counting(calls: Iterable[Call]) -> Iterator[tuple[Call, Match | None]]:
+        for call, match in recognise(calls):
+            gone_through.append(call)
+            yield call, match
+
+    monkeypatch.setattr(home, "recognise", counting)
+    for one in among_all:
+        gone_through.clear()
+        (alone,) = deciding.questions(home, task_name=one.task.name, as_of=at)
+        assert alone._replace(glance=one.glance) == one
+        assert alone.glance.glanced() == one.glance.glanced()
+        assert len(gone_through) == one.workload.calls

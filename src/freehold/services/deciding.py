@@ -28,7 +28,7 @@ class Question(NamedTuple):
     quality: QualityFacts
     constraints: Constraints
     as_of: datetime
-    glanced: Glanced
+    glance: Glance
 
 
 def verdicts(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: datetime | None = None) -> list[Verdict]:
@@ -49,13 +49,22 @@ def verdicts(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: dat
 
 def answer(home: Home, question: Question) -> Verdict:
     """The verdict on one question, kept in the registry."""
-    verdict = judged(home, question)
+    verdict = judged(home, question, glanced=question.glance.glanced())
     home.registry.add_verdict(verdict)
     return verdict
 
 
-def judged(home: Home, question: Question, economics: EconomicsSettings | None = None) -> Verdict:
-    """The verdict on one question, kept nowhere; with other inputs than the settings have, where those are given."""
+def judged(
+    home: Home, question: Question, economics: EconomicsSettings | None = None, *, glanced: Glanced | None = None
+) -> Verdict:
+    """The verdict on one question, kept nowhere.
+
+    Args:
+        home: whose settings and prices.
+        question: what it is given.
+        economics: other inputs than the settings have.
+        glanced: what the criteria say of the calls' contents; without it that is not known. The rest needs none of it.
+    """
     return decide(
         question.task,
         question.workload,
@@ -64,7 +73,7 @@ def judged(home: Home, question: Question, economics: EconomicsSettings | None =
         economics or home.settings.economics,
         question.as_of,
         prices=home.prices,
-        glanced=question.glanced,
+        glanced=glanced,
     )
 
 
@@ -72,9 +81,10 @@ def questions(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: da
     """What the decision on one task, or on each, is given, largest first; arguments and errors as of `verdicts`."""
     list_tasks(home)  # finds tasks where calls have come since the last time
     tasks = [home.task(task_name)] if task_name else list(home.registry.tasks())
-    builders, glances, golds, window_us = _gather(home, tasks)
+    window_us = home.span_us()
     if window_us is None:
         raise MissingPrerequisite("no calls have been recorded yet", hint="freehold import LOG, or freehold up")
+    builders, glances, golds = _gather(home, tasks, task_id=tasks[0].id if task_name else None)
     found: list[Question] = []
     for task in tasks:
         declared = home.task_settings(task)
@@ -85,33 +95,29 @@ def questions(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: da
         facts = quality(home, task, golds[task.id])
         constraints = declaring.constraints(home, task)
         at = as_of or datetime.now(UTC)
-        found.append(Question(task, workload, facts, constraints, at, glances[task.id].glanced()))
+        found.append(Question(task, workload, facts, constraints, at, glances[task.id]))
     return sorted(found, key=lambda one: (-one.workload.calls, one.task.name))
 
 
 class _Gathered(NamedTuple):
-    """What one pass over the calls gives: by task its workload, a glance, its gold labels; and the log's own window."""
+    """What one pass over the calls gives, by task: its workload, a glance, its gold labels."""
 
     builders: dict[str, WorkloadBuilder]
     glances: dict[str, Glance]
     golds: dict[str, int]
-    window_us: tuple[int, int] | None
 
 
-def _gather(home: Home, tasks: list[Task]) -> _Gathered:
-    prices = home.prices
-    builders = {task.id: WorkloadBuilder(prices) for task in tasks}
+def _gather(home: Home, tasks: list[Task], *, task_id: str | None) -> _Gathered:
+    """One pass over all calls; with `task_id`, over those that may be of that task."""
+    builders = {task.id: WorkloadBuilder(home.prices) for task in tasks}
     glances = {task.id: Glance() for task in tasks}
     golds = dict.fromkeys(builders, 0)
-    window_us: tuple[int, int] | None = None
-    for call, match in home.recognised():
-        at = call.started_at_us
-        window_us = (at, at) if window_us is None else (min(window_us[0], at), max(window_us[1], at))
+    for call, match in home.recognised(task_id=task_id):
         if match is not None and match.task_id in builders:
             builders[match.task_id].add(call)
             glances[match.task_id].add(call, match)
             golds[match.task_id] += call.gold is not None
-    return _Gathered(builders, glances, golds, window_us)
+    return _Gathered(builders, glances, golds)
 
 
 def quality(home: Home, task: Task, n_gold: int) -> QualityFacts:

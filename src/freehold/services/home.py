@@ -113,6 +113,12 @@ class Home:
             return self.ledger.count()
         return sum(1 for _ in self.calls(bodies=False))
 
+    def span_us(self) -> tuple[int, int] | None:
+        """When the first and the last call began that this home may see; None where there is none."""
+        sql = "SELECT min(started_at_us), max(started_at_us) FROM calls WHERE started_at_us < ?"
+        ((first, last),) = self.ledger.query(sql, [2**62 if self.until_us is None else self.until_us]).rows
+        return None if first is None else (first, last)
+
     def audit_share(self, task: Task) -> float:
         """The share of the task's owned answers that also go to the rented model."""
         declared = self.task_settings(task).audit_share
