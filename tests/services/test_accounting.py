@@ -80,6 +80,8 @@ def calls() -> list[Call]:
             N, started_at_us=START_US, owner="owned", model="student", usage=Usage(9), legs=(), task="", outcome="ok"
         )
     )
+    made.append(make_call(N + 1, started_at_us=START_US, owner="rented", model="", usage=Usage(9), legs=(), task=""))
+    made.append(make_call(N + 2, started_at_us=START_US, owner="rented", usage=None, legs=(), reason="cache_hit"))
     return made
 
 
@@ -127,6 +129,8 @@ def test_spend_is_the_sum_of_every_request_at_the_price_of_its_hour(home: Home):
     assert found.total.requests == sum(len(list(rented_legs(call))) for call in CALLS)
     assert sum(found.unpriced.values()) == found.total.unpriced
     assert any("nobody/none-such" in what for what in found.unpriced)
+    assert found.unpriced["a model that is not named"] == 1
+    assert found.total.requests == accounting.errors(home, Window(), ()).requests - 1  # that of the student
     assert all(source.date for source in found.sources)
     assert (found.looked.calls, found.days) == (len(CALLS), 3.0)
 
@@ -143,7 +147,7 @@ def test_spend_is_the_sum_of_every_request_at_the_price_of_its_hour(home: Home):
 def test_every_group_has_its_own_part(home: Home, by: tuple[str, ...], told: Any):
     expected: Counter[tuple[str, ...]] = Counter()
     for call in CALLS:
-        if call.model != "student":
+        if call.owner == "rented":
             expected[told(call)] += cost(home, call)[0]
     (table,) = accounting.spend(home, Window(), [by]).tables
     assert {tuple(one.by.values()): one.usd for one in table.groups if one.usd} == {
@@ -199,6 +203,22 @@ def test_a_window_is_widened_to_whole_half_hours_and_said(home: Home):
     assert found.looked.calls == len(inside)
     assert found.total.usd == sum(cost(home, call)[0] for call in inside)
     assert found.monthly(Decimal(1)) == pytest.approx(Decimal("30.44"), rel=Decimal("0.001"))
+
+
+def test_what_a_table_covers_is_said_where_it_is_wider_than_the_window(home: Home):
+    window = Window(START_US + DAY_US + 1_900_000_000, START_US + DAY_US + 9_100_000_000)
+    found = accounting.spend(home, window, [("user",), ("team",)])
+    by_user, by_team = found.tables
+    day = [call for call in CALLS if START_US + DAY_US <= call.started_at_us < START_US + 2 * DAY_US]
+    assert by_user.looked.calls == len(day) > found.looked.calls > 0
+    assert sum(one.requests for one in by_user.groups) == sum(len(list(rented_legs(call))) for call in day)
+    assert by_user.days > 20 * found.days / 24 > 0
+    assert by_user.monthly(Decimal(1)) == pytest.approx(Decimal("30.44"), rel=Decimal("0.05"))
+    assert (by_team.looked, by_team.days) == (found.looked, found.days)
+    slow = accounting.latency(home, window, ())
+    hours = [call for call in day if call.started_at_us // 3_600_000_000 % 24 < 3]
+    assert slow.looked.calls == len(hours)
+    assert sum(one.calls for one in slow.groups) == sum(call.outcome == "ok" for call in hours)
 
 
 def test_quantiles_are_those_of_the_calls_and_lie_in_their_intervals(home: Home):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from freehold.errors import FreeholdError
-from freehold.vocabulary import PARENT_TAG, SESSION_TAG, TRACE_TAG, Call, Leg
+from freehold.vocabulary import PARENT_TAG, SESSION_TAG, TRACE_TAG, Call, Leg, reasons
 from freehold.wire.known import dialect
 from freehold.wire.openai import ChatRequest, Message
 
@@ -57,11 +57,12 @@ def message_bytes(message: Message) -> bytes:
 
 
 def rented_legs(call: Call) -> Iterator[Leg]:
-    """The requests to rented models that a call took, audits included; of a call without attempts, the call itself."""
-    for leg in call.legs:
-        if leg.owner == "rented" and leg.model:
-            yield leg
-    if not call.legs and call.owner != "owned" and call.model and call.outcome != "refused":
+    """The requests to rented models that a call took, audits included; of a call without attempts, the call itself.
+
+    The same requests as those of the ledger's sums. Of what a cache answered there is none.
+    """
+    yield from (leg for leg in call.legs if leg.owner == "rented")
+    if not call.legs and call.owner == "rented" and call.reason != reasons.CACHE_HIT:
         yield Leg(
             "serve",
             "rented",

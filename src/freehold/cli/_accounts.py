@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from ._measured import exact, ms, rate, rows_of, title
+from freehold.vocabulary import ZERO
+
+from ._measured import covered, exact, ms, rate, rows_of, title
 from ._output import count, dim, percent, say, strong, usd
 
 if TYPE_CHECKING:
     from freehold.analytics.latency import Latency, Quantile
     from freehold.analytics.spend import Spent
     from freehold.services.accounting import ErrorReport, LatencyReport, SpendReport, SpendTable
+    from freehold.services.windows import Looked
 
     _Group = TypeVar("_Group", Spent, Latency)
 
@@ -42,18 +45,18 @@ def spend_total(found: SpendReport) -> None:
         say(dim(f"  and {len(found.sources) - _SOURCES} more prices; --json has all"))
 
 
-def spend_by(found: SpendReport, table: SpendTable) -> None:
-    """One table: the dearest groups first, or the latest days."""
+def spend_by(table: SpendTable, report: Looked) -> None:
+    """One table: the dearest groups first, or the latest days; and what it covers where the report covers less."""
     title(f"By {', '.join(table.by)}", "")
     timed = any(name in _TIMES for name in table.by)
     groups = _latest_first(table.groups)
-    monthly = found.days >= 1 / 24 and not timed
+    monthly = not timed and table.monthly(ZERO) is not None
     rows = [
         [
             *_names(one.by),
             usd(one.usd) + (f" + {count(one.unpriced)} unknown" if one.unpriced else ""),
             percent(one.share),
-            *([usd(found.monthly(one.usd))] if monthly else []),
+            *([usd(table.monthly(one.usd))] if monthly else []),
             count(one.requests),
             _each(one),
             count(one.prompt_tokens),
@@ -64,6 +67,8 @@ def spend_by(found: SpendReport, table: SpendTable) -> None:
     ]
     columns = "|".join(name.capitalize() for name in table.by) + "|>Cost|>Share" + ("|>A month" if monthly else "")
     rows_of(f"{columns}|>Requests|>Each|>Prompt|>Cached|>Output", rows, "no request was made")
+    if table.looked != report:
+        say(dim(f"  end users are known by whole days: {covered(table.looked)}"))
     if table.shared_out:
         say(dim(f"  {', '.join(table.shared_out)}: a price of cheap hours, shared out among each day's users"))
 

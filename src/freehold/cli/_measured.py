@@ -20,8 +20,13 @@ def looked(found: Looked) -> None:
     if not found.calls:
         say("There is no call to look at.")
         return
+    say(dim(covered(found)))
+
+
+def covered(found: Looked) -> str:
+    """How many calls that are, and from when to when."""
     newest = "" if found.calls == found.of_calls else f", the newest of {count(found.of_calls)}"
-    say(dim(f"{count(found.calls)} calls{newest}, {_plain(found.since)} to {_plain(found.until)} UTC"))
+    return f"{count(found.calls)} calls{newest}, {_plain(found.since)} to {_plain(found.until)} UTC"
 
 
 def caching(found: Savings) -> None:

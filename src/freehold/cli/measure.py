@@ -50,7 +50,7 @@ def spend(since: Since = "", until: Until = "", by: Grouped = "", json: Json = F
         return
     spend_total(found)
     for one in found.tables:
-        spend_by(found, one)
+        spend_by(one, found.looked)
 
 
 def latency(since: Since = "", until: Until = "", by: Grouped = "task,model", json: Json = False) -> None:

@@ -83,7 +83,7 @@ class PriceBook:
 
     def missing(self, provider: str, model: str, usage: Usage, at: datetime) -> str:
         """What nobody prices of a call, in words; "" where all of it has a price."""
-        named = f"{provider}/{model}"
+        named = "/".join(filter(None, (provider, model))) if model else "a model that is not named"
         rates = self.rates(provider, model, at, usage.prompt_tokens, usage.service_tier)
         if rates is not None:
             kind = rates.unpriced(usage)

@@ -45,19 +45,26 @@ Row = Mapping[str, Any]
 class SpendTable(msgspec.Struct, frozen=True):
     """Spend by some names, the dearest group first.
 
-    `shared_out` are models with cheap hours whose cost is exact by the day and shared out among its users.
+    `looked` and `days` are what this table covers: by user whole days, else what the report does. `shared_out` are
+    models with cheap hours whose cost is exact by the day and shared out among its users.
     """
 
     by: tuple[str, ...]
+    looked: Looked
+    days: float
     groups: tuple[Spent, ...]
     shared_out: tuple[str, ...] = ()
+
+    def monthly(self, usd: Decimal) -> Decimal | None:
+        """An amount of this table's time for a mean month at the same rate; None where it is less than an hour."""
+        return _monthly(usd, self.days)
 
 
 class SpendReport(msgspec.Struct, frozen=True):
     """What the requests to rented models cost, in all and by each of some groupings.
 
     `days` is the time that the calls cover, for `monthly`. `sources` are the prices that were used; `unpriced` says
-    what has none, with the number of requests. A table by user counts whole days, and may cover more than the others.
+    what has none, with the number of requests. A table by user counts whole days, and may cover more than the total.
     """
 
     looked: Looked
@@ -69,7 +76,11 @@ class SpendReport(msgspec.Struct, frozen=True):
 
     def monthly(self, usd: Decimal) -> Decimal | None:
         """An amount of this time for a mean month at the same rate; None where it is less than an hour."""
-        return usd * MONTH_DAYS / Decimal(repr(self.days)) if self.days >= 1 / 24 else None
+        return _monthly(usd, self.days)
+
+
+def _monthly(usd: Decimal, days: float) -> Decimal | None:
+    return usd * MONTH_DAYS / Decimal(repr(days)) if days >= 1 / 24 else None
 
 
 class LatencyReport(msgspec.Struct, frozen=True):
@@ -113,7 +124,8 @@ def spend(home: Home, window: Window, bys: Sequence[Sequence[str]] = ()) -> Spen
     tables: list[SpendTable] = []
     for by in groupings:
         found, shared_out = _spend(home, window, by)
-        tables.append(SpendTable(by, found.groups, tuple(shared_out)))
+        covered = _looked(home, window, "users") if "user" in by else (looked, days)
+        tables.append(SpendTable(by, *covered, found.groups, tuple(shared_out)))
     if not bys:
         tables = [table for table in tables if _tells(table)]
     return SpendReport(looked, days, whole.total, tuple(tables), whole.sources, whole.unpriced)
@@ -134,7 +146,7 @@ def latency(home: Home, window: Window, by: Sequence[str] = ("task", "model")) -
     timed = [one for one in buckets if one.phase != "total" or one.value_ms > 0]
     untimed = sum(one.n for one in buckets) - sum(one.n for one in timed)
     found = latencies(timed, names, RELATIVE_ERROR)
-    return LatencyReport(_looked(home, window)[0], names, untimed, RELATIVE_ERROR, tuple(found))
+    return LatencyReport(_looked(home, window, "latency")[0], names, untimed, RELATIVE_ERROR, tuple(found))
 
 
 def errors(home: Home, window: Window, by: Sequence[str] = ("model",)) -> ErrorReport:
@@ -184,7 +196,7 @@ def _spend(home: Home, window: Window, by: tuple[str, ...]) -> tuple[Spend, list
     grouped = _grouping(by)
     table, step = ("users", "day") if "user" in by else ("attempts", "half_hour" if "hour" in by else "day")
     columns = tuple(dict.fromkeys((*_columns(by), *_PRICED_BY)))
-    rows = [row for row in _rows(home, table, (*columns, step), window, _RENTED) if row["model"]]
+    rows = list(_rows(home, table, (*columns, step), window, _RENTED))
     hourly = _by_the_hour(home, rows) if step == "day" else []
     factors: dict[tuple[str, ...], Decimal] = {}
     if hourly and table == "users":
@@ -198,8 +210,7 @@ def _spend(home: Home, window: Window, by: tuple[str, ...]) -> tuple[Spend, list
 
 def _dearer_hours(home: Home, window: Window, models: list[str]) -> dict[tuple[str, ...], Decimal]:
     """By day and all that a price depends on but the hour: what the requests cost, over their cost at midnight."""
-    since_us, until_us = _widened(window, _STEP_US["users"])
-    days = Window(since_us, until_us)
+    days = _widened(window, "users")
     rows = list(_rows(home, "attempts", (*_PRICED_BY, "half_hour"), days, {**_RENTED, "asked_model": models}))
     costs: list[dict[tuple[str, ...], Decimal]] = []
     for at_midnight in (False, True):
@@ -315,22 +326,23 @@ def _rows(
     window: Window,
     where: Mapping[str, Sequence[Any]] | None = None,
 ) -> Iterator[Row]:
-    since_us, until_us = _widened(window, _STEP_US[table])
-    found = summing.sums(home, table, tuple(by), since_us=since_us, until_us=until_us, where=where)
+    whole = _widened(window, table)
+    found = summing.sums(home, table, tuple(by), since_us=whole.since_us, until_us=whole.until_us, where=where)
     for row in found.rows:
         yield dict(zip(found.columns, row, strict=True))
 
 
-def _widened(window: Window, step_us: int) -> tuple[int | None, int | None]:
-    """A window that begins and ends on a step."""
+def _widened(window: Window, table: str) -> Window:
+    """A window that begins and ends on a step of a table of the sums."""
+    step_us = _STEP_US[table]
     since_us = None if window.since_us is None else window.since_us // step_us * step_us
     until_us = None if window.until_us is None else -(-window.until_us // step_us) * step_us
-    return since_us, until_us
+    return Window(since_us, until_us)
 
 
-def _looked(home: Home, window: Window) -> tuple[Looked, float]:
-    """How many calls there are, from when to when to the half hour, and how many days that is."""
-    rows = list(_rows(home, "calls", ("half_hour",), window))
+def _looked(home: Home, window: Window, table: str = "calls") -> tuple[Looked, float]:
+    """How many calls there are where a table looks, from when to when to the half hour, and how many days that is."""
+    rows = list(_rows(home, "calls", ("half_hour",), _widened(window, table)))
     if not rows:
         return Looked(0, 0, "", ""), 0.0
     first, last = (_utc(pick(row["half_hour"] for row in rows)) for pick in (min, max))
