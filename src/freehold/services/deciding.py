@@ -93,7 +93,7 @@ def questions(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: da
             window_us, weight=weight, volume_factor=volume, monthly_growth=declared.monthly_growth
         )
         facts = quality(home, task, golds[task.id])
-        constraints = declaring.constraints(home, task)
+        constraints = declaring.constraints(home, task, workload.model)
         at = as_of or datetime.now(UTC)
         found.append(Question(task, workload, facts, constraints, at, glances[task.id]))
     return sorted(found, key=lambda one: (-one.workload.calls, one.task.name))

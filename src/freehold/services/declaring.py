@@ -87,8 +87,11 @@ QUESTIONS: tuple[Question, ...] = (
 """What `freehold ask` asks, in this order."""
 
 
-def constraints(home: Home, task: Task) -> Constraints:
-    """What binds a task: its own declarations, else those for all tasks, and what is known of its providers."""
+def constraints(home: Home, task: Task, model: tuple[str, str] = ("", "")) -> Constraints:
+    """What binds a task: its own declarations, else those for all tasks, and what is known of its providers.
+
+    `model`: provider and name of the model that it is rented from, because a name may say where it is processed.
+    """
     own, general = home.task_settings(task), home.settings.strategy
     chosen: dict[str, object] = {}
     for name in Strategy.__struct_fields__:
@@ -98,7 +101,9 @@ def constraints(home: Home, task: Task) -> Constraints:
     return Constraints(
         data_class=own.data_class,
         strategy=msgspec.convert(chosen, Strategy),
-        places={name: places.processes_in(one) for name, one in providers.items()},
+        places={
+            name: places.processes_in(one, model[1] if name == model[0] else "") for name, one in providers.items()
+        },
         frames={name: one.frames for name, one in providers.items() if one.frames},
         origins=_origins(home, task),
     )
