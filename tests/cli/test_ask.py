@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,11 +60,64 @@ def test_an_answer_that_makes_no_sense_changes_nothing(shell: Shell) -> None:
         "strategic=maybe",
         "appetite=huge",
         "residency=everywhere!",
+        "residency=uk",
+        "residency=usa",
+        "skills=cooking",
         "max_latency_ms=-4",
         "core",
     ):
-        assert shell.run("ask", name, "--answer", wrong, code=2).stdout == ""
+        refused = shell.run("ask", name, "--answer", wrong, code=2)
+        assert refused.stdout == ""
+        assert "matching regex" not in refused.stderr
+        assert "enum" not in refused.stderr
     assert not list(shell.folder.rglob("answers.toml"))
+
+
+def test_every_answer_that_a_question_offers_is_taken(shell: Shell) -> None:
+    name = shell.json("tasks")["tasks"][0]["name"]
+    for setting, said, kept in (
+        ("skills", "both", "gpu_serving, training"),
+        ("skills", "none", "none"),
+        ("residency", "anywhere", "anywhere"),
+    ):
+        assert _answers(shell.json("ask", name, "--answer", f"{setting}={said}"))[setting] == kept
+
+
+def test_on_a_terminal_each_question_is_asked_and_a_wrong_answer_is_asked_again(shell: Shell) -> None:
+    """A real terminal for what is asked and typed; what comes out goes to a file."""
+    name = shell.json("tasks")["tasks"][0]["name"]
+    shell.run("ask", name, "--answer", "core=yes", "--answer", "niche=yes")
+    # data_class, residency twice, frames, latency, skills, appetite, prototype, generic, core, niche, strategic
+    typed = ["", "mars!", "de,gb", "", "", "both", "", "", "", "unknown", "", "no"]
+    ours, theirs = pty.openpty()
+    try:
+        with (shell.folder / "out").open("w") as out:
+            command = [sys.executable, "-m", "freehold", "ask", name]
+            running = subprocess.Popen(
+                command, cwd=shell.folder, env=shell.env, stdin=theirs, stdout=out, stderr=theirs
+            )
+            os.close(theirs)
+            os.write(ours, "".join(f"{line}\n" for line in typed).encode())
+            shown = _all_of(ours)
+            assert running.wait(timeout=60) == 0, shown
+    finally:
+        os.close(ours)
+    assert shown.count("Where may its data be processed?") == 2
+    assert "'mars!' is no answer to residency; eu, eea" in shown
+    assert "Is it at the core of what you sell? [yes or no] (yes)" in shown
+    assert "Where may its data be processed?" in (shell.folder / "out").read_text(), "the table, not the questions"
+    found = _answers(shell.json("ask", name))
+    told = {question: answer for question, answer in found.items() if answer is not None}
+    assert told == {"residency": "de, gb", "skills": "gpu_serving, training", "niche": "yes", "strategic": "no"}
+
+
+def _all_of(terminal: int) -> str:
+    """Everything a terminal shows until nobody holds its other end."""
+    shown = b""
+    with contextlib.suppress(OSError):
+        while piece := os.read(terminal, 4096):
+            shown += piece
+    return shown.decode().replace("\r\n", "\n")
 
 
 def test_a_restriction_that_was_answered_binds_the_routes(shell: Shell) -> None:

@@ -80,10 +80,28 @@ def _asked(rows: list[Answered]) -> dict[str, str]:
     given: dict[str, str] = {}
     for row in rows:
         now = row.value if row.value is not None else "not known"
-        said = typer.prompt(f"{row.question} [{row.answers}] ({now})", default="", show_default=False)
-        if said.strip():
+        said = typer.prompt(
+            f"{row.question} [{row.answers}] ({now})",
+            default="",
+            show_default=False,
+            value_proc=lambda said, name=row.name: _sensible(name, said),
+            err=True,  # stdout is for what comes out, and may be a file
+        )
+        if said:
             given[row.name] = said
     return given
+
+
+def _sensible(name: str, said: str) -> str:
+    """An answer as it was given; one that makes no sense is asked for again, and no other is lost."""
+    from freehold.services import declaring
+
+    if said.strip():
+        try:
+            declaring.parse({name: said})
+        except UsageError as error:
+            raise typer.BadParameter(f"{error.message}; {error.hint}") from None
+    return said.strip()
 
 
 def verdict(

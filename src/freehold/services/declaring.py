@@ -8,8 +8,8 @@ binds the gateway (`data_class`) binds by the same way as ever. That somebody an
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, get_args
 
 import msgspec
 
@@ -17,7 +17,7 @@ from freehold import settings as settings_module
 from freehold.errors import UsageError
 from freehold.market import places
 from freehold.registry.names import folded
-from freehold.settings import Strategy
+from freehold.settings import Skill, Strategy, TaskSettings
 from freehold.verdict import Constraints
 from freehold.verdict.constraints import text
 from freehold.vocabulary import Task
@@ -53,8 +53,14 @@ def _yes_or_no(said: str) -> bool:
     return _YES[said.lower()]
 
 
-def _several(none: str) -> Callable[[str], object]:
-    return lambda said: [] if said.lower() == none else [one.strip().lower() for one in said.split(",")]
+def _several(**words: Sequence[str]) -> Callable[[str], object]:
+    """A list, separated by commas, or one of some words for a whole one."""
+
+    def read(said: str) -> list[str]:
+        whole = words.get(said.lower())
+        return [one.strip().lower() for one in said.split(",")] if whole is None else list(whole)
+
+    return read
 
 
 def _word(said: str) -> str:
@@ -66,16 +72,16 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         "residency",
         "Where may its data be processed?",
-        "eu, eea, countries as de,ch, or anywhere",
-        _several("anywhere"),
+        "eu, eea, countries as de,gb, or anywhere",
+        _several(anywhere=()),
     ),
-    Question("frames", "Which compliance frames bind it?", "names as hipaa,pci_dss, or none", _several("none")),
+    Question("frames", "Which compliance frames bind it?", "names as hipaa,pci_dss, or none", _several(none=())),
     Question("max_latency_ms", "How long may an answer take at the median?", "milliseconds", float),
     Question(
         "skills",
         "Who is on the team to run servers with GPUs, or to train models?",
         "gpu_serving, training, both, or none",
-        _several("none"),
+        _several(none=(), both=get_args(Skill)),
     ),
     Question("appetite", "How sure must an answer be before you act on it?", "low, medium or high appetite", _word),
     Question("prototype", "Is it an experiment that may end soon?", "yes or no", _yes_or_no),
@@ -159,9 +165,11 @@ def _read(asked: Question, said: str) -> object:
     if said.lower() == NOT_KNOWN:
         return None
     try:
-        return asked.read(said)
-    except (KeyError, ValueError):
+        value = asked.read(said)
+        msgspec.convert({asked.name: value}, TaskSettings)
+    except (KeyError, ValueError, msgspec.ValidationError):
         raise UsageError(f"{said!r} is no answer to {asked.name}", hint=f"{asked.answers}, or {NOT_KNOWN}") from None
+    return value
 
 
 def _noted(value: object) -> str:

@@ -17,7 +17,7 @@ from ._model import (
     TelemetrySettings,
     WorkloadSettings,
 )
-from ._strategy import Strategy
+from ._strategy import Skill, Strategy
 
 __all__ = [
     "DEFAULT_REGION",
@@ -34,6 +34,7 @@ __all__ = [
     "ProviderSettings",
     "RetentionSettings",
     "Settings",
+    "Skill",
     "Strategy",
     "TaskSettings",
     "TelemetrySettings",

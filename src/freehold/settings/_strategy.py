@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-Place = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}$")]
-"""`eu`, `eea`, or a country's two letters (ISO 3166, small; `uk` is `gb`)."""
+Place = Annotated[str, msgspec.Meta(pattern=r"^(?!uk$)(eea|[a-z]{2})$")]
+"""`eu`, `eea`, or a country's two letters (ISO 3166, small); `uk`, which is none of these, would never be met."""
 Frame = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """A compliance frame by a name of the user's own choice: `hipaa`, `pci_dss`."""
 Skill = Literal["gpu_serving", "training"]
@@ -18,9 +18,10 @@ Milliseconds = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
 class Strategy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Constraints and strategy, of one task or of all. None: nobody said, which is not the same as no.
 
-    `residency`, `frames`, `max_latency_ms` and `skills` are hard: they remove options. The others explain; `appetite`
-    says how sure an answer must be. `residency` empty: anywhere. `max_latency_ms`: the longest median time to the last
-    byte. `skills`: who is on the team to run servers with GPUs, to train models; empty: nobody.
+    `residency`, `max_latency_ms` and `skills` are hard: they remove options. So are `frames`, which leave open those
+    whose contract nobody spoke of. The others explain; `appetite` says how sure an answer must be. `residency` empty:
+    anywhere. `max_latency_ms`: the longest median time to the last byte. `skills`: who is on the team to run servers
+    with GPUs, to train models (no option asks for that yet); empty: nobody.
     """
 
     residency: tuple[Place, ...] | None = None
