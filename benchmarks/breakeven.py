@@ -28,12 +28,13 @@ from freehold.economics import bought
 from freehold.economics.arrays import FloatArray, Inputs
 from freehold.economics.assumptions import at_values, defaults, draw
 from freehold.economics.bought import Machines, Ownership, People
+from freehold.economics.case import MONTH_HOURS
 from freehold.economics.cashflow import Numbers, winning
 from freehold.market import models
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "economics"
 ODD = "Gemini 2.5 Pro"
-PAPER_HOURS, PAPER_KW, MONTH_HOURS = 176, 0.3, 730.56
+PAPER_HOURS, PAPER_KW = 176, 0.3
 LIFE, SCENARIOS = 36, 1001
 PRICES_OF = datetime(2026, 6, 15, tzinfo=UTC)
 BATCHED = (1.6, 5.0, 14.0)

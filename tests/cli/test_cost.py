@@ -131,6 +131,15 @@ def test_arrivals_without_a_rate_or_with_no_numbers_are_refused(tmp_path: Path, 
         CliRunner().invoke(app, _serve(path), catch_exceptions=False)
 
 
+def test_a_gpu_without_a_price_in_the_catalogue_needs_one(arrivals: Path) -> None:
+    with pytest.raises(UsageError, match="nobody states what a MI300X-192GB rents for"):
+        CliRunner().invoke(app, _serve(arrivals, "--gpu", "MI300X"), catch_exceptions=False)
+    for command in (_serve(arrivals, "--gpu", "MI300X"), [*TRAIN, "--gpu", "MI300X"]):
+        done = CliRunner().invoke(app, [*command, "--usd-per-hour", "2", "--json"], catch_exceptions=False)
+        price = next(one for one in json.loads(done.output)["inputs"] if one["name"] == "gpu_usd_per_hour")
+        assert (price["low"], price["high"], price["unit"]) == ("2.0", "2.0", "USD per MI300X-192GB and hour")
+
+
 def test_serving_as_json(arrivals: Path) -> None:
     given = ("--usd-per-hour", "2.0", "--engineer-share", "0.5", "--spare", "2", "--json")
     document = json.loads(CliRunner().invoke(app, _serve(arrivals, *given), catch_exceptions=False).output)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks.training_costs import SHAPES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,19 +19,6 @@ from freehold.market.gpus import hardware
 from freehold.market.models import Gpu, gpu
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "economics"
-MPT = {
-    "125m": (12, 768),
-    "350m": (24, 1024),
-    "760m": (24, 1536),
-    "1b": (24, 2048),
-    "3b": (32, 2560),
-    "7b": (32, 4096),
-    "13b": (40, 5120),
-    "30b": (48, 7168),
-    "70b": (80, 8192),
-}
-"""Layers and width of the MPT family, whose throughput the published table is about."""
-
 shared_data = pytest.mark.shared_data
 absent = pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data/economics is absent")
 
@@ -63,7 +51,7 @@ def test_measured_throughput_gives_the_published_share_of_the_peak_with_the_atte
     assert len(rows) == 216
     without = 0
     for row in rows:
-        layers, width = MPT[row["Model"]]
+        layers, width = SHAPES[row["Model"]]
         shape = Shape(layers, width, int(row["SeqLen (T)"]))
         name = "H100" if row["GPU"].startswith("h100") else "A100"
         work = flops(plan(float(row["NumParams"]), 1, name, shape=shape))

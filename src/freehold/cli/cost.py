@@ -177,9 +177,10 @@ def _serving_page(found: ServingCost) -> None:
             else f"paid by the rent saved in {months:g} months"
         )
         say(f"Bought: {usd(own.usd.mid)} a month, {_range(own.usd)}; {usd(own.once_usd.mid)} at once, {pays}.")
+    hold = "1 replica holds" if found.replicas == 1 else f"{found.replicas} replicas hold"
     say(
-        f"{found.replicas} replicas of {found.gpus_each} hold the targets in {100 * found.windows_held:.1f} % of "
-        f"{found.windows} windows{off}; {found.spare} spare"
+        f"{hold} the targets in {100 * found.windows_held:.1f} % of {found.windows} windows{off}; {found.spare} spare; "
+        f"{found.gpus_each} GPU a replica"
     )
     used = f"{100 * found.utilisation:.0f} % of the fleet is used"
     say(f"{used}; the busiest window has {found.peak_ratio:.2f} times the mean")

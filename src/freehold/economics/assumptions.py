@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 from scipy.special import ndtri
 
-from freehold.errors import ConfigurationError
-from freehold.market.models import gpu
+from freehold.errors import ConfigurationError, UsageError
+from freehold.market.models import Gpu, gpu
 from freehold.settings import EconomicsSettings
 from freehold.vocabulary import Assumption, Source, TaskKind
 
@@ -107,15 +107,7 @@ def assumptions(
     found = {**defaults(), **also}
     found["volume_ratio"] = _volume(workload)
     found["student_coverage"] = _coverage(quality)
-    rental = gpu("H100-80GB")
-    found["gpu_usd_per_hour"] = Assumption(
-        "gpu_usd_per_hour",
-        rental.mid,
-        rental.low,
-        rental.high,
-        f"USD per {rental.name} and hour",
-        Source(rental.source, rental.date, assumed=True),
-    )
+    found["gpu_usd_per_hour"] = rented(gpu("H100-80GB"))
     if quality.student_ms is not None:
         found["student_cpu_ms"] = given(found["student_cpu_ms"], quality.student_ms, "measured on the student")
     if workload.monthly_growth is not None:
@@ -157,6 +149,26 @@ def from_scores(item: Assumption, z: FloatArray) -> FloatArray:
 def assumed(name: str, low: float, mid: float, high: float, unit: str, source: str) -> Assumption:
     """An input that nobody gave, as this release has it."""
     return Assumption(name, exact(mid), exact(low), exact(high), unit, Source(source, _DATE, assumed=True))
+
+
+def rented(rental: Gpu) -> Assumption:
+    """What a GPU rents for by the catalogue."""
+    unit, source = f"USD per {rental.name} and hour", Source(rental.source, rental.date, assumed=True)
+    return Assumption("gpu_usd_per_hour", rental.mid, rental.low, rental.high, unit, source)
+
+
+def rented_or_stated(name: str, rental: Gpu | None, stated: Mapping[str, float]) -> Assumption:
+    """What a GPU of that name rents for by the catalogue, or where that has no price, by what somebody states.
+
+    Raises:
+        UsageError: nobody states it.
+    """
+    if rental is not None:
+        return rented(rental)
+    if "gpu_usd_per_hour" not in stated:
+        raise UsageError(f"nobody states what a {name} rents for", hint="--usd-per-hour 2.50")
+    value = stated["gpu_usd_per_hour"]
+    return given(assumed("gpu_usd_per_hour", value, value, value, f"USD per {name} and hour", ""), value, "given")
 
 
 def given(item: Assumption, value: float, source: str) -> Assumption:

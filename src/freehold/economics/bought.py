@@ -13,10 +13,12 @@ from freehold.vocabulary import Assumption
 
 from .arrays import FloatArray
 from .assumptions import assumed
-from .cashflow import Numbers, discounts, payback
+from .cashflow import Numbers, discounts, monthly, payback
 
 GPUS_PER_STEP = 16
-"""So many GPUs one share of an engineer looks after, as where they are rented."""
+"""So many GPUs one share of an engineer looks after, rented or bought."""
+LIFE_MONTHS = 36
+"""How long bought machines are counted on; `residual_share` is what they sell for then."""
 
 _INPUTS: tuple[tuple[str, float, float, float, str, str], ...] = (
     (
@@ -120,9 +122,7 @@ class Ownership(msgspec.Struct, frozen=True):
 
     def npv_usd(self, months: int) -> FloatArray:
         """Present value of buying instead of paying the bill, after so many months and the sale of the machines."""
-        rate = (1 + np.asarray(self.rate_per_year, dtype=np.float64)) ** (1 / 12) - 1
-        rate = np.atleast_1d(rate)
-        factors = discounts(rate, months)
+        factors = discounts(np.atleast_1d(monthly(self.rate_per_year)), months)
         sold = np.asarray(self.machines.capital_usd) * self.machines.residual
         return np.sum(self.saved_usd(months) * factors, axis=0) + sold * factors[-1] - self.once_usd
 

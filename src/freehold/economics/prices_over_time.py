@@ -57,10 +57,6 @@ class PricePaths(NamedTuple):
         """What the forced moves cost in engineers' hours (`migration_hours`), month by scenario."""
         return self.moves * people_usd(inputs["migration_hours"], inputs)
 
-    def fall_per_year(self) -> float:
-        """Mean yearly fall of the rented price over these paths, as a constant rate; negative where it rises."""
-        return 1 - float(self.rented[-1].mean()) ** (12 / max(1, len(self.rented) - 1))
-
 
 def months_until(shutdown: date, today: date) -> float:
     """Months of mean length until a day; 0 where it has passed."""

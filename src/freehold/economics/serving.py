@@ -15,15 +15,14 @@ from freehold.vocabulary import Assumption, Range, Source
 
 from . import bought
 from .arrays import FloatArray, Inputs, money, money_range
-from .assumptions import at_values, defaults, draw, given
-from .bought import GPUS_PER_STEP, Machines
-from .capacity import Autoscaled, Fleet, Trace, Tried
+from .assumptions import at_values, defaults, draw, given, rented_or_stated
+from .bought import LIFE_MONTHS, Machines, People
+from .capacity import Fleet, Held, Trace
+from .case import MONTH_HOURS
 from .cashflow import cost_of_capital, monthly, payback
 
 SCENARIOS = 1001
-MONTH_S = 30.44 * 86_400
-LIFE_MONTHS = 36
-"""How long bought machines are counted on; `residual_share` is what they sell for then."""
+MONTH_S = 3600 * MONTH_HOURS
 
 
 class Bought(msgspec.Struct, frozen=True):
@@ -39,13 +38,12 @@ class Bought(msgspec.Struct, frozen=True):
     payback_months: float | None
 
 
-class ServingCost(msgspec.Struct, frozen=True):
+class ServingCost(Held, frozen=True, kw_only=True):
     """A fleet for a trace, in machines and in money a month.
 
     `usd_per_mtok` is the whole bill over all tokens, in and out: what to hold against a price per token. `bought`: the
     same with machines of one's own, where somebody stated their price. `per_token_usd` is what sellers of the same
-    weights would ask for these tokens, without cached prompts; None: nobody sells them. `span` are the replicas at
-    either end of the throughput's interval.
+    weights would ask for these tokens, without cached prompts; None: nobody sells them.
     """
 
     trace: str
@@ -56,17 +54,6 @@ class ServingCost(msgspec.Struct, frozen=True):
     gpus_each: int
     how: str
     throughput_error: float
-    replicas: int
-    spare: int
-    span: tuple[int, int]
-    utilisation: float
-    windows: int
-    windows_held: float
-    ttft_s: dict[str, float]
-    tpot_s: dict[str, float]
-    peak_ratio: float
-    autoscaled: Autoscaled | None
-    tried: tuple[Tried, ...]
     requests_per_month: float
     usd: Range
     split_usd: dict[str, Decimal]
@@ -75,17 +62,18 @@ class ServingCost(msgspec.Struct, frozen=True):
     bought: Bought | None
     inputs: tuple[Assumption, ...]
     sources: tuple[Source, ...]
-    notes: tuple[str, ...]
 
 
 def inputs_of(
-    rental: Gpu, stated: Mapping[str, float], sources: Mapping[str, str], *, buying: bool = False
+    gpu: str, rental: Gpu | None, stated: Mapping[str, float], sources: Mapping[str, str], *, buying: bool = False
 ) -> dict[str, Assumption]:
-    """GPU price and people, with `buying` also power and capital; stated ones without a range."""
+    """GPU price and people, with `buying` also power and capital; stated ones without a range.
+
+    Raises:
+        UsageError: nobody states what the GPU rents for.
+    """
     found = {name: defaults()[name] for name in ("engineer_usd_per_year", "hosting_engineer_share")}
-    source = Source(rental.source, rental.date, assumed=True)
-    unit = f"USD per {rental.name} and hour"
-    found["gpu_usd_per_hour"] = Assumption("gpu_usd_per_hour", rental.mid, rental.low, rental.high, unit, source)
+    found["gpu_usd_per_hour"] = rented_or_stated(gpu, rental, stated)
     if buying:
         found |= bought.inputs() | {"discount_rate_per_year": defaults()["discount_rate_per_year"]}
     return {
@@ -109,17 +97,16 @@ def serving_cost(
     `buy_usd`: price of a GPU with its part of the server; the inputs must then be those of `buying`.
     """
     drawn = draw(inputs, SCENARIOS, seed)
-    replica, whole = fleet.replica, fleet.replicas + fleet.spare
+    replica = fleet.replica
     gpus = (_replicas(fleet, seed) + fleet.spare) * replica.gpus
-    gpu_hours = fleet.replica_hours * replica.gpus * gpus / (whole * replica.gpus)
-    machines = gpu_hours * drawn["gpu_usd_per_hour"]
-    steps = np.ceil(np.round(gpus / GPUS_PER_STEP, 9))
-    people = drawn["hosting_engineer_share"] * steps * drawn["engineer_usd_per_year"] / 12
+    machines = fleet.replica_hours * replica.gpus * gpus / fleet.gpus * drawn["gpu_usd_per_hour"]
+    people = np.asarray(_people(drawn).monthly_usd(gpus))
     months = trace.span_s / MONTH_S
     tokens_in, tokens_out = (float(t.sum()) / months / 1e6 for t in (trace.prompt_tokens, trace.output_tokens))
     usd = machines + people
-    scale = float(np.median(usd)) / float((machines + people).mean())
+    scale = float(np.median(usd)) / float(usd.mean())
     return ServingCost(
+        **{name: getattr(fleet, name) for name in Held.__struct_fields__},
         trace=trace.name,
         requests=trace.requests,
         hours=trace.span_s / 3600,
@@ -128,26 +115,14 @@ def serving_cost(
         gpus_each=replica.gpus,
         how=replica.how,
         throughput_error=replica.error,
-        replicas=fleet.replicas,
-        spare=fleet.spare,
-        span=fleet.span,
-        utilisation=fleet.utilisation,
-        windows=fleet.windows,
-        windows_held=fleet.windows_held,
-        ttft_s=fleet.ttft_s,
-        tpot_s=fleet.tpot_s,
-        peak_ratio=fleet.peak_ratio,
-        autoscaled=fleet.autoscaled,
-        tried=fleet.tried,
         requests_per_month=trace.requests / months,
         usd=money_range(usd),
         split_usd={"machines": money(float(machines.mean()) * scale), "people": money(float(people.mean()) * scale)},
         usd_per_mtok=money_range(usd / (tokens_in + tokens_out)),
         per_token_usd=None if offer is None else _per_token(offer, tokens_in, tokens_out),
-        bought=None if buy_usd is None else _bought(replica.gpu, gpus, whole * replica.gpus, buy_usd, inputs, drawn),
+        bought=None if buy_usd is None else _bought(replica.gpu, gpus, fleet.gpus, buy_usd, inputs, drawn),
         inputs=tuple(inputs.values()),
         sources=(replica.source, *(() if offer is None else (offer.source,))),
-        notes=fleet.notes,
     )
 
 
@@ -164,18 +139,13 @@ def _bought(
 ) -> Bought:
     """A fixed fleet of one's own: it is not turned off at night."""
     machines = _machines(gpu, gpus, usd_each, drawn)
-    people = (
-        drawn["hosting_engineer_share"]
-        * np.ceil(np.round(gpus / GPUS_PER_STEP, 9))
-        * drawn["engineer_usd_per_year"]
-        / 12
-    )
+    people = _people(drawn).monthly_usd(gpus)
     capital = np.asarray(machines.capital_usd)
     rate = monthly(drawn["discount_rate_per_year"])
     level = cost_of_capital(capital, capital * drawn["residual_share"], rate, LIFE_MONTHS)
     at = at_values(inputs)
     alone = _machines(gpu, np.full(1, float(usual)), usd_each, at)
-    rented = usual * float(at["gpu_usd_per_hour"][0]) * MONTH_S / 3600
+    rented = usual * float(at["gpu_usd_per_hour"][0]) * MONTH_HOURS
     saved = np.full(LIFE_MONTHS, rented - float(np.asarray(alone.running_usd)[0]))
     months = payback(usual * usd_each, saved)
     return Bought(
@@ -187,7 +157,11 @@ def _bought(
 
 def _machines(gpu: str, gpus: FloatArray, usd_each: float, inputs: Inputs) -> Machines:
     kw_each = hardware(gpu).watts / 1000 * inputs["server_power_ratio"]
-    return Machines(gpus, usd_each, kw_each, inputs["usd_per_kwh"], MONTH_S / 3600, inputs["pue"])
+    return Machines(gpus, usd_each, kw_each, inputs["usd_per_kwh"], MONTH_HOURS, inputs["pue"])
+
+
+def _people(inputs: Inputs) -> People:
+    return People(inputs["hosting_engineer_share"], inputs["engineer_usd_per_year"])
 
 
 def _per_token(offer: TokenOffer, mtok_in: float, mtok_out: float) -> Range:

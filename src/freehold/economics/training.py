@@ -23,14 +23,14 @@ from freehold.market.models import Gpu
 from freehold.vocabulary import Assumption, Range, Source
 
 from .arrays import FloatArray, Inputs, money, money_range
-from .assumptions import assumed, at_values, draw, exact, given
+from .assumptions import assumed, at_values, draw, exact, given, rented_or_stated
+from .case import MONTH_HOURS
 
 SCENARIOS = 1001
 TOKENS_PER_PARAMETER = 20
 """Tokens per parameter at which a training budget is spent best (Hoffmann et al. 2022): a lower bound for a model that
 is to be served much, where a smaller model trained for longer is cheaper in the end."""
 
-_MONTH_DAYS = 30.44
 _NODE = 8
 _LONGEST_DAYS = 30
 _STATE_BYTES, _FROZEN_BYTES, _USABLE = 16, 2.2, 0.8
@@ -157,20 +157,10 @@ def inputs_of(
     """
     found = {row[0]: assumed(*row) for row in _INPUTS}
     found["engineers"], found["months_beside_run"] = _team(flops(plan).total)
-    if rental is not None:
-        found["gpu_usd_per_hour"] = Assumption(
-            "gpu_usd_per_hour",
-            rental.mid,
-            rental.low,
-            rental.high,
-            f"USD per {rental.name} and hour",
-            Source(rental.source, rental.date, assumed=True),
-        )
-    elif "gpu_usd_per_hour" not in (stated or {}):
-        raise UsageError(f"nobody states what a {plan.gpu.name} rents for", hint="--usd-per-hour 2.50")
+    found["gpu_usd_per_hour"] = rented_or_stated(plan.gpu.name, rental, stated or {})
     for name, value in (stated or {}).items():
         _check(name, value)
-        item = found.get(name) or assumed(name, value, value, value, _UNITS.get(name, ""), "")
+        item = found.get(name) or assumed(name, value, value, value, "USD for the data, all of it", "")
         found[name] = given(item, value, (sources or {}).get(name, "given"))
     if "data_usd" in found:
         del found["data_usd_per_btok"]
@@ -207,7 +197,6 @@ def training_cost(plan: TrainingPlan, inputs: Mapping[str, Assumption], *, seed:
     )
 
 
-_UNITS = {"data_usd": "USD for the data, all of it", "gpu_usd_per_hour": "USD per GPU and hour"}
 _SHARES = ("mfu", "evaluation_share")
 
 
@@ -239,7 +228,7 @@ def _gpu_hours(plan: TrainingPlan, work: Flops, inputs: Inputs) -> FloatArray:
 def _parts(plan: TrainingPlan, hours: FloatArray, days: FloatArray, inputs: Inputs) -> dict[str, FloatArray]:
     final = hours * inputs["gpu_usd_per_hour"]
     engineers = np.ceil(np.round(inputs["engineers"], 9))
-    months = np.ceil(np.round(2 * (inputs["months_beside_run"] + days / _MONTH_DAYS), 9)) / 2
+    months = np.ceil(np.round(2 * (inputs["months_beside_run"] + 24 * days / MONTH_HOURS), 9)) / 2
     return {
         "final_run": final,
         "failed_runs_and_trials": final * (inputs["runs"] - 1),

@@ -87,9 +87,11 @@ class _File(msgspec.Struct, frozen=True):
     list: tuple[_List, ...] = ()
 
 
+@cache
 def catalogue() -> tuple[Offer, ...]:
     """The lists that this release came with."""
-    return _catalogue()
+    text = files("freehold.market").joinpath(FILE_NAME).read_text("utf-8")
+    return _offers(msgspec.convert(tomllib.loads(text), _File), FILE_NAME)
 
 
 def offers(own: Path | None = None) -> tuple[Offer, ...]:
@@ -98,9 +100,7 @@ def offers(own: Path | None = None) -> tuple[Offer, ...]:
     Raises:
         ConfigurationError: the user's file is not of the catalogue's form.
     """
-    ours = read(own) if own is not None and own.is_file() else ()
-    clouds = {offer.cloud for offer in ours}
-    return (*ours, *(offer for offer in catalogue() if offer.cloud not in clouds))
+    return merged(catalogue(), read(own) if own is not None and own.is_file() else ())
 
 
 def read(path: Path) -> tuple[Offer, ...]:
@@ -159,14 +159,14 @@ def from_skypilot(path: Path, cloud: str, as_of: str) -> tuple[tuple[Offer, ...]
             if gpu is None:
                 unknown[row["AcceleratorName"]] = None
                 continue
-            for term, price in (("on_demand", row["Price"]), ("spot", row.get("SpotPrice", ""))):
+            prices: dict[Term, str] = {"on_demand": row["Price"], "spot": row.get("SpotPrice", "")}
+            for term, price in prices.items():
                 usd = _number(price) / count
                 key = (gpu.name, row["Region"], term, int(count))
                 if usd > 0 and (key not in best or usd < best[key].usd):
-                    zone, term_ = zone_of(row["Region"]), _term(term)
-                    source = f"SkyPilot catalogue, {path.name}"
+                    place, source = row["Region"], f"SkyPilot catalogue, {path.name}"
                     best[key] = Offer(
-                        gpu.name, cloud, zone, row["Region"], term_, round(usd, 6), int(count), source, as_of
+                        gpu.name, cloud, zone_of(place), place, term, round(usd, 6), int(count), source, as_of
                     )
     return tuple(best.values()), tuple(unknown)
 
@@ -175,10 +175,6 @@ def zone_of(place: str) -> str:
     """Which zone a cloud's name of a region lies in: eu, us, ca, in; `global` where the name does not say."""
     name = place.strip().lower()
     return next((zone for zone, pattern in _PLACES if pattern.fullmatch(name)), "global")
-
-
-def _term(name: str) -> Term:
-    return "spot" if name == "spot" else "on_demand"
 
 
 def _number(text: str | None) -> float:
@@ -209,9 +205,3 @@ def merged(known_: Iterable[Offer], new: Iterable[Offer]) -> tuple[Offer, ...]:
     added = tuple(new)
     clouds = {offer.cloud for offer in added}
     return (*(offer for offer in known_ if offer.cloud not in clouds), *added)
-
-
-@cache
-def _catalogue() -> tuple[Offer, ...]:
-    text = files("freehold.market").joinpath(FILE_NAME).read_text("utf-8")
-    return _offers(msgspec.convert(tomllib.loads(text), _File), FILE_NAME)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -36,8 +35,7 @@ def train(plan: TrainingPlan, stated: Mapping[str, float], *, seed: int = 0) -> 
     """
     values, sources = _settings(plan.gpu.name, stated)
     values = {name: value for name, value in values.items() if name not in _OF_SERVING}
-    rental = next((one for one in models.gpus() if one.name == plan.gpu.name), None)
-    return training_cost(plan, inputs_of(plan, rental, values, sources), seed=seed)
+    return training_cost(plan, inputs_of(plan, _rental(plan.gpu.name), values, sources), seed=seed)
 
 
 class ServingOrder(msgspec.Struct, frozen=True):
@@ -83,17 +81,11 @@ def serve(order: ServingOrder, trace: Trace, stated: Mapping[str, float]) -> Ser
     points = points_of(order.measured) if order.measured else ()
     replica = replica_for(model, gpu, order.gpus, order.bytes_per_parameter, points)
     values, sources = _settings(gpu.name, stated)
-    rental = next((one for one in models.gpus() if one.name == gpu.name), None)
-    if rental is None:
-        if "gpu_usd_per_hour" not in values:
-            raise UsageError(f"nobody states what a {gpu.name} rents for", hint="--usd-per-hour 2.50")
-        price = Decimal(repr(values["gpu_usd_per_hour"]))
-        rental = models.Gpu(gpu.name, price, price, price, "given", "")
+    inputs = serving.inputs_of(gpu.name, _rental(gpu.name), values, sources, buying=order.buy_usd is not None)
     wanted = trace if order.volume == 1 else trace.times(order.volume)
     fleet = size_fleet(wanted, replica, order.targets, order.policy)
     weights = next((one for one in models.open_weights() if one.name == model.name), None)
     offer = None if weights is None else models.token_offer(weights, datetime.now(UTC))
-    inputs = serving.inputs_of(rental, values, sources, buying=order.buy_usd is not None)
     return serving_cost(model.name, wanted, fleet, inputs, offer, buy_usd=order.buy_usd)
 
 
@@ -116,6 +108,10 @@ def points_of(path: Path) -> tuple[models.Point, ...]:
                 raise UsageError(f"{path}, line {number}: no measured point", hint=hint)
             found.append(models.Point(sizes[0], sizes[1], sizes[2], times[0], times[1]))
     return tuple(found)
+
+
+def _rental(gpu: str) -> models.Gpu | None:
+    return next((one for one in models.gpus() if one.name == gpu), None)
 
 
 def _settings(gpu: str, stated: Mapping[str, float]) -> tuple[dict[str, float], dict[str, str]]:

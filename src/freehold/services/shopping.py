@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from freehold.economics.capacity import Policy, Replica, Targets, Trace, replica_for, size_fleet
+from freehold.economics.case import MONTH_HOURS
 from freehold.errors import UsageError
 from freehold.market import offers as market
 from freehold.market.gpus import Hardware, all_hardware, hardware
@@ -17,7 +18,6 @@ from freehold.market.serving import ServedModel, measured, served_model
 
 from .home import Progress, silent
 
-_MONTH_HOURS = 730.56
 _SPOT_SPARES = 1
 """Replicas beyond the fleet where machines may be taken away at any time; an assumption, no measurement."""
 
@@ -175,7 +175,7 @@ def _row(offer: Offer, sized: Sized, order: Order) -> Row:
     """Replicas never reach over machines, and machines are rented whole."""
     replicas = sized.replicas + order.policy.spare + (_SPOT_SPARES if offer.term == "spot" else 0)
     gpus = math.ceil(replicas / (offer.together // sized.gpus_each)) * offer.together
-    month = gpus * offer.usd * _MONTH_HOURS
+    month = gpus * offer.usd * MONTH_HOURS
     return Row(
         cloud=offer.cloud,
         place=offer.place,

@@ -145,6 +145,17 @@ def test_autoscaling_pays_for_its_delay() -> None:
     assert quick.headroom <= late.headroom
 
 
+def test_peaks_that_no_headroom_foresees_keep_the_whole_fleet_running() -> None:
+    rates = np.full(60, 0.01)
+    rates[5::6], rates[0] = 20.0, 1.0  # out of nothing, every half hour
+    slowest, targets = llama().faster(0.03), Targets(ttft_s=30, tpot_s=2)
+    fleet = size_fleet(from_rates(rates, 300, lengths()), slowest, targets, Policy(start_s=300.0), span=False)
+    assert fleet.replicas > 20
+    assert fleet.autoscaled is not None
+    assert fleet.autoscaled.mean_replicas == fleet.autoscaled.most_replicas == fleet.replicas + fleet.spare
+    assert fleet.autoscaled.headroom == fleet.replicas
+
+
 def test_rollouts_cost_their_surge() -> None:
     without = size_fleet(steady(5), llama(), policy=Policy(rollouts=0), span=False)
     weekly = size_fleet(steady(5), llama(), policy=Policy(rollouts=4, rollout_hours=0.5, surge=2), span=False)

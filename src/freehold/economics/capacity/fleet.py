@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from freehold.economics.arrays import FloatArray
+from freehold.economics.case import MONTH_HOURS
 from freehold.errors import UsageError
 
 from ._lanes import Simulated, simulate
@@ -21,7 +22,6 @@ from .replica import Replica
 from .trace import Trace
 
 LEAD_S, TAIL_S = 150.0, 30.0
-_MONTH_HOURS = 730.56
 _MOST_REPLICAS = 4096
 
 
@@ -69,15 +69,13 @@ class Autoscaled(msgspec.Struct, frozen=True):
     most_replicas: int
 
 
-class Fleet(msgspec.Struct, frozen=True):
-    """What holds the targets.
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """How many replicas hold the targets, and how well.
 
-    `replicas` carry the load, `spare` stand beside them, all of `gpus_each` GPUs. `span` are the replicas at either
-    end of the throughput's interval, faster and slower. `utilisation` is of all of them, spares included.
-    `replica_hours` are a month's, rollouts included.
+    `replicas` carry the load, `spare` stand beside them. `span` are the replicas at either end of the throughput's
+    interval, faster and slower. `utilisation` is of all of them, spares included.
     """
 
-    replica: Replica
     replicas: int
     spare: int
     span: tuple[int, int]
@@ -87,11 +85,17 @@ class Fleet(msgspec.Struct, frozen=True):
     ttft_s: dict[str, float]
     tpot_s: dict[str, float]
     peak_ratio: float
-    mean_per_s: float
-    replica_hours: float
     autoscaled: Autoscaled | None
     tried: tuple[Tried, ...]
     notes: tuple[str, ...]
+
+
+class Fleet(Held, frozen=True, kw_only=True):
+    """What holds the targets, of which replica. `replica_hours` are a month's, rollouts included."""
+
+    replica: Replica
+    mean_per_s: float
+    replica_hours: float
 
     @property
     def gpus(self) -> int:
@@ -212,7 +216,7 @@ def size_fleet(
         tpot_s=_quantiles(met.tpot_s[trace.output_tokens > 1]),
         peak_ratio=trace.peak_ratio(targets.window_s),
         mean_per_s=trace.mean_per_s,
-        replica_hours=always * _MONTH_HOURS + policy.surge * policy.rollouts * policy.rollout_hours,
+        replica_hours=always * MONTH_HOURS + policy.surge * policy.rollouts * policy.rollout_hours,
         autoscaled=scaled,
         tried=tuple(Tried(n, held) for n, held in sorted(search.tried.items())),
         notes=(*trace.notes(), *replica.refused),
@@ -236,11 +240,10 @@ def _autoscaled(counts: npt.NDArray[np.int64], replicas: int, targets: Targets, 
     lag = max(1, math.ceil(policy.start_s / targets.window_s))
     padded = np.concatenate((np.full(2 * lag, needs[0]), needs))
     seen = np.max([padded[lag - back : len(padded) - lag - back] for back in range(lag)], axis=0)
-    for headroom in np.arange(1.0, 20.0, 0.05):
+    have, headroom = needs, 1.0
+    for headroom in (*np.arange(1.0, 20.0, 0.05), float(replicas)):  # with the last one, all of them always run
         have = np.minimum(np.ceil(np.round(seen * headroom, 9)), replicas)
         if float((have >= needs).mean()) >= targets.windows:
             break
-    else:
-        have, headroom = np.full(len(needs), float(replicas)), math.inf
     mean, most = float(have.mean()) + policy.spare, int(have.max()) + policy.spare
     return Autoscaled(policy.start_s, round(float(headroom), 2), mean, most)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from freehold.economics.arrays import FloatArray, Inputs
-from freehold.economics.bought import Machines
+from freehold.economics.bought import LIFE_MONTHS, Machines
 from freehold.economics.case import MONTH_HOURS, Case
 from freehold.economics.cashflow import cost_of_capital, monthly
 from freehold.market.gpus import hardware
@@ -13,9 +13,6 @@ from freehold.market.models import Weights
 
 from ._protocol import Bill
 from .open_weights_hosted import HostOpenWeights
-
-LIFE_MONTHS = 36
-"""How long the machines are counted on; `residual_share` is what they sell for then."""
 
 
 class HostBought(HostOpenWeights):

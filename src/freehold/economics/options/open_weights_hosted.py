@@ -11,13 +11,12 @@ import numpy as np
 from scipy.optimize import nnls
 
 from freehold.economics.arrays import FloatArray, Inputs
+from freehold.economics.bought import People
 from freehold.economics.case import MONTH_HOURS, Case
 from freehold.market.models import Weights
 from freehold.vocabulary import Source, VerdictWord
 
 from ._protocol import Bill, nothing, people_usd, rounded_up
-
-_GPUS_PER_STEP = 16
 
 
 class HostOpenWeights:
@@ -59,9 +58,9 @@ class HostOpenWeights:
 
     def bill(self, gpus: FloatArray, hosting_usd: FloatArray, inputs: Inputs) -> Bill:
         """A month of so many GPUs that cost so much, with the people that they take."""
-        engineers = inputs["hosting_engineer_share"] * rounded_up(gpus / _GPUS_PER_STEP)
+        people = People(inputs["hosting_engineer_share"], inputs["engineer_usd_per_year"])
         none = nothing(hosting_usd)
-        return Bill(none, hosting_usd, none, engineers * inputs["engineer_usd_per_year"] / 12)
+        return Bill(none, hosting_usd, none, np.asarray(people.monthly_usd(gpus)))
 
     def one_off(self, inputs: Inputs) -> Bill:
         """Setting the fleet up and moving the prompts."""
