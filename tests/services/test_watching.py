@@ -12,10 +12,10 @@ import pytest
 from tests.support import homes
 
 from freehold.errors import ConfigurationError
-from freehold.services import ingest, watching
+from freehold.services import deciding, ingest, watching
 from freehold.services.home import Home
 from freehold.services.watching import Watched
-from freehold.settings import PriceSettings, Settings
+from freehold.settings import CertificateSettings, PriceSettings, Settings
 
 AT = datetime(2026, 4, 1, tzinfo=UTC)
 Round = Callable[..., Watched]
@@ -119,3 +119,39 @@ def test_every_field_of_a_line_is_written_and_read_again(round_: Round) -> None:
     done = round_(0)
     assert msgspec.json.decode(msgspec.json.encode(done), type=Watched) == done
     assert done.schema == "freehold.watch/1"
+
+
+def test_a_verdict_that_somebody_asked_for_at_another_volume_is_not_what_was_said(round_: Round, folder: Path) -> None:
+    first = round_(0)
+    with _home(folder) as home:
+        (other,) = deciding.verdicts(home, task_name=first.task, volume=1e7, as_of=AT)
+    assert other.word != first.word
+    later = round_(40)
+    assert (later.status, later.fresh) == ("unchanged", first.word)
+
+
+def test_a_waiting_answer_stands_as_soon_as_the_end_of_the_model_is_near(round_: Round, folder: Path) -> None:
+    """Nothing else changes meanwhile: the date was known when the answer was given."""
+    notice = folder / "home" / "retirements.toml"
+    ends = (AT + timedelta(days=40)).date().isoformat()
+    notice.write_text(
+        f'[[retirement]]\nprovider = "openai"\nmodels = ["gpt-4.1"]\nshutdown = {ends}\nsource = "a mail"\n', "utf-8"
+    )
+    try:
+        assert round_(0, 0.001).word == "keep_renting"
+        assert round_(2, 100_000).status == "held"
+        assert round_(5, 100_000).status == "unchanged"
+        done = round_(12, 100_000)
+    finally:
+        notice.unlink()
+    assert (done.status, done.word, done.changed) == ("flipped", "own_student", ())
+    assert ends in done.why
+
+
+def test_another_promise_asked_for_is_judged_again(round_: Round, folder: Path) -> None:
+    first = round_(0)
+    settings = msgspec.structs.replace(Settings(), certificate=CertificateSettings(alpha=0.01))
+    with homes.home(folder / "home", settings) as home:
+        (done,) = watching.watch(home, at=AT + timedelta(days=1))
+    assert [change.what for change in done.changed] == ["settings"]
+    assert first.now.settings != done.now.settings

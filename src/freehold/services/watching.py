@@ -53,10 +53,14 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """What the file holds of a task."""
+    """What the file holds of a task: the answer that stands, what it was last judged from, and what was said then.
+
+    `fresh` is not that of the registry's newest verdict, which somebody may have asked for at another volume.
+    """
 
     held: Held
     seen: Seen
+    fresh: VerdictWord
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -117,7 +121,7 @@ def watch(home: Home, *, at: datetime | None = None) -> list[Watched]:
         seen = _look(home, question, risk)
         near = risk is not None and risk.days_left is not None and risk.days_left <= NEAR_DAYS
         watched = _round(home, question, kept, seen, end=radar.in_words(risk) if risk is not None and near else "")
-        state.tasks[question.task.id] = Kept(Held(watched.word, watched.since), watched.now)
+        state.tasks[question.task.id] = Kept(Held(watched.word, watched.since), watched.now, watched.fresh)
         rounds.append(watched)
     _write(file, state)
     return rounds
@@ -125,14 +129,12 @@ def watch(home: Home, *, at: datetime | None = None) -> list[Watched]:
 
 def _round(home: Home, question: Question, kept: Kept | None, seen: Seen, *, end: str) -> Watched:
     """One task: judged again where something changed. `end`: that its model ends soon, in words."""
-    task, at = question.task, question.as_of
+    at = question.as_of
     changed = () if kept is None else changes(kept.seen, seen)
-    if kept is not None and not changed:
-        last = home.registry.latest_verdict(task.id)
-        fresh = kept.held.word if last is None else last.word
-        done = Step(kept.held, False, "")
-        if fresh == kept.held.word or not _due(kept.held, fresh, at):
-            return _watched(question, "unchanged", done, fresh, kept, (), kept.seen)
+    # without a change, too, a waiting answer's month may be over, or a known end near
+    due = kept is None or step(kept.held, kept.fresh, at, _ending(kept.held.word, end)).flipped
+    if kept is not None and not changed and not due:
+        return _watched(question, "unchanged", Step(kept.held, False, ""), kept.fresh, kept, (), kept.seen)
     verdict = answer(home, question)
     hard = "" if kept is None else _hard(kept, seen, verdict, end)
     done = step(None if kept is None else kept.held, verdict.word, at, hard)
@@ -170,11 +172,6 @@ def changes(before: Seen, after: Seen) -> tuple[Change, ...]:
     return (*found, *(Change(what, old, new) for what, old, new in words if old != new))
 
 
-def _due(held: Held, fresh: VerdictWord, at: datetime) -> bool:
-    """Whether an answer that had to wait may stand now."""
-    return step(held, fresh, at).flipped
-
-
 def _hard(kept: Kept, seen: Seen, verdict: Verdict, end: str) -> str:
     """Why the answer that stood cannot go on standing; "" where it can."""
     word = kept.held.word
@@ -183,6 +180,11 @@ def _hard(kept: Kept, seen: Seen, verdict: Verdict, end: str) -> str:
         return "what was chosen may not be chosen any more"
     if word == "own_student" and kept.seen.evidence.startswith("certified") and not seen.evidence.startswith("certi"):
         return "the certificate it rested on no longer stands"
+    return _ending(word, end)
+
+
+def _ending(word: VerdictWord, end: str) -> str:
+    """The end of its model as a reason against an answer that calls it; "" where none is near or it does not."""
     return f"its model {end}" if end and word in ("keep_renting", "own_student") else ""
 
 
@@ -194,7 +196,11 @@ def _look(home: Home, question: Question, risk: Risk | None) -> Seen:
     proof = "none" if promise is None else f"{'certified' if promise.certified else 'refused'} {promise.id}"
     student = home.registry.latest_student(question.task.id)
     evidence = f"{proof}, student {student.id}" if student is not None else proof
-    given = msgspec.json.encode((home.settings.economics, question.constraints, work.weight, work.monthly_growth))
+    asked = question.quality
+    wanted = (asked.alpha, asked.against, asked.audit_share)
+    given = msgspec.json.encode(
+        (home.settings.economics, question.constraints, work.weight, work.monthly_growth, wanted)
+    )
     digest = hashlib.blake2b(given, digest_size=6).hexdigest()
     model = "/".join(work.model)
     if risk is not None:  # without days left, which change every day
