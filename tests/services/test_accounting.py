@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from freehold.analytics.seen import rented_legs
 from freehold.cli._app import app
+from freehold.cli._measured import exact
 from freehold.errors import UsageError
 from freehold.services import accounting
 from freehold.services.home import Home
@@ -264,6 +265,7 @@ def test_failures_are_counted_with_the_requests_behind_them(home: Home):
         ("spend", "--by", "user,task"),
         ("latency", "--by", "key"),
         ("errors", "--by", "tier"),
+        ("spend", "--since", "2026-06-20", "--until", "2026-06-19"),
     ],
 )
 def test_what_cannot_be_told_apart_is_refused_with_what_can(folder: Path, arguments: tuple[str, ...]):
@@ -279,12 +281,36 @@ def test_commands_print_tables_and_documents(folder: Path):
     assert "By team" in spent
     assert "none-such" in spent
     assert "unknown, and in no sum" in spent
+    (line,) = [one for one in run(folder, "spend", "--by", "model").stdout.splitlines() if one.startswith(" - ")]
+    assert "1 unknown" in line
+    assert "$0.00" not in line
     assert "upstream_rate_limited" in run(folder, "errors").stdout
     assert "gpt-4.1-mini" in run(folder, "latency", "--by", "model").stdout
+
+
+def test_what_names_nothing_tells_nothing_apart(folder: Path):
+    assert "By team" in run(folder, "spend", "--by", ",").stdout
+    (line,) = [line for line in run(folder, "latency", "--by", ",").stdout.splitlines() if " whole  " in line]
+    assert line.split()[1] == str(sum(call.outcome == "ok" for call in CALLS))
+    assert "upstream_rate_limited" in run(folder, "errors", "--by", "").stdout
+
+
+def test_a_window_without_calls_is_no_empty_ledger(folder: Path):
+    for name in ("spend", "latency", "errors", "savings", "workflows"):
+        assert run(folder, name, "--since", "2031-01-01").stdout.strip() == "There is no call to look at."
+
+
+def test_small_amounts_are_written_out():
+    assert [exact(Decimal(some)) for some in ("0.0000634", "0.00091", "12.345", "1234.5")] == [
+        "$0.0000634",
+        "$0.00091",
+        "$12.3",
+        "$1,230",
+    ]
 
 
 def test_an_empty_ledger_says_so(tmp_path: Path):
     for name in ("spend", "latency", "errors"):
         done = run(tmp_path, name)
         assert done.exit_code == 0, done.exception
-        assert "no call" in done.stdout
+        assert done.stdout.strip() == "There is no call to look at."

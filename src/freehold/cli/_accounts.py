@@ -54,9 +54,9 @@ def spend_by(table: SpendTable, report: Looked) -> None:
     rows = [
         [
             *_names(one.by),
-            usd(one.usd) + (f" + {count(one.unpriced)} unknown" if one.unpriced else ""),
+            _cost(one),
             percent(one.share),
-            *([usd(table.monthly(one.usd))] if monthly else []),
+            *([usd(table.monthly(one.usd) if _priced(one) else None)] if monthly else []),
             count(one.requests),
             _each(one),
             count(one.prompt_tokens),
@@ -65,8 +65,8 @@ def spend_by(table: SpendTable, report: Looked) -> None:
         ]
         for one in groups
     ]
-    columns = "|".join(name.capitalize() for name in table.by) + "|>Cost|>Share" + ("|>A month" if monthly else "")
-    rows_of(f"{columns}|>Requests|>Each|>Prompt|>Cached|>Output", rows, "no request was made")
+    money = ">Cost|>Share|>A month" if monthly else ">Cost|>Share"
+    rows_of(f"{_headings(table.by)}{money}|>Requests|>Each|>Prompt|>Cached|>Output", rows, "no request was made")
     if table.looked != report:
         say(dim(f"  end users are known by whole days: {covered(table.looked)}"))
     if table.shared_out:
@@ -74,15 +74,22 @@ def spend_by(table: SpendTable, report: Looked) -> None:
 
 
 def latency_by(found: LatencyReport) -> None:
-    """The phases of each group."""
-    title("Latency of answered calls", f"95 % intervals in brackets; values are within {found.relative_error:.1%}")
+    """The phases of each group, with what each phase is."""
+    from freehold.analytics.latency import PHASES
+
+    title(
+        "Latency of answered calls", f"95 % intervals in brackets; values are within {percent(found.relative_error, 1)}"
+    )
     rows = [
         [*_names(one.by), _PHASES[phase.phase], count(phase.n), *(_quantile(q) for q in phase.quantiles)]
         for one in _latest_first(found.groups)
         for phase in one.phases
     ]
-    columns = "|".join(name.capitalize() for name in found.by)
-    rows_of(f"{columns}|Phase|>Calls|>Median|>p90|>p99", rows, "of no answered call is it known how long it took")
+    rows_of(
+        f"{_headings(found.by)}Phase|>Calls|>Median|>p90|>p99", rows, "of no answered call is it known how long it took"
+    )
+    for name in dict.fromkeys(phase.phase for one in found.groups for phase in one.phases):
+        say(dim(f"  {_PHASES[name]}: {PHASES[name]}"))
     if found.untimed:
         say(dim(f"  of {count(found.untimed)} more calls the log does not say how long they took"))
 
@@ -109,9 +116,11 @@ def errors_by(found: ErrorReport) -> None:
         ]
         for one in found.failures
     ]
-    columns = "|".join(name.capitalize() for name in found.by)
-    columns = f"{columns}|" if columns else ""
-    rows_of(f"{columns}Outcome|Error|Status|>Calls|>Of all, 95 % interval|>Requests|Last, UTC", rows, "nothing failed")
+    rows_of(
+        f"{_headings(found.by)}Outcome|Error|Status|>Calls|>Of all, 95 % interval|>Requests|Last, UTC",
+        rows,
+        "nothing failed",
+    )
 
 
 def _latest_first(groups: Sequence[_Group]) -> Sequence[_Group]:
@@ -120,13 +129,27 @@ def _latest_first(groups: Sequence[_Group]) -> Sequence[_Group]:
     return sorted(groups, key=lambda one: one.by[times[0]], reverse=True) if times else groups
 
 
+def _headings(by: Sequence[str]) -> str:
+    """The columns that tell groups apart, each with the bar that follows it; "" where all are one group."""
+    return "".join(f"{name.capitalize()}|" for name in by)
+
+
 def _names(by: Mapping[str, str]) -> list[str]:
     return [value or _UNSAID.get(name, "-") for name, value in by.items()]
 
 
+def _priced(one: Spent) -> int:
+    return one.requests - one.unpriced
+
+
+def _cost(one: Spent) -> str:
+    """What is known of it, and of how many requests nothing is: a group of which nothing is known cost no $0.00."""
+    known = [usd(one.usd)] if _priced(one) else []
+    return " + ".join([*known, f"{count(one.unpriced)} unknown"] if one.unpriced else known)
+
+
 def _each(one: Spent) -> str:
-    priced = one.requests - one.unpriced
-    return exact(one.usd / priced) if priced else "unknown"
+    return exact(one.usd / _priced(one)) if _priced(one) else "unknown"
 
 
 def _why(what: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ._output import count, dim, percent, say, strong, table, usd
@@ -133,8 +134,8 @@ def ms(value: float) -> str:
 
 
 def exact(amount: object) -> str:
-    """A small amount of money with the digits that tell it from zero."""
-    return f"${float(str(amount)):.3g}"
+    """A small amount of money with the digits that tell it from zero, three of them."""
+    return f"${Decimal(f'{float(str(amount)):.3g}'):,f}"
 
 
 def rate(part: int, whole: int, interval: Interval) -> str:
@@ -160,4 +161,4 @@ def rows_of(columns: str, rows: list[list[str]], none: str) -> None:
         return
     table(columns, rows[:_ROWS])
     if len(rows) > _ROWS:
-        say(dim(f"  and {len(rows) - _ROWS} more; --json has all"))
+        say(dim(f"  and {count(len(rows) - _ROWS)} more; --json has all"))

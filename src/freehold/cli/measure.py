@@ -15,7 +15,11 @@ from ._measured import batching, caching, looked, waste, workflow
 from ._output import count, dim, emit_struct, say, suggest, table, talk, warn, working
 
 if TYPE_CHECKING:
+    from freehold.services.accounting import ErrorReport, LatencyReport, SpendReport
+    from freehold.services.questioning import Savings, Workflows
     from freehold.services.windows import Window
+
+    _Report = SpendReport | LatencyReport | ErrorReport | Savings | Workflows
 
 Grouped = Annotated[str, typer.Option("--by", help="What to tell them apart by, separated by commas.")]
 Most = Annotated[int, typer.Option("--calls", min=1, help="Look at no more than so many of the newest calls.")]
@@ -39,14 +43,10 @@ def spend(since: Since = "", until: Until = "", by: Grouped = "", json: Json = F
     from freehold.services import accounting
     from freehold.services.home import Home
 
+    window, names = _window(since, until), _names(by)
     with Home.open() as home, working("adding up what the calls cost"):
-        found = accounting.spend(home, _window(since, until), [_names(by)] if by else [])
-    if json:
-        emit_struct("freehold.spend/1", found)
-        return
-    looked(found.looked)
-    if not found.looked.calls:
-        suggest("freehold import LOG")
+        found = accounting.spend(home, window, [names] if names else [])
+    if not _shown("freehold.spend/1", found, window, json=json):
         return
     spend_total(found)
     for one in found.tables:
@@ -61,13 +61,10 @@ def latency(since: Since = "", until: Until = "", by: Grouped = "task,model", js
     from freehold.services import accounting
     from freehold.services.home import Home
 
+    window = _window(since, until)
     with Home.open() as home, working("reading how long the calls took"):
-        found = accounting.latency(home, _window(since, until), _names(by))
-    if json:
-        emit_struct("freehold.latency/1", found)
-        return
-    looked(found.looked)
-    if found.looked.calls:
+        found = accounting.latency(home, window, _names(by))
+    if _shown("freehold.latency/1", found, window, json=json):
         latency_by(found)
 
 
@@ -79,13 +76,10 @@ def errors(since: Since = "", until: Until = "", by: Grouped = "model", json: Js
     from freehold.services import accounting
     from freehold.services.home import Home
 
+    window = _window(since, until)
     with Home.open() as home, working("counting what failed"):
-        found = accounting.errors(home, _window(since, until), _names(by))
-    if json:
-        emit_struct("freehold.errors/1", found)
-        return
-    looked(found.looked)
-    if found.looked.calls:
+        found = accounting.errors(home, window, _names(by))
+    if _shown("freehold.errors/1", found, window, json=json):
         errors_by(found)
 
 
@@ -97,14 +91,10 @@ def savings(since: Since = "", until: Until = "", most: Most = 100_000, json: Js
     from freehold.services import questioning
     from freehold.services.home import Home
 
+    window = _window(since, until)
     with Home.open() as home, working("looking through the calls") as progress:
-        found = questioning.savings(home, _window(since, until), most=most, progress=progress)
-    if json:
-        emit_struct("freehold.savings/1", found)
-        return
-    looked(found.looked)
-    if not found.looked.calls:
-        suggest("freehold import LOG")
+        found = questioning.savings(home, window, most=most, progress=progress)
+    if not _shown("freehold.savings/1", found, window, json=json):
         return
     caching(found)
     batching(found)
@@ -119,12 +109,11 @@ def workflows(since: Since = "", until: Until = "", most: Most = 100_000, json: 
     from freehold.services import questioning
     from freehold.services.home import Home
 
+    window = _window(since, until)
     with Home.open() as home, working("looking through the calls") as progress:
-        found = questioning.workflows(home, _window(since, until), most=most, progress=progress)
-    if json:
-        emit_struct("freehold.workflows/1", found)
+        found = questioning.workflows(home, window, most=most, progress=progress)
+    if not _shown("freehold.workflows/1", found, window, json=json):
         return
-    looked(found.looked)
     for flow in found.workflows:
         workflow(flow)
     if not found.workflows:
@@ -170,4 +159,18 @@ def _names(by: str) -> list[str]:
 def _window(since: str, until: str) -> Window:
     from freehold.services.windows import Window
 
-    return Window(moment_us("--since", since), moment_us("--until", until))
+    window = Window(moment_us("--since", since), moment_us("--until", until))
+    if window.since_us is not None and window.until_us is not None and window.since_us >= window.until_us:
+        raise UsageError("--since is not before --until", hint="--since 14d --until 7d is the week before the last")
+    return window
+
+
+def _shown(schema: str, found: _Report, window: Window, *, json: bool) -> bool:
+    """Whether tables are to follow what is printed here: not after a document, and not where there is no call."""
+    if json:
+        emit_struct(schema, found)
+        return False
+    looked(found.looked)
+    if not found.looked.calls and window.since_us is None and window.until_us is None:
+        suggest("freehold import LOG")
+    return found.looked.calls > 0
