@@ -36,9 +36,11 @@ def test_every_row_is_inside_the_zone_whole_and_cheapest_first() -> None:
     found = _shop("--region", "eu")
     assert found["schema"] == "freehold.gpus/1"
     assert {row["zone"] for row in found["rows"]} == {"eu"}
-    assert [row["usd_per_month"] for row in found["rows"]] == sorted(row["usd_per_month"] for row in found["rows"])
+    months = [float(row["usd_per_month"]) for row in found["rows"]]
+    assert months == sorted(months)
     for row in found["rows"]:
-        assert row["usd_per_month"] == pytest.approx(row["gpus"] * row["usd_per_gpu_hour"] * 730.56, abs=0.01)
+        month = row["gpus"] * float(row["usd_per_gpu_hour"]) * 730.56
+        assert float(row["usd_per_month"]) == pytest.approx(month, abs=0.01)
         assert row["replicas"] == (3 if row["term"] == "spot" else 2)
 
 
@@ -46,8 +48,8 @@ def test_machines_come_whole_and_terms_commit() -> None:
     rows = {(row["cloud"], row["gpu"], row["term"]): row for row in _shop("--region", "us")["rows"]}
     aws = rows["aws", "H100-80GB", "36mo"]
     assert aws["gpus"] == 8  # two replicas of two, sold by eight
-    assert aws["committed_usd"] == pytest.approx(36 * aws["usd_per_month"], abs=1)
-    assert rows["aws", "H100-80GB", "on_demand"]["committed_usd"] == 0
+    assert float(aws["committed_usd"]) == pytest.approx(36 * float(aws["usd_per_month"]), abs=1)
+    assert float(rows["aws", "H100-80GB", "on_demand"]["committed_usd"]) == 0
 
 
 def test_a_replica_never_reaches_over_machines() -> None:
@@ -77,7 +79,7 @@ def test_a_catalogue_file_is_taken_in_for_its_cloud(tmp_path: Path, home: Path) 
     assert "1 offers of nebius, 2026-11-20" in done.output
     assert (home / "offers.toml").is_file()
     rows = [row for row in _shop("--region", "eu")["rows"] if row["cloud"] == "nebius"]
-    assert [(row["usd_per_gpu_hour"], row["as_of"]) for row in rows] == [(1.11, "2026-11-20")]
+    assert [(row["usd_per_gpu_hour"], row["as_of"]) for row in rows] == [("1.11", "2026-11-20")]
     CliRunner().invoke(app, take, catch_exceptions=False)  # again: replaced, not doubled
     assert len([row for row in _shop("--region", "eu")["rows"] if row["cloud"] == "nebius"]) == 1
 
@@ -91,6 +93,8 @@ def test_a_catalogue_file_is_taken_in_for_its_cloud(tmp_path: Path, home: Path) 
         ["--model", "Llama-3.3-70B", "--region", "in"],
         ["--model", "Llama-3.3-70B", "--term", "daily"],
         ["--model", "Llama-3.3-70B", "--tpot", "0"],
+        ["--model", "Llama-3.3-70B", "--ttft", "nan"],
+        ["--model", "Llama-3.3-70B", "--volume", "x3"],
         ["--model", "Llama-3.3-70B", "--task", "a", "--trace", "b"],
     ],
 )

@@ -7,13 +7,14 @@ import pytest
 from tests.support.workloads import AS_OF, a_workload
 
 from freehold.economics import bought
-from freehold.economics.assumptions import assumptions
+from freehold.economics.assumptions import assumptions, defaults
 from freehold.economics.case import MONTH_HOURS, Case, build_case
 from freehold.economics.cashflow import npv
 from freehold.economics.evaluation import Evaluation
 from freehold.economics.options import HostBought, HostOpenWeights, HostReserved, HostSpot, KeepRenting
 from freehold.economics.quality import QualityFacts
 from freehold.market.models import open_weights
+from freehold.market.offers import catalogue
 from freehold.market.tokens import PriceBook
 from freehold.settings import EconomicsSettings
 
@@ -26,6 +27,20 @@ TERMS = [HostOpenWeights(LLAMA), HostReserved(LLAMA), HostSpot(LLAMA), HostBough
 def _evaluation(**assume: float) -> Evaluation:
     given = assumptions(WORK, QualityFacts(), EconomicsSettings(assume=assume), bought.inputs())
     return Evaluation(CASE, [KeepRenting(CASE), *TERMS], given)
+
+
+@pytest.mark.parametrize(
+    ("name", "term", "pairs"), [("reserved_price_ratio", "12mo", 6), ("spot_price_ratio", "spot", 10)]
+)
+def test_ratios_of_price_are_those_of_the_catalogue(name: str, term: str, pairs: int) -> None:
+    found: dict[tuple[str, ...], dict[str, float]] = {}
+    for offer in catalogue():
+        found.setdefault((offer.cloud, offer.place, offer.gpu), {})[offer.term] = offer.usd
+    ratios = [prices[term] / prices["on_demand"] for prices in found.values() if term in prices]
+    stated = defaults()[name]
+    assert len(ratios) == pairs
+    for value, quantile in ((stated.low, 0), (stated.value, 0.5), (stated.high, 1)):
+        assert float(value) == pytest.approx(np.quantile(ratios, quantile), abs=0.006)
 
 
 def test_reserved_gpus_cost_their_ratio_and_stay_when_calls_go() -> None:

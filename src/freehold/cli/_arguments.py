@@ -83,6 +83,28 @@ def inside(option: str, value: float) -> float:
     return value
 
 
+def positive(option: str, value: float) -> float:
+    """A number above 0.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not (math.isfinite(value) and value > 0):
+        raise UsageError(f"{option} is {value:g}, and must be above 0", hint=f"as in {option} 3")
+    return value
+
+
+def not_negative(option: str, value: float) -> float:
+    """A number of 0 or more.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not (math.isfinite(value) and value >= 0):
+        raise UsageError(f"{option} is {value:g}, and must not be negative", hint=f"as in {option} 0.25")
+    return value
+
+
 def page(path: Path) -> Path:
     """Where a page or a log is to be written, looked at before the work that fills it.
 

@@ -11,7 +11,7 @@ import typer
 
 from freehold.errors import UsageError
 
-from ._arguments import Json, Volume, duration, factor, inside
+from ._arguments import Json, Volume, duration, factor, inside, not_negative, positive
 from ._output import count, dim, emit_struct, say, strong, table, usd, working
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def train(
         tokens=_amount("--tokens", tokens),
         gpu=hardware(gpu),
         active_params=_amount("--active-params", active_params) if active_params else None,
-        epochs=_positive("--epochs", epochs),
+        epochs=positive("--epochs", epochs),
         shape=_shape(layers, width, context),
         frozen=lora,
         gpus=_whole("--gpus", gpus) or None,
@@ -133,18 +133,18 @@ def serve(
         model=model,
         gpu=gpu,
         gpus=_whole("--gpus", gpus),
-        bytes_per_parameter=weight_bytes and _positive("--weight-bytes", weight_bytes),
-        targets=Targets(_positive("--ttft", ttft), _positive("--tpot", tpot), windows=inside("--windows", windows)),
+        bytes_per_parameter=weight_bytes and positive("--weight-bytes", weight_bytes),
+        targets=Targets(positive("--ttft", ttft), positive("--tpot", tpot), windows=inside("--windows", windows)),
         policy=Policy(_whole("--spare", spare), start_s=duration("--autoscale", autoscale) if autoscale else None),
         measured=measured,
-        buy_usd=None if buy is None else _positive("--buy", buy),
+        buy_usd=None if buy is None else positive("--buy", buy),
         volume=factor(volume),
     )
     stated: dict[str, float] = {}
     if usd_per_hour is not None:
-        stated["gpu_usd_per_hour"] = _positive("--usd-per-hour", usd_per_hour)
+        stated["gpu_usd_per_hour"] = positive("--usd-per-hour", usd_per_hour)
     if engineer_share is not None:
-        stated["hosting_engineer_share"] = _not_negative("--engineer-share", engineer_share)
+        stated["hosting_engineer_share"] = not_negative("--engineer-share", engineer_share)
     with working("simulating the arrivals"):
         if trace is not None:
             arrivals = load(trace)
@@ -257,18 +257,6 @@ def _amount(option: str, text: str) -> float:
         value = 0.0
     if not (math.isfinite(value) and value > 0):
         raise UsageError(f"{option} is {text!r}, which is no number above 0", hint=f"as in {option} 3e9 or {option} 3b")
-    return value
-
-
-def _positive(option: str, value: float) -> float:
-    if not (math.isfinite(value) and value > 0):
-        raise UsageError(f"{option} is {value:g}, and must be above 0", hint=f"as in {option} 3")
-    return value
-
-
-def _not_negative(option: str, value: float) -> float:
-    if not (math.isfinite(value) and value >= 0):
-        raise UsageError(f"{option} is {value:g}, and must not be negative", hint=f"as in {option} 0.25")
     return value
 
 

@@ -10,7 +10,7 @@ import typer
 
 from freehold.errors import UsageError
 
-from ._arguments import Json, Volume, factor
+from ._arguments import Json, Volume, factor, not_negative, positive
 from ._output import dim, emit_struct, say, strong, suggest, table, usd, warn, working
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def gpus(
     weight_bytes: Annotated[float, typer.Option(help="Bytes per parameter; 0: as usual on that GPU.")] = 0,
     ttft: Annotated[float, typer.Option(help="Seconds to the first token.")] = 2.0,
     tpot: Annotated[float, typer.Option(help="Seconds per later token.")] = 0.05,
-    spare: Annotated[int, typer.Option(help="Replicas beyond those that hold the targets.")] = 1,
+    spare: Annotated[int, typer.Option(help="Replicas beyond those that hold the targets.", min=0)] = 1,
     volume: Volume = "x1",
     take: Annotated[Path | None, typer.Option("--import", help="Take in a vms.csv of SkyPilot's catalogue.")] = None,
     cloud: Annotated[str, typer.Option(help="With --import: whose prices these are.")] = "",
@@ -69,12 +69,10 @@ def gpus(
             zone=region.strip().lower(),
             gpu=gpu,
             terms=_terms(term or []),
-            bytes_per_parameter=weight_bytes,
-            targets=Targets(ttft, tpot),
+            bytes_per_parameter=not_negative("--weight-bytes", weight_bytes),
+            targets=Targets(positive("--ttft", ttft), positive("--tpot", tpot)),
             policy=Policy(spare),
         )
-        if min(ttft, tpot) <= 0 or min(weight_bytes, spare) < 0:
-            raise UsageError("targets must lie above 0, and counts not below it", hint="--ttft 2 --tpot 0.05 --spare 1")
         with working("sizing the fleets") as progress:
             found = shopping.shop(order, _arrivals(home, task, trace, factor(volume)), own, progress=progress)
     if json:
@@ -90,6 +88,8 @@ def _arrivals(home: Home, task: str, trace: Path | None, volume: float) -> Trace
     if task and trace is not None:
         raise UsageError("arrivals come from --task or from --trace, not both", hint="--task NAME")
     if not task and trace is None:
+        if volume != 1:
+            raise UsageError("--volume is a multiple of arrivals, and there are none", hint="--task NAME, or --trace")
         return None
     found = costing.trace_of_task(home, task) if trace is None else load(trace)
     return found if volume == 1 else found.times(volume)

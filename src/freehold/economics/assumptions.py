@@ -47,10 +47,10 @@ _DEFAULTS: tuple[tuple[str, float, float, float, str, str], ...] = (
     (
         "reserved_price_ratio",
         0.63,
-        0.66,
+        0.65,
         0.83,
         "price of a GPU reserved for a year over on demand",
-        "own catalogue of offers of 2026-06-15: six pairs of AWS and Azure",
+        "own catalogue of offers of 2026-06-15: six pairs of AWS, Azure and Google, lowest, median, highest",
     ),
     (
         "spot_price_ratio",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
+from freehold.economics.arrays import money
+from freehold.economics.assumptions import exact
 from freehold.economics.capacity import Policy, Replica, Targets, Trace, replica_for, size_fleet
 from freehold.economics.case import MONTH_HOURS
 from freehold.errors import UsageError
@@ -45,9 +48,9 @@ class Row(msgspec.Struct, frozen=True):
     term: Term
     replicas: int
     gpus: int
-    usd_per_gpu_hour: float
-    usd_per_month: float
-    committed_usd: float
+    usd_per_gpu_hour: Decimal
+    usd_per_month: Decimal
+    committed_usd: Decimal
     source: str
     as_of: str
 
@@ -184,9 +187,9 @@ def _row(offer: Offer, sized: Sized, order: Order) -> Row:
         term=offer.term,
         replicas=replicas,
         gpus=gpus,
-        usd_per_gpu_hour=offer.usd,
-        usd_per_month=round(month, 2),
-        committed_usd=round(month * MONTHS[offer.term], 2),
+        usd_per_gpu_hour=exact(offer.usd),
+        usd_per_month=money(month),
+        committed_usd=money(month * MONTHS[offer.term]),
         source=offer.source,
         as_of=offer.as_of,
     )
