@@ -34,7 +34,20 @@ def test_changes_are_read_as_people_write_them(text: str, change: Change) -> Non
     assert found.amount == pytest.approx(change.amount)
 
 
-@pytest.mark.parametrize("texts", [["price"], ["=x3"], ["volume=three"], ["volume=3"], ["gpu=nan"], ["gpu=2", "gpu=3"]])
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["price"],
+        ["=x3"],
+        ["volume=three"],
+        ["volume=3"],
+        ["gpu=nan"],
+        ["gpu=2", "gpu=3"],
+        ["gpu=xx3"],
+        ["gpu=x"],
+        ["volume=x3%"],
+    ],
+)
 def test_what_is_no_change_is_refused(texts: list[str]) -> None:
     with pytest.raises(UsageError):
         parse(texts)
@@ -75,7 +88,15 @@ def test_a_large_enough_volume_changes_the_answer(home: Home) -> None:
     assert {one.name: one.after for one in found.changes} == {"volume": 1e7, "student_coverage": 0.9}
 
 
-@pytest.mark.parametrize(("text", "says"), [("gpuu=2", "student_coverage"), ("coverage=1.5", "at most 1")])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("gpuu=2", "student_coverage"),
+        ("coverage=1.5", "at most 1"),
+        ("residual_share=3", "at most 1"),
+        ("gpu=40%", "gpu_usd_per_hour=+40%"),
+    ],
+)
 def test_unknown_names_and_senseless_values_are_refused_with_what_there_is(home: Home, text: str, says: str) -> None:
     with pytest.raises(FreeholdError) as refused:
         suppose(home, home.registry.tasks()[0].name, parse([text]))

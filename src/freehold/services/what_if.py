@@ -31,15 +31,19 @@ SHORT = {
 """Names for people, beside every input's own."""
 
 _FACTORS = ("price", "volume")
-_SHARES = frozenset({"student_coverage", "price_decline_per_year", "replica_load"})
+_SHARES = frozenset(
+    {"student_coverage", "price_decline_per_year", "replica_load", "residual_share", "spot_rerun_share"}
+)
+"""Inputs of which more than all makes no sense."""
 
 
 class Change(NamedTuple):
-    """How a value changes: multiplied by `amount`, or replaced by it."""
+    """How a value changes: multiplied by `amount`, or replaced by it. `percent`: the latter, written as a share."""
 
     name: str
     amount: float
     relative: bool
+    percent: bool = False
 
 
 class Supposed(msgspec.Struct, frozen=True):
@@ -140,9 +144,9 @@ def suppose(home: Home, task_name: str, changes: Sequence[Change], as_of: dateti
 def _parsed(text: str) -> Change:
     name, equals, value = (part.strip() for part in text.partition("="))
     percent, number = value.endswith("%"), value.lower().removesuffix("%")
-    times = not percent and (number.startswith("x") or number.endswith("x"))
+    times = not percent and "x" in (number[:1], number[-1:])
     try:
-        amount = float(number.strip("x"))
+        amount = float((number[1:] if number[0] == "x" else number[:-1]) if times else number)
     except ValueError:
         amount = math.nan
     if not (name and equals and math.isfinite(amount)):
@@ -154,7 +158,7 @@ def _parsed(text: str) -> Change:
         return Change(name, 1 + amount / 100, relative=True)
     if name in _FACTORS:
         raise UsageError(f"{text!r} is no factor", hint=f"as in {name}=x3, {name}=+40% or {name}=-50%")
-    return Change(name, amount / 100 if percent else amount, relative=False)
+    return Change(name, amount / 100 if percent else amount, relative=False, percent=percent)
 
 
 def _applied(change: Change, verdict: Verdict) -> Supposed:
@@ -169,6 +173,12 @@ def _applied(change: Change, verdict: Verdict) -> Supposed:
         raise UsageError(
             f"{name!r} is no input of the verdict on {verdict.task_name}",
             hint=f"one of {', '.join([*_FACTORS, *short, *sorted(known)])}",
+        )
+    if change.percent and (known[name].high > 1 or known[name].unit.startswith("USD")):
+        size = f"{100 * change.amount:g}%"
+        raise UsageError(
+            f"{name} is no share, so {size} of what is not said",
+            hint=f"as in {name}=+{size} or {name}=x{change.amount:g}",
         )
     now = float(known[name].value)
     then = now * change.amount if change.relative else change.amount
