@@ -56,3 +56,17 @@ def test_without_trials_nothing_is_known() -> None:
     found = intervals.two_sided(0, 0)
     assert (found.low, found.high) == (0.0, 1.0)
     assert (intervals.upper(0, 0), intervals.lower(0, 0)) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("q", [0.5, 0.9, 0.99])
+def test_the_narrowest_ranks_that_hold_a_quantile_often_enough(q: float) -> None:
+    """The quantile lies between them where at least `low` + 1 and at most `high` values lie below it."""
+    for n in (6, 60, 700):
+        found = intervals.quantile_ranks(n, q)
+        if found is None:
+            assert q**n > 0.025 or (1 - q) ** n > 0.025
+            continue
+        low, high = found
+        assert stats.binom.cdf(high, n, q) - stats.binom.cdf(low, n, q) >= 0.95
+        assert stats.binom.cdf(low + 1, n, q) >= 0.025
+        assert stats.binom.sf(high - 1, n, q) > 0.025

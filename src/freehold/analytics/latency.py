@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from scipy import stats
 
+from freehold.evidence.intervals import quantile_ranks
 from freehold.vocabulary import Interval
 
 LEVEL = 0.95
@@ -96,10 +96,9 @@ def _phase(name: str, counts: Mapping[float, int], relative_error: float) -> Pha
 
     quantiles: list[Quantile] = []
     for q in QUANTILES:
-        low, high = int(stats.binom.ppf(0.025, n, q)) - 1, int(stats.binom.ppf(0.975, n, q))
-        interval = None
-        if low >= 0 and high < n:
-            interval = Interval(at(low) * (1 - relative_error), at(high) * (1 + relative_error), LEVEL)
+        ranks, interval = quantile_ranks(n, q, LEVEL), None
+        if ranks is not None:
+            interval = Interval(at(ranks[0]) * (1 - relative_error), at(ranks[1]) * (1 + relative_error), LEVEL)
         quantiles.append(Quantile(q, at(int(q * (n - 1))), interval))
     mean = float(sum(value * count for value, count in counts.items()) / n)
     return Phase(name, n, mean, tuple(quantiles))

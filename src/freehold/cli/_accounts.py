@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from freehold.vocabulary import ZERO
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _PHASES = {"first_token": "first token", "generation": "generation", "total": "whole"}
 _UNSAID = {"task": "in no task"}
-_TIMES = ("hour", "day", "month")
 _SOURCES = 4
 """Prices that are named; `--json` has all."""
 
@@ -48,7 +47,7 @@ def spend_total(found: SpendReport) -> None:
 def spend_by(table: SpendTable, report: Looked) -> None:
     """One table: the dearest groups first, or the latest days; and what it covers where the report covers less."""
     title(f"By {', '.join(table.by)}", "")
-    timed = any(name in _TIMES for name in table.by)
+    timed = _times(table.by)
     groups = _latest_first(table.groups)
     monthly = not timed and table.monthly(ZERO) is not None
     rows = [
@@ -125,8 +124,14 @@ def errors_by(found: ErrorReport) -> None:
 
 def _latest_first(groups: Sequence[_Group]) -> Sequence[_Group]:
     """As they are, where they are not told apart by time."""
-    times = [name for name in groups[0].by if name in _TIMES] if groups else []
+    times = _times(groups[0].by) if groups else []
     return sorted(groups, key=lambda one: one.by[times[0]], reverse=True) if times else groups
+
+
+def _times(by: Iterable[str]) -> list[str]:
+    from freehold.services.accounting import TIMES
+
+    return [name for name in by if name in TIMES]
 
 
 def _headings(by: Sequence[str]) -> str:

@@ -44,6 +44,19 @@ def two_sided(errors: int, trials: int, level: float = 0.95) -> Interval:
     return Interval(lower(errors, trials, tail), upper(errors, trials, tail), level)
 
 
+def quantile_ranks(n: int, q: float, level: float = 0.95) -> tuple[int, int] | None:
+    """Which two of `n` values in order, counted from 0, hold a quantile between them with at least that confidence.
+
+    For any distribution, of independent values: how many lie below the quantile is binomial (David and Nagaraja, Order
+    Statistics, section 7.1). None: there are too few values for one.
+    """
+    from scipy import stats  # slow to import, and the gateway, which uses the bounds above, asks no quantile
+
+    tail = (1 - level) / 2
+    low, high = int(stats.binom.ppf(tail, n, q)) - 1, int(stats.binom.ppf(1 - tail, n, q))
+    return (low, high) if low >= 0 and high < n else None
+
+
 def trials_without_error(rate: float, delta: float) -> int:
     """How many trials without a single error it takes to promise `rate` with confidence 1 - delta."""
     return max(1, int(np.ceil(np.log(delta) / np.log1p(-rate) - 1e-9)))

@@ -9,6 +9,7 @@ from ._expire import NEVER_US, Expired, Keep
 from ._expire import Rules as RetentionRules
 from ._rollup_read import TaskNames
 from ._rollups import RELATIVE_ERROR, bucket_ms
+from ._rollups import step_us as rollup_step_us
 from ._store import Appended, Ledger, QueryResult
 from .doctor import Finding
 from .exporting import export_calls
@@ -28,4 +29,5 @@ __all__ = [
     "Whose",
     "bucket_ms",
     "export_calls",
+    "rollup_step_us",
 ]

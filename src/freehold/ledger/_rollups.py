@@ -46,7 +46,8 @@ CHOSEN: Final = {
 """Columns whose values others choose, and how many of them one table of one segment keeps: the most frequent ones."""
 
 MOST_GROUPS: Final = 200_000
-"""Rows that a table of one segment should not exceed: beyond, fewer values of each column are kept apart."""
+"""Rows that a table of one segment should not exceed: beyond, each column keeps a tenth of its values apart, or a
+hundredth."""
 
 _GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
 _NO_TIME = -9999
@@ -95,6 +96,11 @@ TABLES: Final[dict[str, Table]] = {
     "users": Table(DAY_US, ("end_user", *_PRICED, "outcome"), _TOKENS),
 }
 """The tables by name."""
+
+
+def step_us(table: str) -> int:
+    """How long the times are that a table counts by, in microseconds."""
+    return TABLES[table].step_us
 
 
 def latency_of(bucket: str) -> str:

@@ -261,8 +261,9 @@ class Ledger:
         With `names` the tasks are those of today, by name (`services.summing` asks so).
 
         Counts and sums are exact. A quantile lies within 2.5 % of the value of that rank (DDSketch). Within one segment
-        the rarer values of a column with more than 500 (end users: 1000) are counted as `(other)`: what is shown of a
-        rare value is then a lower bound, and the total stays exact. The first question after calls were sealed, or
+        the rarer values of a column with more than 500 (end users: 1000) are counted as `(other)`, from 50 (100) or 5
+        (10) on where the table would otherwise have more than 200,000 rows: what is shown of a rare value is then a
+        lower bound, and the total stays exact. The first question after calls were sealed, or
         recognised as something else, may take longer, because their tables are made for it.
 
         Raises:

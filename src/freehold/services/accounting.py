@@ -19,7 +19,7 @@ from freehold.analytics.spend import Requests, Spend, Spent, add_up
 from freehold.economics.workload import MONTH_DAYS
 from freehold.errors import UsageError
 from freehold.evidence.intervals import two_sided
-from freehold.ledger import RELATIVE_ERROR, bucket_ms
+from freehold.ledger import RELATIVE_ERROR, bucket_ms, rollup_step_us
 from freehold.vocabulary import COUNTS, Interval, Source, Usage
 
 from . import summing
@@ -33,7 +33,6 @@ ERRORS_BY = ("task", "model", "provider", "team", "feature", "key", *TIMES)
 OVERVIEW = ("task", "model", "team", "feature", "key", "user", "day")
 """What spend is shown by where nobody says."""
 
-_STEP_US = {"attempts": 1_800_000_000, "calls": 1_800_000_000, "latency": 3_600_000_000, "users": 86_400_000_000}
 _COLUMNS = {"user": "end_user", "tier": "service_tier"}
 _PRICED_BY = ("provider", "asked_model", "model", "service_tier", "prompt_over", "outcome", "estimated")
 _RENTED = {"owner": ["rented"]}
@@ -334,7 +333,7 @@ def _rows(
 
 def _widened(window: Window, table: str) -> Window:
     """A window that begins and ends on a step of a table of the sums."""
-    step_us = _STEP_US[table]
+    step_us = rollup_step_us(table)
     since_us = None if window.since_us is None else window.since_us // step_us * step_us
     until_us = None if window.until_us is None else -(-window.until_us // step_us) * step_us
     return Window(since_us, until_us)
@@ -346,7 +345,7 @@ def _looked(home: Home, window: Window, table: str = "calls") -> tuple[Looked, f
     if not rows:
         return Looked(0, 0, "", ""), 0.0
     first, last = (_utc(pick(row["half_hour"] for row in rows)) for pick in (min, max))
-    end = last.timestamp() + _STEP_US["calls"] / 1e6
+    end = last.timestamp() + rollup_step_us("calls") / 1e6
     calls = sum(row["calls"] for row in rows)
     until = datetime.fromtimestamp(end, UTC).isoformat(timespec="seconds")
     return Looked(calls, calls, first.isoformat(timespec="seconds"), until), (end - first.timestamp()) / 86_400

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from freehold.evidence.intervals import two_sided
+from freehold.evidence.intervals import quantile_ranks, two_sided
 from freehold.vocabulary import Interval
 
 LEVEL = 0.95
@@ -76,8 +76,8 @@ class Group:
             self.add(name, None, unit, 0, definition, why="there is nothing to measure")
             return
         ordered = sorted(values)
-        low, high = int(stats.binom.ppf(0.025, n, q)) - 1, int(stats.binom.ppf(0.975, n, q))
-        interval = Interval(float(ordered[low]), float(ordered[high]), LEVEL) if low >= 0 and high < n else None
+        ranks = quantile_ranks(n, q, LEVEL)
+        interval = Interval(float(ordered[ranks[0]]), float(ordered[ranks[1]]), LEVEL) if ranks else None
         why = INDEPENDENT if interval else f"{n} values are too few for an interval of this quantile"
         self.add(name, float(np.quantile(ordered, q)), unit, n, definition, interval=interval, why=why)
 
