@@ -8,6 +8,7 @@ inside its stated range, the answer is `not_enough_evidence` and names that inpu
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,6 +17,7 @@ from freehold.economics import bought
 from freehold.economics.assumptions import assumptions
 from freehold.economics.case import Case, build_case
 from freehold.economics.evaluation import ALWAYS_NEEDED, Evaluation
+from freehold.economics.options import CostModel
 from freehold.economics.quality import QualityFacts
 from freehold.economics.workload import Workload
 from freehold.market.tokens import PriceBook
@@ -26,7 +28,7 @@ from . import _reasons, from_scratch
 from ._answers import Answers, Swing
 from ._risks import Risks
 from ._standing import Standing, options, stand
-from .constraints import Constraints, barred, declared, judge
+from .constraints import Constraints, Rulings, barred, declared, judge
 from .criteria import criteria
 from .steps import steps
 
@@ -43,6 +45,52 @@ _INCOMPARABLE: dict[str, object] = {
     "probability_wins": None,
 }
 """What cannot be said of an option where nobody knows what renting costs."""
+
+
+class Frame(NamedTuple):
+    """What the decision on a workload is made over.
+
+    `why_barred`: why nothing may go to today's provider, "" where it may. `comparable`: enough was seen, and what the
+    options are compared with has a price.
+    """
+
+    case: Case
+    options: list[CostModel]
+    inputs: dict[str, Assumption]
+    why_barred: str
+    comparable: bool
+
+
+def framed(
+    workload: Workload,
+    quality: QualityFacts,
+    constraints: Constraints,
+    settings: EconomicsSettings,
+    as_of: datetime,
+    prices: PriceBook,
+) -> Frame:
+    """The case of a workload, its options and its inputs.
+
+    Raises:
+        ConfigurationError: as `decide`.
+    """
+    case = build_case(workload, prices, as_of)
+    inputs = assumptions(workload, quality, settings, bought.inputs())
+    why_barred = barred(constraints, case)
+    known = case.rent_usd is not None or bool(why_barred)
+    return Frame(
+        case,
+        options(case, workload, quality, prices, restricted=bool(why_barred)),
+        inputs,
+        why_barred,
+        bool(workload.calls) and workload.days_observed >= MIN_DAYS and known,
+    )
+
+
+def ruled(evaluation: Evaluation, constraints: Constraints) -> list[Rulings]:
+    """What the constraints say of each option."""
+    case, values = evaluation.case, evaluation.columns()
+    return [judge(one, case, constraints, one.latency_ms(case, values)) for one in evaluation.options]
 
 
 def decide(
@@ -64,23 +112,18 @@ def decide(
     Raises:
         ConfigurationError: the settings name an input that does not exist, or give it a negative value.
     """
-    prices = prices or PriceBook()
-    case = build_case(workload, prices, as_of)
-    inputs = assumptions(workload, quality, settings, bought.inputs())
-    why_barred = barred(constraints, case)
-    unpriced = case.rent_usd is None and not why_barred
-    if not workload.calls or workload.days_observed < MIN_DAYS or unpriced:
-        return _unpriced(task, workload, case, as_of)
-    evaluation = Evaluation(case, options(case, workload, quality, prices, restricted=bool(why_barred)), inputs)
-    values = evaluation.columns()
-    rulings = [judge(one, case, constraints, one.latency_ms(case, values)) for one in evaluation.options]
+    frame = framed(workload, quality, constraints, settings, as_of, prices or PriceBook())
+    if not frame.comparable:
+        return _unpriced(task, workload, frame.case, as_of)
+    evaluation = Evaluation(frame.case, frame.options, frame.inputs)
+    rulings = ruled(evaluation, constraints)
     standings = stand(evaluation.options, quality, rulings)
     answers = Answers(evaluation, standings, confident=constraints.confident)
-    verdict = _compared(task, workload, quality, answers, why_barred)
+    verdict = _compared(task, workload, quality, answers, frame.why_barred)
     return msgspec.structs.replace(
         verdict,
         declared=declared(constraints, rulings),
-        from_scratch=from_scratch.sentence(case),
+        from_scratch=from_scratch.sentence(frame.case),
         steps=steps(evaluation.options, verdict.options),
         criteria=criteria(task.kind, workload, constraints, verdict.options, glanced or Glanced()),
     )

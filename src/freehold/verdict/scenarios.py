@@ -15,10 +15,8 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from freehold.economics import bought
 from freehold.economics.arrays import FloatArray, Inputs, money, money_range
-from freehold.economics.assumptions import assumptions
-from freehold.economics.case import Case, build_case
+from freehold.economics.case import Case
 from freehold.economics.evaluation import DECISION_MONTHS, Evaluation, Time
 from freehold.economics.options import CostModel, KeepRenting, OwnStudent, RentSmaller, people_usd
 from freehold.economics.quality import QualityFacts
@@ -29,9 +27,9 @@ from freehold.settings import EconomicsSettings
 from freehold.vocabulary import ZERO, Assumption, Range, VerdictWord
 
 from ._answers import Answers
-from ._standing import Standing, options, stand
-from .constraints import Constraints, barred, judge
-from .decision import MIN_DAYS, judged
+from ._standing import Standing, stand
+from .constraints import Constraints
+from .decision import framed, judged, ruled
 
 _MONTH_DAYS = 30.44
 
@@ -139,17 +137,18 @@ def under(
     rows: list[ScenarioRow] = []
     todays = ""
     for scenario in scenarios:
-        work = msgspec.structs.replace(workload, volume_factor=workload.volume_factor * scenario.volume)
-        case = build_case(work, prices, as_of)
-        why_barred = barred(constraints, case)
-        if not work.calls or work.days_observed < MIN_DAYS or (case.rent_usd is None and not why_barred):
+        work = msgspec.structs.replace(
+            workload,
+            volume_factor=workload.volume_factor * scenario.volume,
+            price_factor=workload.price_factor * scenario.rent,
+        )
+        frame = framed(work, quality, constraints, settings, as_of, prices)
+        if not frame.comparable:
             return ()
-        offered = options(case, work, quality, prices, restricted=bool(why_barred))
-        inputs = _inputs(assumptions(work, quality, settings, bought.inputs()), scenario)
-        shifted = Shifted(_case(case, scenario), offered, inputs, _turn(scenario))
-        values = shifted.columns()
-        rulings = [judge(one, case, constraints, one.latency_ms(case, values)) for one in offered]
-        standings = _standings(stand(offered, quality, rulings), scenario)
+        shifted = Shifted(
+            _peaked(frame.case, scenario), frame.options, _inputs(frame.inputs, scenario), _turn(scenario)
+        )
+        standings = _standings(stand(frame.options, quality, ruled(shifted, constraints)), scenario)
         answers = Answers(shifted, standings, confident=constraints.confident)
         word, winner = judged(answers, work, quality)
         if not rows:
@@ -205,10 +204,8 @@ def _turn(scenario: Scenario) -> Turn | None:
     return Turn(0, 1.0) if scenario.banned else scenario.turn
 
 
-def _case(case: Case, scenario: Scenario) -> Case:
-    rent = None if case.rent_usd is None else case.rent_usd * Decimal(repr(scenario.rent))
-    peak = case.peak_calls_per_window * scenario.peak
-    return msgspec.structs.replace(case, rent_usd=rent, peak_calls_per_window=peak)
+def _peaked(case: Case, scenario: Scenario) -> Case:
+    return msgspec.structs.replace(case, peak_calls_per_window=case.peak_calls_per_window * scenario.peak)
 
 
 def _inputs(inputs: dict[str, Assumption], scenario: Scenario) -> dict[str, Assumption]:
