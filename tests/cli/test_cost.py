@@ -140,6 +140,14 @@ def test_a_gpu_without_a_price_in_the_catalogue_needs_one(arrivals: Path) -> Non
         assert (price["low"], price["high"], price["unit"]) == ("2.0", "2.0", "USD per MI300X-192GB and hour")
 
 
+@pytest.mark.parametrize("rows", ["", "1024,128,8,nan,8\n"])
+def test_own_points_that_are_none_are_refused_and_not_passed_over(arrivals: Path, tmp_path: Path, rows: str) -> None:
+    path = tmp_path / "points.csv"
+    path.write_text(f"prompt_tokens,output_tokens,clients,ttft_ms,tpot_ms\n{rows}", "utf-8")
+    with pytest.raises(UsageError, match="no measured point"):
+        CliRunner().invoke(app, _serve(arrivals, "--measured", str(path)), catch_exceptions=False)
+
+
 def test_serving_as_json(arrivals: Path) -> None:
     given = ("--usd-per-hour", "2.0", "--engineer-share", "0.5", "--spare", "2", "--json")
     document = json.loads(CliRunner().invoke(app, _serve(arrivals, *given), catch_exceptions=False).output)

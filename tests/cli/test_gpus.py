@@ -84,6 +84,17 @@ def test_a_catalogue_file_is_taken_in_for_its_cloud(tmp_path: Path, home: Path) 
     assert len([row for row in _shop("--region", "eu")["rows"] if row["cloud"] == "nebius"]) == 1
 
 
+def test_prices_of_no_day_and_offers_without_a_number_are_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "vms.csv"
+    rows = ("H100,nan,2.22,,eu-north1", "H100,inf,2.22,,eu-north1", "H100,1,inf,nan,eu-north1")
+    path.write_text("\n".join(("AcceleratorName,AcceleratorCount,Price,SpotPrice,Region", *rows)), "utf-8")
+    take = ["gpus", "--import", str(path), "--cloud", "nebius"]
+    with pytest.raises(UsageError, match="which is no day"):
+        CliRunner().invoke(app, [*take, "--as-of", "yesterday"], catch_exceptions=False)
+    with pytest.raises(UsageError, match="offers no GPU"):
+        CliRunner().invoke(app, take, catch_exceptions=False)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -86,6 +86,7 @@ def test_ones_own_lists_stand_in_for_a_cloud_and_survive_being_written(tmp_path:
         '[[list]]\ncloud="x"\nzone="moon"\nplace="p"\nsource="s"\nas_of="d"\noffers=[["H100", "spot", 1.0, 1]]\n',
         '[[list]]\ncloud="x"\nzone="eu"\nplace="p"\nsource="s"\nas_of="d"\noffers=[["abacus", "spot", 1.0, 1]]\n',
         '[[list]]\ncloud="x"\nzone="eu"\nplace="p"\nsource="s"\nas_of="d"\noffers=[["H100", "spot", -1.0, 1]]\n',
+        '[[list]]\ncloud="x"\nzone="eu"\nplace="p"\nsource="s"\nas_of="d"\noffers=[["H100", "spot", nan, 1]]\n',
         '[[list]]\ncloud="x"\nzone="eu"\nplace="p"\nsource="s"\nas_of="d"\noffers=[["H100", "daily", 1.0, 1]]\n',
     ],
 )

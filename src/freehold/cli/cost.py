@@ -133,7 +133,7 @@ def serve(
         model=model,
         gpu=gpu,
         gpus=_whole("--gpus", gpus),
-        bytes_per_parameter=weight_bytes and positive("--weight-bytes", weight_bytes),
+        bytes_per_parameter=not_negative("--weight-bytes", weight_bytes),
         targets=Targets(positive("--ttft", ttft), positive("--tpot", tpot), windows=inside("--windows", windows)),
         policy=Policy(_whole("--spare", spare), start_s=duration("--autoscale", autoscale) if autoscale else None),
         measured=measured,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -100,12 +101,19 @@ def _take(path: Path, cloud: str, as_of: str, own: Path) -> None:
 
     if not cloud:
         raise UsageError("whose prices are these?", hint=f"freehold gpus --import {path} --cloud NAME")
-    day = as_of or time.strftime("%Y-%m-%d", time.gmtime(path.stat().st_mtime))
+    day = _day(as_of) if as_of else time.strftime("%Y-%m-%d", time.gmtime(path.stat().st_mtime))
     count, unknown = shopping.take_in(path, cloud, day, own)
     say(f"{count} offers of {cloud}, {day}, are in {own}")
     if unknown:
         say(warn("not known here: "), ", ".join(unknown))
     suggest("freehold gpus --model Llama-3.3-70B")
+
+
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise UsageError(f"--as-of is {text!r}, which is no day", hint="as in --as-of 2026-11-20") from None
 
 
 def _terms(names: list[str]) -> tuple[Term, ...]:

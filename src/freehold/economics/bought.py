@@ -36,7 +36,7 @@ _INPUTS: tuple[tuple[str, float, float, float, str, str], ...] = (
         1.8,
         2.0,
         "power of a GPU with its part of the server over the GPU's own limit",
-        "servers of eight H100 (0.7 kW each) draw about 10 kW",
+        "servers of eight H100 (0.7 kW each) draw about 10 kW, from memory of a data sheet",
     ),
     ("residual_share", 0.0, 0.2, 0.4, "of the price after three years", "judgement, no measurement"),
 )

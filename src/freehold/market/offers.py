@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -179,9 +180,10 @@ def zone_of(place: str) -> str:
 
 def _number(text: str | None) -> float:
     try:
-        return float(text or 0)
+        value = float(text or 0)
     except ValueError:
         return 0.0
+    return value if math.isfinite(value) else 0.0
 
 
 def _offers(file: _File, where: str) -> tuple[Offer, ...]:
@@ -190,7 +192,7 @@ def _offers(file: _File, where: str) -> tuple[Offer, ...]:
 
 def _checked(found: _List, row: _Row, where: str) -> Offer:
     gpu = known(row.gpu)
-    if gpu is None or found.zone not in ZONES or row.usd <= 0 or row.together < 1:
+    if gpu is None or found.zone not in ZONES or not 0 < row.usd < math.inf or row.together < 1:
         raise ConfigurationError(
             f"{where}: {found.cloud}, {row.gpu}: an unknown GPU or zone, or a price or number that is not above 0",
             hint=f"zones are {', '.join(ZONES)}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,7 +94,7 @@ def points_of(path: Path) -> tuple[models.Point, ...]:
     """Measured points from CSV: prompt_tokens, output_tokens, clients, ttft_ms, tpot_ms.
 
     Raises:
-        UsageError: a column is missing, or a row holds no number above 0.
+        UsageError: a column is missing, a row holds no number above 0, or there is no row.
     """
     found: list[models.Point] = []
     with path.open(encoding="utf-8") as lines:
@@ -103,10 +104,12 @@ def points_of(path: Path) -> tuple[models.Point, ...]:
                 times = [float(row[name]) for name in ("ttft_ms", "tpot_ms")]
             except (KeyError, TypeError, ValueError):
                 sizes, times = [0], []
-            if min([*sizes, *times]) <= 0:
+            if not all(0 < value < math.inf for value in (*sizes, *times)):
                 hint = "prompt_tokens,output_tokens,clients,ttft_ms,tpot_ms, all above 0"
                 raise UsageError(f"{path}, line {number}: no measured point", hint=hint)
             found.append(models.Point(sizes[0], sizes[1], sizes[2], times[0], times[1]))
+    if not found:
+        raise UsageError(f"{path} holds no measured point", hint="prompt_tokens,output_tokens,clients,ttft_ms,tpot_ms")
     return tuple(found)
 
 

@@ -9,6 +9,8 @@ every lane together. `tests/economics/capacity` holds the plain loop that it mus
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,6 +20,13 @@ from .replica import Replica
 from .trace import Trace
 
 Index = npt.NDArray[np.int64]
+
+
+class Simulated(NamedTuple):
+    """What every request of a trace met."""
+
+    ttft_s: FloatArray
+    tpot_s: FloatArray
 
 
 class Lanes:
@@ -147,11 +156,3 @@ def simulate(trace: Trace, replica: Replica, replicas: int, window_s: float, lea
     ttft, tpot = np.empty(trace.requests), np.empty(trace.requests)
     ttft[rows[mask]], tpot[rows[mask]] = lanes.ttft_s[mask], lanes.tpot_s[mask]
     return Simulated(ttft, tpot)
-
-
-class Simulated:
-    """What every request of a trace met."""
-
-    def __init__(self, ttft_s: FloatArray, tpot_s: FloatArray) -> None:
-        self.ttft_s = ttft_s
-        self.tpot_s = tpot_s

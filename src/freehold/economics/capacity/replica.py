@@ -76,11 +76,15 @@ class Replica(msgspec.Struct, frozen=True):
         return int(max(1, min(_MOST_SEQUENCES, self.cache_tokens / max(1.0, tokens_per_sequence))))
 
     def faster(self, factor: float) -> Replica:
-        """The same replica, so many times as fast."""
-        times = {
-            name: getattr(self, name) / factor for name in self.__struct_fields__ if "_s_" in name or name == "step_s"
-        }
-        return msgspec.structs.replace(self, **times)
+        """The same replica, its steps and prompts so many times as fast; the latency of a first token stays."""
+        return msgspec.structs.replace(
+            self,
+            step_s=self.step_s / factor,
+            step_s_per_sequence=self.step_s_per_sequence / factor,
+            step_s_per_token=self.step_s_per_token / factor,
+            step_s_per_experts=self.step_s_per_experts / factor,
+            prompt_s_per_token=self.prompt_s_per_token / factor,
+        )
 
     def sustained(self, prompt_tokens: float, output_tokens: float, tpot_s: float) -> float:
         """Requests a second of equal size that one replica carries at a time per output token of at most `tpot_s`.
