@@ -112,3 +112,13 @@ def test_what_is_indented_stays_so_where_a_terminal_breaks_it(monkeypatch: pytes
     monkeypatch.setenv("TERM", "xterm")
     _output.say("  first " * 8, "\n  second " * 2)
     assert {len(line) - len(line.lstrip()) for line in terminal.getvalue().splitlines()} == {2}
+
+
+def test_a_terminal_gets_empty_lines_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    _output.say("above")
+    _output.say()
+    _output.say("below\n\n  end")
+    assert [line.rstrip() for line in terminal.getvalue().split("\n")] == ["above", "", "below", "", "  end", ""]

@@ -81,7 +81,8 @@ def _print(console: Console, parts: Sequence[Part]) -> None:
         return
     for one in line.split("\n", allow_blank=True):  # what is indented stays so where a terminal breaks it
         indent = len(one.plain) - len(one.plain.lstrip(" "))
-        console.print(Padding(one[indent:] if indent else one, (0, 0, 0, indent), expand=False))
+        # An empty line has no width, and padded it would be no line at all.
+        console.print(Padding(one[indent:], (0, 0, 0, indent), expand=False) if indent else one)
 
 
 def talk(*parts: Part) -> None:
