@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 
 from freehold.cli._app import app
 from freehold.errors import UsageError
+from freehold.services.home import Home
+from freehold.settings import Loaded, Settings, WorkloadSettings
 from freehold.vocabulary import Usage
 
 TRAIN = ["cost", "train", "--params", "3e9", "--tokens", "525b"]
@@ -210,6 +212,8 @@ def test_arrivals_of_a_task_are_those_of_its_calls(tmp_path: Path) -> None:
         assert trace.requests == 60
         assert trace.arrival_s[1] == pytest.approx(2)
         assert trace.prompt_tokens[-1] == 159
+    with Home(Loaded(Settings(workload=WorkloadSettings(sample_weight=7)), tmp_path / "home", {})) as home:
+        assert costing.trace_of_task(home, home.registry.tasks()[0].name).requests == 7 * 60
 
 
 @pytest.mark.parametrize(

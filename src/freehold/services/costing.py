@@ -58,7 +58,7 @@ class ServingOrder(msgspec.Struct, frozen=True):
 
 
 def trace_of_task(home: Home, name: str) -> Trace:
-    """A task's calls as arrivals.
+    """A task's calls as arrivals, each as often as a recorded call counts (`sample_weight`).
 
     Raises:
         UsageError: none of them states its tokens.
@@ -69,7 +69,10 @@ def trace_of_task(home: Home, name: str) -> Trace:
         for call, _ in home.recognised(task_id=task.id)
         if call.usage is not None
     )
-    return of_requests(task.name, rows)
+    declared = home.task_settings(task).sample_weight
+    weight = home.settings.workload.sample_weight if declared is None else declared
+    found = of_requests(task.name, rows)
+    return found if weight == 1 else found.times(weight)
 
 
 def serve(order: ServingOrder, trace: Trace, stated: Mapping[str, float]) -> ServingCost:

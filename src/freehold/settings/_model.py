@@ -199,7 +199,7 @@ class TaskSettings(Strategy, frozen=True, kw_only=True):
 class WorkloadSettings(_Table, frozen=True):
     """What the recorded calls stand for.
 
-    With a `sample_weight` of 100, each recorded call counts as a hundred in every verdict.
+    With a `sample_weight` of 100, each recorded call counts as a hundred in every verdict and fleet.
     """
 
     sample_weight: Weight = 1.0
