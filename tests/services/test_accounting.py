@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -286,6 +287,7 @@ def test_commands_print_tables_and_documents(folder: Path):
     assert "$0.00" not in line
     assert "upstream_rate_limited" in run(folder, "errors").stdout
     assert "gpt-4.1-mini" in run(folder, "latency", "--by", "model").stdout
+    assert re.search(r" ms \(\d+ to \d+ ms\)", run(folder, "latency", "--by", "model").stdout)
 
 
 def test_what_names_nothing_tells_nothing_apart(folder: Path):

@@ -164,4 +164,6 @@ def _why(what: str) -> str:
 def _quantile(one: Quantile) -> str:
     if one.interval is None:
         return f"{ms(one.ms)} (too few)"
-    return f"{ms(one.ms)} ({ms(one.interval.low)} to {ms(one.interval.high)})"
+    low, high = ms(one.interval.low), ms(one.interval.high)
+    unit = high.partition(" ")[2]
+    return f"{ms(one.ms)} ({low.removesuffix(f' {unit}')} to {high})"  # a unit of both is written once
