@@ -7,13 +7,14 @@ a tenth of the rent's present value; else keep renting. Where renting is not all
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from freehold.economics.arrays import FloatArray, Inputs
 from freehold.economics.evaluation import ALWAYS_NEEDED, VOLUME_GRID, Evaluation
+from freehold.economics.options import CostModel
 from freehold.vocabulary import Assumption, Flip, VerdictWord
 
 from ._standing import Standing
@@ -38,6 +39,21 @@ class Swing(NamedTuple):
     input: str
     value: float
     to: VerdictWord
+
+
+def open_inputs(evaluation: Evaluation, options: Iterable[CostModel]) -> list[Assumption]:
+    """Inputs that nobody gave and that some options depend on, by name."""
+    needed = needed_by(options)
+    return [
+        item
+        for name, item in sorted(evaluation.assumptions.items())
+        if name in needed and item.source.assumed and item.low != item.high
+    ]
+
+
+def needed_by(options: Iterable[CostModel]) -> set[str]:
+    """The names of the inputs that some options depend on."""
+    return {name for option in options for name in option.needs} | set(ALWAYS_NEEDED)
 
 
 class Answers:
@@ -79,7 +95,7 @@ class Answers:
         inputs that weigh most in that.
         """
         base = self.words(self.evaluation.columns())[0]
-        items = self.open_inputs()
+        items = open_inputs(self.evaluation, [standing.option for standing in self.choosable])
         probes = [(item.name, float(edge)) for item in items for edge in (item.low, item.high)]
         inputs = self.evaluation.columns(max(1, len(probes)))
         for column, (name, edge) in enumerate(probes):
@@ -87,15 +103,6 @@ class Answers:
         words = self.words(inputs)
         alone = tuple(Swing(*probe, word) for probe, word in zip(probes, words, strict=False) if word != base)
         return alone or self._together(base, items)
-
-    def open_inputs(self) -> list[Assumption]:
-        """Inputs that nobody gave and that the choosable options depend on."""
-        needed = {name for standing in self.choosable for name in standing.option.needs} | set(ALWAYS_NEEDED)
-        return [
-            item
-            for name, item in sorted(self.evaluation.assumptions.items())
-            if name in needed and item.source.assumed and item.low != item.high
-        ]
 
     def _together(self, base: VerdictWord, items: Sequence[Assumption]) -> tuple[Swing, ...]:
         """The three inputs whose ranks separate the scenarios that answer otherwise, where those are too many."""

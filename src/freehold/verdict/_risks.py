@@ -15,7 +15,7 @@ import numpy as np
 from freehold.economics.arrays import FloatArray, Inputs, money
 from freehold.economics.assumptions import from_scores
 from freehold.economics.dependence import OFFER
-from freehold.economics.evaluation import ALWAYS_NEEDED, DECISION_MONTHS, Evaluation
+from freehold.economics.evaluation import DECISION_MONTHS, Evaluation
 from freehold.economics.information import (
     basis,
     estimate,
@@ -28,7 +28,7 @@ from freehold.economics.options import KeepRenting, OwnStudent
 from freehold.economics.sensitivity import sobol
 from freehold.vocabulary import Assumption, Bar, Influence, Learning, Option, Risk
 
-from ._answers import WORTH_SWITCHING, Answers
+from ._answers import WORTH_SWITCHING, Answers, open_inputs
 from ._standing import Standing
 
 WAITING_MONTHS = 6
@@ -156,12 +156,7 @@ class _Margin:
     def __init__(self, answers: Answers, places: Sequence[int]) -> None:
         self._evaluation: Evaluation = answers.evaluation
         self._options = [answers.standings[place].option for place in places]
-        needed = {name for option in self._options for name in option.needs} | set(ALWAYS_NEEDED)
-        self.items = [
-            item
-            for name, item in sorted(self._evaluation.assumptions.items())
-            if name in needed and item.source.assumed and item.low != item.high
-        ]
+        self.items = open_inputs(self._evaluation, self._options)
         npvs = self._evaluation.npvs_usd(self._options, self._evaluation.columns())[:, 0]
         self.against = self._options[1 + int(npvs[1:].argmax())].name
         self.value = money(float(npvs[0] - npvs[1:].max()))

@@ -16,7 +16,7 @@ from freehold.analytics.glance import Glanced
 from freehold.economics import bought
 from freehold.economics.assumptions import assumptions
 from freehold.economics.case import Case, build_case
-from freehold.economics.evaluation import ALWAYS_NEEDED, Evaluation
+from freehold.economics.evaluation import Evaluation
 from freehold.economics.options import CostModel
 from freehold.economics.quality import QualityFacts
 from freehold.economics.workload import Workload
@@ -25,7 +25,7 @@ from freehold.settings import EconomicsSettings
 from freehold.vocabulary import Assumption, Option, Source, Task, Verdict, VerdictWord
 
 from . import _reasons, from_scratch
-from ._answers import Answers, Swing
+from ._answers import Answers, Swing, needed_by
 from ._risks import Risks
 from ._standing import Standing, options, stand
 from .constraints import Constraints, Rulings, barred, declared, judge
@@ -210,7 +210,7 @@ def _row(evaluation: Evaluation, standing: Standing) -> Option:
 
 
 def _used(inputs: dict[str, Assumption], standings: tuple[Standing, ...]) -> tuple[Assumption, ...]:
-    needed = {name for standing in standings for name in standing.option.needs} | set(ALWAYS_NEEDED)
+    needed = needed_by(standing.option for standing in standings)
     return tuple(item for name, item in inputs.items() if name in needed)
 
 
