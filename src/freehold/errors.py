@@ -111,6 +111,13 @@ class BadInvoice(FreeholdError):
     status = 400
 
 
+class BadRevenue(FreeholdError):
+    """A table of what customers pay cannot be read as one; the message names the line and the column."""
+
+    code = "bad_revenue"
+    status = 400
+
+
 class BundleRefused(FreeholdError):
     """A bundle is changed, unsigned, incomplete or holds a refused format."""
 

@@ -12,7 +12,23 @@ import typer
 from freehold import __version__
 from freehold.errors import FreeholdError
 
-from . import contract, cost, decide, gpus, keys, measure, money, own, privacy, run, survive, traffic, watch, workload
+from . import (
+    contract,
+    cost,
+    decide,
+    gpus,
+    keys,
+    margins,
+    measure,
+    money,
+    own,
+    privacy,
+    run,
+    survive,
+    traffic,
+    watch,
+    workload,
+)
 from ._output import bad, dim, talk
 
 app = typer.Typer(
@@ -42,7 +58,11 @@ def _options(
     _debugging.set(debug)
 
 
-for group in (traffic, workload, contract, privacy, measure, money, cost, gpus, decide, own, keys, run, survive, watch):
+_GROUPS = (
+    *(traffic, workload, contract, privacy, measure, margins, money),
+    *(cost, gpus, decide, own, keys, run, survive, watch),
+)
+for group in _GROUPS:
     group.register(app)
 
 

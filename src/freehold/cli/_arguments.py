@@ -7,11 +7,14 @@ import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from freehold.errors import UsageError
+
+if TYPE_CHECKING:
+    from freehold.services.windows import Window
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON under a versioned schema.")]
 Volume = Annotated[str, typer.Option(help="As if there were this many times the calls: x100.")]
@@ -70,6 +73,20 @@ def moment_us(option: str, text: str) -> int | None:
         except UsageError:
             raise UsageError(f"{option} is {text!r}, which is no time", hint=f"{option} 2026-11-01 or 7d") from None
     return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1e6)
+
+
+def window(since: str, until: str) -> Window:
+    """The time that `--since` and `--until` leave.
+
+    Raises:
+        UsageError: one of them is no time, or nothing is left.
+    """
+    from freehold.services.windows import Window
+
+    asked = Window(moment_us("--since", since), moment_us("--until", until))
+    if asked.since_us is not None and asked.until_us is not None and asked.since_us >= asked.until_us:
+        raise UsageError("--since is not before --until", hint="--since 14d --until 7d is the week before the last")
+    return asked
 
 
 def inside(option: str, value: float) -> float:

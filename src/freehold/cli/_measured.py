@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from ._output import count, dim, percent, say, strong, table, usd
+from ._output import Part, count, dim, percent, say, strong, table, usd
 
 if TYPE_CHECKING:
     from freehold.analytics.workflows import Interval, Workflow
@@ -154,7 +155,7 @@ def title(name: str, what: str) -> None:
     say(strong(name), dim(f": {what}" if what else ""))
 
 
-def rows_of(columns: str, rows: list[list[str]], none: str) -> None:
+def rows_of(columns: str, rows: Sequence[Sequence[Part]], none: str) -> None:
     """A table's first rows, or that there are none."""
     if not rows:
         say(f"  {none}")

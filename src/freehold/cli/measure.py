@@ -10,7 +10,7 @@ import typer
 from freehold.errors import UsageError
 
 from ._accounts import errors_by, latency_by, spend_by, spend_total
-from ._arguments import Json, Since, Until, moment_us
+from ._arguments import Json, Since, Until, window
 from ._measured import batching, caching, looked, waste, workflow
 from ._output import count, dim, emit_struct, say, suggest, table, talk, warn, working
 
@@ -43,10 +43,10 @@ def spend(since: Since = "", until: Until = "", by: Grouped = "", json: Json = F
     from freehold.services import accounting
     from freehold.services.home import Home
 
-    window, names = _window(since, until), _names(by)
+    asked, names = window(since, until), _names(by)
     with Home.open() as home, working("adding up what the calls cost"):
-        found = accounting.spend(home, window, [names] if names else [])
-    if not _shown("freehold.spend/1", found, window, json=json):
+        found = accounting.spend(home, asked, [names] if names else [])
+    if not _shown("freehold.spend/1", found, asked, json=json):
         return
     spend_total(found)
     for one in found.tables:
@@ -61,10 +61,10 @@ def latency(since: Since = "", until: Until = "", by: Grouped = "task,model", js
     from freehold.services import accounting
     from freehold.services.home import Home
 
-    window = _window(since, until)
+    asked = window(since, until)
     with Home.open() as home, working("reading how long the calls took"):
-        found = accounting.latency(home, window, _names(by))
-    if _shown("freehold.latency/1", found, window, json=json):
+        found = accounting.latency(home, asked, _names(by))
+    if _shown("freehold.latency/1", found, asked, json=json):
         latency_by(found)
 
 
@@ -76,10 +76,10 @@ def errors(since: Since = "", until: Until = "", by: Grouped = "model", json: Js
     from freehold.services import accounting
     from freehold.services.home import Home
 
-    window = _window(since, until)
+    asked = window(since, until)
     with Home.open() as home, working("counting what failed"):
-        found = accounting.errors(home, window, _names(by))
-    if _shown("freehold.errors/1", found, window, json=json):
+        found = accounting.errors(home, asked, _names(by))
+    if _shown("freehold.errors/1", found, asked, json=json):
         errors_by(found)
 
 
@@ -91,10 +91,10 @@ def savings(since: Since = "", until: Until = "", most: Most = 100_000, json: Js
     from freehold.services import questioning
     from freehold.services.home import Home
 
-    window = _window(since, until)
+    asked = window(since, until)
     with Home.open() as home, working("looking through the calls") as progress:
-        found = questioning.savings(home, window, most=most, progress=progress)
-    if not _shown("freehold.savings/1", found, window, json=json):
+        found = questioning.savings(home, asked, most=most, progress=progress)
+    if not _shown("freehold.savings/1", found, asked, json=json):
         return
     caching(found)
     batching(found)
@@ -109,10 +109,10 @@ def workflows(since: Since = "", until: Until = "", most: Most = 100_000, json: 
     from freehold.services import questioning
     from freehold.services.home import Home
 
-    window = _window(since, until)
+    asked = window(since, until)
     with Home.open() as home, working("looking through the calls") as progress:
-        found = questioning.workflows(home, window, most=most, progress=progress)
-    if not _shown("freehold.workflows/1", found, window, json=json):
+        found = questioning.workflows(home, asked, most=most, progress=progress)
+    if not _shown("freehold.workflows/1", found, asked, json=json):
         return
     for flow in found.workflows:
         workflow(flow)
@@ -154,15 +154,6 @@ def sql(
 
 def _names(by: str) -> list[str]:
     return [name.strip() for name in by.split(",") if name.strip()]
-
-
-def _window(since: str, until: str) -> Window:
-    from freehold.services.windows import Window
-
-    window = Window(moment_us("--since", since), moment_us("--until", until))
-    if window.since_us is not None and window.until_us is not None and window.since_us >= window.until_us:
-        raise UsageError("--since is not before --until", hint="--since 14d --until 7d is the week before the last")
-    return window
 
 
 def _shown(schema: str, found: _Report, window: Window, *, json: bool) -> bool:

@@ -6,12 +6,11 @@ names that are known are kept: a body may hold anything else, and stays in the l
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from typing import Any, Literal, cast
 from urllib.parse import unquote
 
 from freehold.vocabulary import END_USER_TAG, FEATURE_TAG, SESSION_TAG, TEAM_TAG
+from freehold.vocabulary.pseudonyms import pseudonym
 from freehold.wire.openai import ChatRequest
 
 from ._server import Headers
@@ -42,8 +41,7 @@ class Attribution:
     """Reads what calls say of themselves, as the settings want end users kept.
 
     Args:
-        end_users: `keep` their names, `hash` them (HMAC-SHA-256 under `pepper`, 16 hexadecimal digits: equal users stay
-            equal, and only who holds the pepper can test a guess), or `drop` them.
+        end_users: `keep` their names, `hash` them (`pseudonym`), or `drop` them.
         pepper: the secret of the home; needed for `hash` alone.
     """
 
@@ -63,7 +61,7 @@ class Attribution:
         if END_USER_TAG in kept and self._end_users != "keep":
             user = kept.pop(END_USER_TAG)
             if self._end_users == "hash":
-                kept[END_USER_TAG] = hmac.new(self._pepper, user.encode(), hashlib.sha256).hexdigest()[:16]
+                kept[END_USER_TAG] = pseudonym(user, self._pepper)
         return kept
 
 

@@ -15,15 +15,16 @@ import msgspec
 
 from freehold.analytics.failures import Ended, Failed, Failure, failures
 from freehold.analytics.latency import Bucket, Latency, latencies
-from freehold.analytics.spend import Requests, Spend, Spent, add_up
+from freehold.analytics.spend import Spend, Spent, add_up
 from freehold.economics.workload import MONTH_DAYS
 from freehold.errors import UsageError
 from freehold.evidence.intervals import two_sided
 from freehold.ledger import RELATIVE_ERROR, bucket_ms, rollup_step_us
-from freehold.vocabulary import COUNTS, Interval, Source, Usage
+from freehold.vocabulary import Interval, Source
 
 from . import summing
 from .home import Home
+from .priced import PRICED_BY, Row, as_requests, by_the_hour, utc, widened
 from .windows import Looked, Window
 
 TIMES = ("hour", "day", "month")
@@ -34,11 +35,8 @@ OVERVIEW = ("task", "model", "team", "feature", "key", "user", "day")
 """What spend is shown by where nobody says."""
 
 _COLUMNS = {"user": "end_user", "tier": "service_tier"}
-_PRICED_BY = ("provider", "asked_model", "model", "service_tier", "prompt_over", "outcome", "estimated")
 _RENTED = {"owner": ["rented"]}
 _BAD = ("error", "incomplete", "cancelled", "refused")
-
-Row = Mapping[str, Any]
 
 
 class SpendTable(msgspec.Struct, frozen=True):
@@ -117,13 +115,13 @@ def spend(home: Home, window: Window, bys: Sequence[Sequence[str]] = ()) -> Spen
     Raises:
         UsageError: sums cannot be told by that.
     """
-    looked, days = _looked(home, window)
+    looked, days = looked_at(home, window)
     groupings = [_checked(by, SPEND_BY, "spend") for by in bys] or [(name,) for name in OVERVIEW]
     whole, _ = _spend(home, window, ())
     tables: list[SpendTable] = []
     for by in groupings:
         found, shared_out = _spend(home, window, by)
-        covered = _looked(home, window, "users") if "user" in by else (looked, days)
+        covered = looked_at(home, window, "users") if "user" in by else (looked, days)
         tables.append(SpendTable(by, *covered, found.groups, tuple(shared_out)))
     if not bys:
         tables = [table for table in tables if _tells(table)]
@@ -145,7 +143,7 @@ def latency(home: Home, window: Window, by: Sequence[str] = ("task", "model")) -
     timed = [one for one in buckets if one.phase != "total" or one.value_ms > 0]
     untimed = sum(one.n for one in buckets) - sum(one.n for one in timed)
     found = latencies(timed, names, RELATIVE_ERROR)
-    return LatencyReport(_looked(home, window, "latency")[0], names, untimed, RELATIVE_ERROR, tuple(found))
+    return LatencyReport(looked_at(home, window, "latency")[0], names, untimed, RELATIVE_ERROR, tuple(found))
 
 
 def errors(home: Home, window: Window, by: Sequence[str] = ("model",)) -> ErrorReport:
@@ -175,7 +173,7 @@ def errors(home: Home, window: Window, by: Sequence[str] = ("model",)) -> ErrorR
     bad_calls, bad_requests = ended("calls", "calls"), ended("attempts", "attempts")
     failed = sum(one.n for one in bad_calls)
     return ErrorReport(
-        looked=_looked(home, window)[0],
+        looked=looked_at(home, window)[0],
         by=names,
         calls=sum(calls.values()),
         failed_calls=failed,
@@ -194,27 +192,27 @@ def _spend(home: Home, window: Window, by: tuple[str, ...]) -> tuple[Spend, list
     """
     grouped = _grouping(by)
     table, step = ("users", "day") if "user" in by else ("attempts", "half_hour" if "hour" in by else "day")
-    columns = tuple(dict.fromkeys((*_columns(by), *_PRICED_BY)))
+    columns = tuple(dict.fromkeys((*_columns(by), *PRICED_BY)))
     rows = list(_rows(home, table, (*columns, step), window, _RENTED))
-    hourly = _by_the_hour(home, rows) if step == "day" else []
+    hourly = by_the_hour(home, rows) if step == "day" else []
     factors: dict[tuple[str, ...], Decimal] = {}
     if hourly and table == "users":
         factors = _dearer_hours(home, window, hourly)
     elif hourly:
         rows = [row for row in rows if row["asked_model"] not in hourly]
         rows += _rows(home, table, (*columns, "half_hour"), window, {**_RENTED, "asked_model": hourly})
-    requests = (_requests(row, grouped(row), factors.get(_alike(row))) for row in rows)
+    requests = (as_requests(row, grouped(row), factors.get(_alike(row))) for row in rows)
     return add_up(requests, home.prices, by), sorted({key[2] for key in factors})
 
 
 def _dearer_hours(home: Home, window: Window, models: list[str]) -> dict[tuple[str, ...], Decimal]:
     """By day and all that a price depends on but the hour: what the requests cost, over their cost at midnight."""
-    days = _widened(window, "users")
-    rows = list(_rows(home, "attempts", (*_PRICED_BY, "half_hour"), days, {**_RENTED, "asked_model": models}))
+    days = widened(window, "users")
+    rows = list(_rows(home, "attempts", (*PRICED_BY, "half_hour"), days, {**_RENTED, "asked_model": models}))
     costs: list[dict[tuple[str, ...], Decimal]] = []
     for at_midnight in (False, True):
         moved = [_at_midnight(row) for row in rows] if at_midnight else rows
-        found = add_up((_requests(row, _alike(row), None) for row in moved), home.prices, _ALIKE)
+        found = add_up((as_requests(row, _alike(row), None) for row in moved), home.prices, _ALIKE)
         costs.append({tuple(one.by.values()): one.usd for one in found.groups})
     return {key: usd / costs[1][key] for key, usd in costs[0].items() if costs[1][key]}
 
@@ -231,43 +229,11 @@ def _alike(row: Row) -> tuple[str, ...]:
     return (day, *(str(row[name]) for name in _ALIKE[1:]))
 
 
-def _by_the_hour(home: Home, rows: Iterable[Row]) -> list[str]:
-    """Models of which some price depends on the time of day."""
-    prices = home.prices
-    priced = {(row["provider"], row["asked_model"], row["model"], row["day"]) for row in rows}
-    return sorted(
-        {
-            asked
-            for provider, asked, answered, day in priced
-            if any(prices.by_the_hour(provider, model, _utc(day)) for model in {asked, answered})
-        }
-    )
-
-
-def _requests(row: Row, group: tuple[str, ...], factor: Decimal | None) -> Requests:
-    n, unknown = row["attempts"], row["unknown_usage"]
-    return Requests(
-        group=group,
-        at=_utc(row["half_hour"] if "half_hour" in row else row["day"]),
-        provider=row["provider"],
-        asked_model=row["asked_model"],
-        model=row["model"],
-        service_tier=row["service_tier"],
-        prompt_over=row["prompt_over"],
-        outcome=row["outcome"],
-        n=n,
-        unknown=unknown,
-        estimated=n - unknown if row["estimated"] else 0,
-        usage=Usage(**{name: row[name] for name in COUNTS}),
-        factor=Decimal(1) if factor is None else factor,
-    )
-
-
 def _ended(parts: Iterable[tuple[tuple[str, ...], Row, int]]) -> list[Ended]:
     """Rows of single hours, added up."""
     found: dict[tuple[tuple[str, ...], str, str, int], Ended] = {}
     for group, row, n in parts:
-        hour = _utc(row["hour"]).isoformat(timespec="minutes")
+        hour = utc(row["hour"]).isoformat(timespec="minutes")
         key = group, row["outcome"], row["error"], row.get("status", 0)
         held = found.get(key)
         first, last = (hour, hour) if held is None else (min(held.first, hour), max(held.last, hour))
@@ -325,26 +291,18 @@ def _rows(
     window: Window,
     where: Mapping[str, Sequence[Any]] | None = None,
 ) -> Iterator[Row]:
-    whole = _widened(window, table)
+    whole = widened(window, table)
     found = summing.sums(home, table, tuple(by), since_us=whole.since_us, until_us=whole.until_us, where=where)
     for row in found.rows:
         yield dict(zip(found.columns, row, strict=True))
 
 
-def _widened(window: Window, table: str) -> Window:
-    """A window that begins and ends on a step of a table of the sums."""
-    step_us = rollup_step_us(table)
-    since_us = None if window.since_us is None else window.since_us // step_us * step_us
-    until_us = None if window.until_us is None else -(-window.until_us // step_us) * step_us
-    return Window(since_us, until_us)
-
-
-def _looked(home: Home, window: Window, table: str = "calls") -> tuple[Looked, float]:
+def looked_at(home: Home, window: Window, table: str = "calls") -> tuple[Looked, float]:
     """How many calls there are where a table looks, from when to when to the half hour, and how many days that is."""
-    rows = list(_rows(home, "calls", ("half_hour",), _widened(window, table)))
+    rows = list(_rows(home, "calls", ("half_hour",), widened(window, table)))
     if not rows:
         return Looked(0, 0, "", ""), 0.0
-    first, last = (_utc(pick(row["half_hour"] for row in rows)) for pick in (min, max))
+    first, last = (utc(pick(row["half_hour"] for row in rows)) for pick in (min, max))
     end = last.timestamp() + rollup_step_us("calls") / 1e6
     calls = sum(row["calls"] for row in rows)
     until = datetime.fromtimestamp(end, UTC).isoformat(timespec="seconds")
@@ -354,7 +312,3 @@ def _looked(home: Home, window: Window, table: str = "calls") -> tuple[Looked, f
 def _tells(table: SpendTable) -> bool:
     """Whether a table says more than the total does."""
     return any(value for one in table.groups for value in one.by.values())
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC)

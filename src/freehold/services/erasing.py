@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import hmac
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from freehold.ledger import Whose
 from freehold.registry import keys
 from freehold.students import bundle
 from freehold.vocabulary import END_USER_TAG
+from freehold.vocabulary.pseudonyms import pseudonym
 
 from .home import Home, Progress, silent
 from .promoting import whoever
@@ -114,8 +113,7 @@ def _names(home: Home, user: str) -> tuple[str, ...]:
     if not user:
         return ()
     with contextlib.suppress(FreeholdError):
-        hashed = hmac.new(keys.pepper(home.path), user.encode(), hashlib.sha256).hexdigest()[:16]
-        return (user, hashed)
+        return (user, pseudonym(user, keys.pepper(home.path)))
     return (user,)
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import msgspec
 
 from freehold.errors import BadInvoice, NotFound
+from freehold.services.spreadsheets import Fault, amount, day, opened, plain
 from freehold.vocabulary import BATCH_TIER, COUNTS, Usage
 from freehold.wire.tiers import service_tier
 
@@ -19,8 +18,6 @@ from ._forms import AMOUNT, BATCH, CALLS, CATEGORY, CURRENCY, DAY, FORMS, MODEL,
 
 _EXAMPLES = 3
 _MOST_COLUMNS = 2000
-_EPOCH = re.compile(r"\d{9,11}(\.0+)?")
-_AMOUNT = re.compile(r"-?(\d{1,3}(,\d{3})+|\d+)?(\.\d+)?([eE][+-]?\d+)?")
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -63,12 +60,7 @@ def read_invoice(path: Path, columns: Mapping[str, str]) -> tuple[Taken, list[Li
     if not path.is_file():
         raise NotFound(f"{path} is no file", hint="give the path of an invoice")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
-            delimiter = max(",;\t", key=first.count)
-            file.seek(0)
-            rows = csv.reader(file, delimiter=delimiter)
-            header = [_plain(name) for name in next(rows, [])]
+        with opened(path) as (header, rows):
             form, roles = _recognised(path, header, columns)
             lines, empty = _lines(path, form, roles, header, rows)
     except (UnicodeDecodeError, csv.Error):
@@ -95,9 +87,9 @@ def _recognised(path: Path, header: list[str], columns: Mapping[str, str]) -> tu
         if any(name in places for name in names)
     }
     for role, name in columns.items():
-        if _plain(name) not in places:
+        if plain(name) not in places:
             raise BadInvoice(f"{path.name} has no column {name!r}: it has {', '.join(header[:20])}")
-        roles[role] = places[_plain(name)]
+        roles[role] = places[plain(name)]
     missing = [role for role in (DAY, MODEL) if role not in roles]
     if AMOUNT not in roles and "output_tokens" not in roles:
         missing.append(AMOUNT)
@@ -110,15 +102,15 @@ def _recognised(path: Path, header: list[str], columns: Mapping[str, str]) -> tu
 
 
 def _lines(
-    path: Path, form: Form, roles: Mapping[str, int], header: list[str], rows: Iterator[list[str]]
+    path: Path, form: Form, roles: Mapping[str, int], header: list[str], rows: Iterator[tuple[int, list[str]]]
 ) -> tuple[list[Line], int]:
     found: list[Line] = []
     empty, faults = 0, list[str]()
-    for number, row in enumerate(rows, 2):
+    for number, row in rows:
         cells = {role: row[place].strip() if place < len(row) else "" for role, place in roles.items()}
         try:
             line = _line(form, cells)
-        except _Fault as fault:
+        except Fault as fault:
             where = header[roles[fault.role]] if fault.role in roles else fault.role
             faults.append(f"line {number}, column {where}: {fault.what}")
             continue
@@ -134,28 +126,20 @@ def _lines(
     return found, empty
 
 
-class _Fault(Exception):
-    """What is wrong with one cell; never quotes it."""
-
-    def __init__(self, role: str, what: str) -> None:
-        super().__init__(what)
-        self.role, self.what = role, what
-
-
 def _line(form: Form, cells: Mapping[str, str]) -> Line | None:
     """What a line says; None where it says nothing (exports have lines for days without any use)."""
-    usd, digits = _amount(cells[AMOUNT]) if cells.get(AMOUNT) else (None, 0)
+    usd = amount(AMOUNT, cells[AMOUNT]) if cells.get(AMOUNT) else None
     usage = _usage(cells)
     if usd is None and usage is None:
         return None
     if usd is not None and cells.get(CURRENCY, "usd").lower() not in ("usd", ""):
-        raise _Fault(CURRENCY, "the amount is not in US dollars, in which all prices here are")
+        raise Fault(CURRENCY, "the amount is not in US dollars, in which all prices here are")
     calls = _count(CALLS, cells[CALLS]) if cells.get(CALLS) else None
     model = cells[MODEL].partition(", ")[0] if form.name == "OpenAI costs export" else cells[MODEL]
     kind = category(cells.get(CATEGORY, ""))
     if kind == "usage" and usage is None and calls is None:
         kind = charge(cells[MODEL])
-    return Line(_day(cells[DAY]), model, kind, usd, usage, calls, digits)
+    return Line(day(DAY, cells[DAY]).isoformat(), model, kind, usd, usage, calls, 0 if usd is None else _digits(usd))
 
 
 def _usage(cells: Mapping[str, str]) -> Usage | None:
@@ -179,38 +163,13 @@ def _count(role: str, text: str) -> int:
         value = Decimal(text.replace(",", ""))
         whole = int(value)
     except (InvalidOperation, ValueError, OverflowError):
-        raise _Fault(role, "is no number") from None
+        raise Fault(role, "is no number") from None
     if whole != value or whole < 0:
-        raise _Fault(role, "is no whole number")
+        raise Fault(role, "is no whole number")
     return whole
 
 
-def _amount(text: str) -> tuple[Decimal, int]:
-    """An amount of money, and the digits behind its point. `(1.20)` is negative, as accountants write it."""
-    plain = text.replace("$", "").replace("US", "").replace(" ", "")
-    if plain.startswith("(") and plain.endswith(")"):
-        plain = f"-{plain[1:-1]}"
-    if not re.search(r"\d", plain) or not _AMOUNT.fullmatch(plain):
-        raise _Fault(AMOUNT, "is no amount of dollars, as 1234.56")
-    value = Decimal(plain.replace(",", ""))
+def _digits(value: Decimal) -> int:
+    """The digits behind an amount's point."""
     exponent = value.as_tuple().exponent
-    return value, max(0, -exponent) if isinstance(exponent, int) else 0
-
-
-def _day(text: str) -> str:
-    """A day (UTC) from a date, a time or seconds since the epoch."""
-    try:
-        if _EPOCH.fullmatch(text):
-            return datetime.fromtimestamp(float(text), UTC).date().isoformat()
-        moment = datetime.fromisoformat(text.replace("UTC", "+00:00").replace(" +", "+"))
-    except (ValueError, OverflowError, OSError):
-        raise _Fault(DAY, "is no day, as 2026-01-31") from None
-    return (moment.astimezone(UTC) if moment.tzinfo is not None else moment).date().isoformat()
-
-
-def _plain(name: str) -> str:
-    """A column's name in small letters: `lineItem/UsageStartDate` is `line_item_usage_start_date`."""
-    name = name.strip().strip("\ufeff")
-    if "/" in name:
-        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).replace("/", "_")
-    return name.lower().replace(" ", "_")
+    return max(0, -exponent) if isinstance(exponent, int) else 0
