@@ -26,10 +26,10 @@ import numpy as np
 
 from freehold.economics import bought
 from freehold.economics.arrays import FloatArray, Inputs
-from freehold.economics.assumptions import at_values, defaults, draw
+from freehold.economics.assumptions import assumed, at_values, defaults, draw
 from freehold.economics.bought import Machines, Ownership, People
-from freehold.economics.case import MONTH_HOURS
 from freehold.economics.cashflow import Numbers, winning
+from freehold.economics.workload import MONTH_HOURS
 from freehold.market import models
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "economics"
@@ -113,7 +113,8 @@ def ours(cell: Cell, at: Inputs, terms: tuple[str, ...], volume: Numbers = 1.0) 
 
 def inputs(ratios: dict[str, float], n: int | None) -> Inputs:
     """Every input at its value, or drawn; the peak is one of the three workloads'."""
-    known = {**defaults(), **bought.inputs()}
+    load = assumed("replica_load", 0.6, 0.7, 0.8, "share of throughput used at the peak", "usual sizing rule")
+    known = {**defaults(), **bought.inputs(), "replica_load": load}
     if n is None:
         values = at_values(known)
         values["peak"], values["batched"] = np.array([sorted(ratios.values())[1]]), np.array([BATCHED[1]])

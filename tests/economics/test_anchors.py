@@ -59,7 +59,7 @@ def test_the_chat_trace_needs_two_or_three_gpus_and_the_same_weights_per_token_c
     assert 2 <= fleet <= 3
     owned = host.monthly(case, np.ones(1), inputs)
     assert float(owned.people_usd[0]) / hours == pytest.approx(5.71, rel=0.01)
-    assert float(owned.hosting_usd[0]) / hours == pytest.approx(2.89 * fleet)
+    assert float(owned.hosting_usd[0]) / hours == pytest.approx(2.89 * fleet, rel=0.01)  # rollouts are the rest
     per_token = RentOpenWeights(offer).monthly(case, np.ones(1), inputs)
     assert float(owned.usd[0]) > 3 * float(per_token.tokens_usd[0])
     assert 0.1 < float(host.utilisation(case, np.ones(1), inputs)[0]) < 0.4

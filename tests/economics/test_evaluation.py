@@ -190,21 +190,22 @@ def _host(name: str) -> HostOpenWeights:
 
 @given(st.floats(-3, 4), st.floats(1, 10))
 @settings(deadline=None, max_examples=50)
-def test_a_fleet_grows_with_volume_keeps_a_spare_and_never_exceeds_its_load(log_volume: float, more: float) -> None:
+def test_a_fleet_grows_with_volume_keeps_a_spare_and_is_never_full(log_volume: float, more: float) -> None:
     host, inputs = _host("Llama-3.1-8B"), _evaluation().columns(2)
     volume = np.array([10.0**log_volume, 10.0**log_volume * more])
     fleet = host.replicas(CASE, volume, inputs)
     assert fleet[0] >= 2
     assert fleet[1] >= fleet[0]
     used = host.utilisation(CASE, volume, inputs)
-    assert np.all(used <= inputs["replica_load"])
+    assert np.all(used < 1)
     assert np.all(used >= 0)
 
 
 def test_hosting_pays_for_idle_machines_and_a_share_of_an_engineer() -> None:
     host, inputs = _host("Llama-3.1-8B"), _evaluation().columns()
     bill = host.monthly(CASE, np.array([1e-6]), inputs)
-    assert float(bill.hosting_usd[0]) == pytest.approx(2 * 2.95 * 30.44 * 24)
+    rollouts_hours = 4 * 0.5
+    assert float(bill.hosting_usd[0]) == pytest.approx((2 * 30.44 * 24 + rollouts_hours) * 2.95)
     assert float(bill.people_usd[0]) == pytest.approx(0.25 * 200_000 / 12)
 
 

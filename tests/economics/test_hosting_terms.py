@@ -8,11 +8,12 @@ from tests.support.workloads import AS_OF, a_workload
 
 from freehold.economics import bought
 from freehold.economics.assumptions import assumptions, defaults
-from freehold.economics.case import MONTH_HOURS, Case, build_case
+from freehold.economics.case import Case, build_case
 from freehold.economics.cashflow import npv
 from freehold.economics.evaluation import Evaluation
 from freehold.economics.options import HostBought, HostOpenWeights, HostReserved, HostSpot, KeepRenting
 from freehold.economics.quality import QualityFacts
+from freehold.economics.workload import MONTH_HOURS
 from freehold.market.models import open_weights
 from freehold.market.offers import catalogue
 from freehold.market.tokens import PriceBook

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -113,16 +114,27 @@ def test_faster_falling_prices_never_help_owning(log_volume: float, one: float, 
     _falls(_npvs([*HOSTED, STUDENT], log_volume, price_decline_per_year=sorted((0.9 * one, 0.9 * other))))
 
 
-@given(VOLUMES, st.floats(1, 3), st.sampled_from(["burst_ratio", "token_ratio"]))
+@given(VOLUMES, st.floats(1, 3))
 @settings(deadline=None, max_examples=40)
-def test_higher_peaks_and_longer_tokens_never_help_a_fleet(log_volume: float, times: float, name: str) -> None:
-    _falls(_npvs(HOSTED, log_volume, **{name: [1.0, times]}))
+def test_longer_tokens_never_help_a_fleet_and_a_faster_replica_never_hurts_it(log_volume: float, times: float) -> None:
+    _falls(_npvs(HOSTED, log_volume, token_ratio=[1.0, times]))
+    _rises(_npvs(HOSTED, log_volume, throughput_ratio=[0.3, 0.3 * times]))
 
 
-@given(VOLUMES, st.floats(1, 3), st.sampled_from(["throughput_ratio", "replica_load"]))
+@given(VOLUMES, st.sampled_from([1.0, 0.5, 0.3]), st.sampled_from([1.0, 0.5, 0.3]))
+@settings(deadline=None, max_examples=20)
+def test_tighter_targets_never_help_a_fleet(log_volume: float, first: float, later: float) -> None:
+    _falls(_npvs(HOSTED, log_volume, target_ttft_s=[2.0, 2.0 * first], target_tpot_s=[0.06, 0.06 * later]))
+
+
+@given(VOLUMES, st.floats(1, 10))
 @settings(deadline=None, max_examples=40)
-def test_a_faster_or_fuller_replica_never_hurts_a_fleet(log_volume: float, times: float, name: str) -> None:
-    _rises(_npvs(HOSTED, log_volume, **{name: [0.3, 0.3 * times]}))
+def test_a_higher_peak_never_takes_a_smaller_fleet_and_leaves_its_month_alone(log_volume: float, peak: float) -> None:
+    peaked = msgspec.structs.replace(CASE, peak_ratio=peak)
+    volume, inputs = np.array([10.0**log_volume]), EVALUATION.columns()
+    for host in HOSTED:
+        assert host.replicas(peaked, volume, inputs)[0] >= host.replicas(CASE, volume, inputs)[0]
+        assert host.utilisation(peaked, volume, inputs)[0] <= host.utilisation(CASE, volume, inputs)[0] + 1e-12
 
 
 @given(VOLUMES, TIMES)

@@ -64,9 +64,10 @@ _DEFAULTS: tuple[tuple[str, float, float, float, str, str], ...] = (
     ("spot_rerun_share", 0.005, 0.02, 0.1, "share of the work that is cut off and done again", _JUDGEMENT),
     ("gpu_usd_each", 25_000, 33_000, 45_000, "USD per H100 80 GB with its part of a server of eight", _JUDGEMENT),
     ("gpu_place_usd_per_month", 100, 200, 400, "USD a month per GPU: rack, cooling, network, no power", _JUDGEMENT),
-    ("replica_load", 0.6, 0.7, 0.8, "share of measured throughput used at the peak", "usual sizing rule"),
     ("burst_ratio", 1.2, 1.5, 4, "peak minute over its ten minutes", "Azure LLM traces 2023: 1.54 chat, 4.16 code"),
-    ("throughput_ratio", 0.7, 1, 1.3, "real over fitted throughput", "fit to measured points within 20 %"),
+    ("throughput_ratio", 0.6, 1, 1.4, "real over estimated throughput", "interval of a roofline on unseen models"),
+    ("target_ttft_s", 2, 2, 2, "s to the first token, for 95 % of the calls of a window", "a choice, no uncertainty"),
+    ("target_tpot_s", 0.05, 0.05, 0.05, "s per later token, likewise", "a choice, no uncertainty"),
     ("discount_rate_per_year", 0.06, 0.1, 0.15, "a year", _JUDGEMENT),
     (
         "price_decline_per_year",
@@ -142,7 +143,7 @@ def from_scores(item: Assumption, z: FloatArray) -> FloatArray:
     p90 = float(ndtri(0.9))
     spread = np.where(z > 0, (high - value) / p90, (value - low) / p90)
     floor = -1.0 if item.name == "monthly_growth" else 0.0
-    ceiling = 1.0 if item.name in {"student_coverage", "price_decline_per_year", "replica_load"} else np.inf
+    ceiling = 1.0 if item.name in {"student_coverage", "price_decline_per_year"} else np.inf
     return np.clip(value + z * spread, floor, ceiling)
 
 

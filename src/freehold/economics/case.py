@@ -12,9 +12,9 @@ from freehold.market.tokens import PriceBook
 from freehold.vocabulary import ZERO, Source
 
 from .arrays import FloatArray
-from .workload import WINDOW_S, DayUsage, Workload
+from .capacity.sizing import Arrivals, arrivals_of
+from .workload import MONTH_HOURS, WINDOW_S, DayUsage, Workload
 
-MONTH_HOURS = 30.44 * 24
 _SMOOTHING_WINDOWS = 3
 
 
@@ -24,7 +24,8 @@ class Case(msgspec.Struct, frozen=True):
     `rent_usd` is exact: the tokens of a month at the prices of `as_of`, None where a price is unknown; calls without
     token counts are taken at the mean of the rest. `bill_usd` is the same at the prices of the calls' own days.
     `peak_calls_per_window` is the highest half-hour's mean per ten minutes, so that the chance of few recorded calls
-    does not count as a peak once each stands for many.
+    does not count as a peak once each stands for many. `arrivals`: how calls come, for the size of fleets.
+    `peak_ratio`: times over the usual that the busiest time is, where somebody asks for that.
     """
 
     provider: str
@@ -38,10 +39,12 @@ class Case(msgspec.Struct, frozen=True):
     latency_ms: float | None
     as_of: datetime
     sources: tuple[Source, ...]
+    arrivals: Arrivals
+    peak_ratio: float = 1.0
 
     def peak_per_s(self, volume: FloatArray, burst_ratio: FloatArray) -> FloatArray:
         """Calls per second in the peak minute, with three standard deviations of chance above the mean."""
-        mean = self.peak_calls_per_window * volume
+        mean = self.peak_calls_per_window * self.peak_ratio * volume
         return (mean + 3 * np.sqrt(mean)) / WINDOW_S * burst_ratio
 
     def mean_per_s(self, volume: FloatArray) -> FloatArray:
@@ -61,6 +64,7 @@ def build_case(workload: Workload, prices: PriceBook, as_of: datetime) -> Case:
     priced = workload.calls - workload.unpriced_calls
     usage = workload.usage
     weight = workload.weight * workload.volume_factor
+    per_call = (usage.prompt_tokens / max(1, priced), usage.output_tokens / max(1, priced))
     return Case(
         provider=provider,
         model=model,
@@ -68,12 +72,18 @@ def build_case(workload: Workload, prices: PriceBook, as_of: datetime) -> Case:
         rent_usd=_whole(workload, today, counted),
         bill_usd=_whole(workload, workload.observed_usd, priced),
         peak_calls_per_window=_peak(workload.arrivals) * weight,
-        prompt_tokens_per_call=usage.prompt_tokens / max(1, priced),
-        output_tokens_per_call=usage.output_tokens / max(1, priced),
+        prompt_tokens_per_call=per_call[0],
+        output_tokens_per_call=per_call[1],
         latency_ms=workload.latency_ms,
         as_of=as_of,
         sources=tuple(sources),
+        arrivals=_arrivals(workload, per_call),
     )
+
+
+def _arrivals(workload: Workload, per_call: tuple[float, float]) -> Arrivals:
+    lengths = workload.lengths or ((round(per_call[0]), max(1, round(per_call[1]))),)
+    return arrivals_of(workload.arrivals, WINDOW_S, workload.bursts, lengths, workload.weight, workload.volume_factor)
 
 
 def _at_todays_price(day: DayUsage, prices: PriceBook, as_of: datetime, sources: dict[Source, None]) -> Decimal | None:

@@ -18,8 +18,8 @@ from .arrays import FloatArray, Inputs, money, money_range
 from .assumptions import at_values, defaults, draw, given, rented_or_stated
 from .bought import LIFE_MONTHS, Machines, People
 from .capacity import Fleet, Held, Trace
-from .case import MONTH_HOURS
 from .cashflow import cost_of_capital, monthly, payback
+from .workload import MONTH_HOURS
 
 SCENARIOS = 1001
 MONTH_S = 3600 * MONTH_HOURS

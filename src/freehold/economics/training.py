@@ -24,7 +24,7 @@ from freehold.vocabulary import Assumption, Range, Source
 
 from .arrays import FloatArray, Inputs, money, money_range
 from .assumptions import assumed, at_values, draw, exact, given, rented_or_stated
-from .case import MONTH_HOURS
+from .workload import MONTH_HOURS
 
 SCENARIOS = 1001
 TOKENS_PER_PARAMETER = 20

@@ -6,6 +6,7 @@ ten-minute window, band of prompt size) and priced as decimals once. Not known h
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -18,11 +19,18 @@ import msgspec
 from freehold.market.tokens import PriceBook
 from freehold.vocabulary import COUNTS, ZERO, Call, Source, Usage
 
+from .bursts import PER_WINDOW, Bursts, bursts_of
+
 WINDOW_S = 600
 MONTH_DAYS = Decimal("30.44")
 """Days of a mean month; every monthly figure is scaled to it."""
 
-_WINDOW_US = WINDOW_S * 1_000_000
+MONTH_HOURS = 30.44 * 24
+
+LENGTHS_KEPT = 400
+"""Calls whose lengths are kept, evenly over all of them in order of length."""
+
+_TEN_US = 10_000_000
 _DAY_US = 86_400_000_000
 
 
@@ -48,10 +56,10 @@ class Workload(msgspec.Struct, frozen=True):
     """A task's traffic as it was recorded, and what one recorded call stands for.
 
     `days_observed` is the length of the window that the log covers, not of the task's own first to last call where a
-    window was given. `arrivals` counts calls per ten minutes, from the window's beginning. `weight` is the number of
-    real calls that a recorded one stands for, `volume_factor` and
-    `price_factor` the multiples of calls and of today's bill that somebody asked to see, `monthly_growth`
-    the growth that somebody declared.
+    window was given. `arrivals` counts calls per ten minutes, from the window's beginning, `bursts` says how they vary
+    within, and `lengths` are prompt and output tokens of some calls. `weight` is the number of real calls that a
+    recorded one stands for, `volume_factor` and `price_factor` the multiples of calls and of today's bill that somebody
+    asked to see, `monthly_growth` the growth that somebody declared.
     """
 
     calls: int
@@ -65,6 +73,8 @@ class Workload(msgspec.Struct, frozen=True):
     failed_calls: int = 0
     monthly_growth: float | None = None
     sources: tuple[Source, ...] = ()
+    bursts: Bursts = Bursts()
+    lengths: tuple[tuple[int, int], ...] = ()
 
     @property
     def months_observed(self) -> float:
@@ -134,7 +144,8 @@ class WorkloadBuilder:
         self._prices = prices or PriceBook()
         self._rented_as = rented_as
         self._groups: dict[tuple[str, str, int, int, str, bool], _Sums] = defaultdict(_Sums)
-        self._windows: Counter[int] = Counter()
+        self._tens: Counter[int] = Counter()
+        self._prompts, self._outputs = array("q"), array("q")
         self._latencies_ms: list[float] = []
         self._models: Counter[tuple[str, str]] = Counter()
         self._first_us: int | None = None
@@ -147,8 +158,12 @@ class WorkloadBuilder:
         self._first_us = at_us if self._first_us is None else min(self._first_us, at_us)
         self._last_us = max(self._last_us, at_us)
         self._calls += 1
-        window = at_us // _WINDOW_US
-        self._windows[window] += 1
+        ten = at_us // _TEN_US
+        window = ten // PER_WINDOW
+        self._tens[ten] += 1
+        if call.usage is not None:
+            self._prompts.append(call.usage.prompt_tokens)
+            self._outputs.append(call.usage.output_tokens)
         owned = call.owner == "owned"
         key = ("", "") if owned else (call.provider, call.model)
         if not owned:
@@ -184,19 +199,30 @@ class WorkloadBuilder:
         first_us, last_us = min(first_us, self._first_us or first_us), max(last_us, self._last_us)
         sources: dict[Source, None] = {}
         days = self._price(sources)
-        start, end = first_us // _WINDOW_US, last_us // _WINDOW_US
+        start, end = (at_us // _TEN_US // PER_WINDOW for at_us in (first_us, last_us))
+        windows: Counter[int] = Counter()
+        for ten, calls in self._tens.items():
+            windows[ten // PER_WINDOW] += calls
         return Workload(
             calls=self._calls,
             days_observed=max(last_us - first_us, 1_000_000) / _DAY_US,
             days=days,
-            arrivals=tuple(self._windows.get(window, 0) for window in range(start, end + 1)),
+            arrivals=tuple(windows.get(window, 0) for window in range(start, end + 1)),
             latency_ms=median(self._latencies_ms) if self._latencies_ms else None,
             weight=weight,
             volume_factor=volume_factor,
             failed_calls=self._failed,
             monthly_growth=monthly_growth,
             sources=tuple(sources),
+            bursts=bursts_of(self._tens),
+            lengths=self._lengths(),
         )
+
+    def _lengths(self) -> tuple[tuple[int, int], ...]:
+        pairs = sorted(zip(self._outputs, self._prompts, strict=True))
+        step = max(1.0, len(pairs) / LENGTHS_KEPT)
+        kept = (pairs[int((i + 0.5) * step)] for i in range(int(len(pairs) / step)))
+        return tuple((prompt, output) for output, prompt in kept)
 
     def _band(self, provider: str, model: str, window: int, prompt_tokens: int) -> int:
         bands = self._prices.bands(provider, model, _moment(window))

@@ -12,7 +12,7 @@ import msgspec
 from freehold.economics.arrays import money
 from freehold.economics.assumptions import exact
 from freehold.economics.capacity import Policy, Replica, Targets, Trace, replica_for, size_fleet
-from freehold.economics.case import MONTH_HOURS
+from freehold.economics.workload import MONTH_HOURS
 from freehold.errors import UsageError
 from freehold.market import offers as market
 from freehold.market.gpus import Hardware, all_hardware, hardware

@@ -31,9 +31,7 @@ SHORT = {
 """Names for people, beside every input's own."""
 
 _FACTORS = ("price", "volume")
-_SHARES = frozenset(
-    {"student_coverage", "price_decline_per_year", "replica_load", "residual_share", "spot_rerun_share"}
-)
+_SHARES = frozenset({"student_coverage", "price_decline_per_year", "residual_share", "spot_rerun_share"})
 """Inputs of which more than all makes no sense."""
 
 

@@ -26,6 +26,7 @@ from freehold.vocabulary import Assumption, Option, Source, Task, Verdict, Verdi
 
 from . import _reasons, from_scratch
 from ._answers import Answers, Swing, needed_by
+from ._hosting import hosting_inputs
 from ._risks import Risks
 from ._standing import Standing, options, stand
 from .constraints import Constraints, Rulings, barred, declared, judge
@@ -75,12 +76,14 @@ def framed(
         ConfigurationError: as `decide`.
     """
     case = build_case(workload, prices, as_of)
-    inputs = assumptions(workload, quality, settings, bought.inputs())
     why_barred = barred(constraints, case)
+    found = options(case, workload, quality, prices, restricted=bool(why_barred))
+    also = bought.inputs() | hosting_inputs(found, case, constraints)
+    inputs = assumptions(workload, quality, settings, also)
     known = case.rent_usd is not None or bool(why_barred)
     return Frame(
         case,
-        options(case, workload, quality, prices, restricted=bool(why_barred)),
+        found,
         inputs,
         why_barred,
         bool(workload.calls) and workload.days_observed >= MIN_DAYS and known,

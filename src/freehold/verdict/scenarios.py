@@ -205,7 +205,7 @@ def _turn(scenario: Scenario) -> Turn | None:
 
 
 def _peaked(case: Case, scenario: Scenario) -> Case:
-    return msgspec.structs.replace(case, peak_calls_per_window=case.peak_calls_per_window * scenario.peak)
+    return msgspec.structs.replace(case, peak_ratio=scenario.peak)
 
 
 def _inputs(inputs: dict[str, Assumption], scenario: Scenario) -> dict[str, Assumption]:

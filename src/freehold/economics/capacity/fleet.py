@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from freehold.economics.arrays import FloatArray
-from freehold.economics.case import MONTH_HOURS
+from freehold.economics.workload import MONTH_HOURS
 from freehold.errors import UsageError
 
 from ._lanes import Simulated, simulate
@@ -22,17 +22,35 @@ from .replica import Replica
 from .trace import Trace
 
 LEAD_S, TAIL_S = 150.0, 30.0
+_PACED_TOKENS = 16.0
 _MOST_REPLICAS = 4096
 
 
 class Targets(msgspec.Struct, frozen=True):
-    """What must hold: in a window, for `share` of its requests; in the whole, for `windows` of the windows."""
+    """What must hold: in a window, for `share` of its requests; in the whole, for `windows` of the windows.
+
+    An answer of fewer than sixteen tokens has the time of sixteen for its later ones: between so few, a single prompt
+    of somebody else's is most of the time, and no reader waits for a pace.
+    """
 
     ttft_s: float = 2.0
     tpot_s: float = 0.05
     share: float = 0.95
     windows: float = 0.99
     window_s: float = 300.0
+
+    def first_in_time(self, ttft_s: FloatArray) -> npt.NDArray[np.bool_]:
+        """Whose first token came in time."""
+        return ttft_s <= self.ttft_s
+
+    def later_in_time(self, tpot_s: FloatArray, output_tokens: FloatArray) -> npt.NDArray[np.bool_]:
+        """Whose later tokens came in time."""
+        return tpot_s <= self.tpot_s * paced(output_tokens)
+
+
+def paced(output_tokens: FloatArray) -> FloatArray:
+    """How many times the target per token an answer of so many may take: 1 from sixteen tokens on."""
+    return np.maximum(1.0, (_PACED_TOKENS - 1) / np.maximum(output_tokens - 1, 1.0))
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -160,8 +178,9 @@ class _Search:
 
     def _fine(self, found: Simulated) -> npt.NDArray[np.bool_]:
         """Windows in which enough requests meet both targets; what a backlog carries over is a miss of the next."""
-        meets_first = np.bincount(self._window, found.ttft_s <= self._targets.ttft_s)
-        meets_later = np.bincount(self._window, found.tpot_s <= self._targets.tpot_s)
+        first = self._targets.first_in_time(found.ttft_s)
+        later = self._targets.later_in_time(found.tpot_s, self._trace.output_tokens)
+        meets_first, meets_later = np.bincount(self._window, first), np.bincount(self._window, later)
         needed = self._targets.share * self.counts - 1e-9
         fine = (meets_first >= needed) & (meets_later >= needed)
         late = np.zeros(len(fine))
@@ -172,7 +191,8 @@ class _Search:
 
 def sustained(trace: Trace, replica: Replica, targets: Targets) -> float:
     """Requests a second of the trace's mean size that one replica carries at the target per token."""
-    return replica.sustained(float(trace.prompt_tokens.mean()), float(trace.output_tokens.mean()), targets.tpot_s)
+    prompt, output = float(trace.prompt_tokens.mean()), float(trace.output_tokens.mean())
+    return replica.sustained(prompt, output, targets.tpot_s * float(paced(np.array(output))))
 
 
 def size_fleet(

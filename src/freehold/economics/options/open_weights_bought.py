@@ -6,8 +6,9 @@ import numpy as np
 
 from freehold.economics.arrays import FloatArray, Inputs
 from freehold.economics.bought import LIFE_MONTHS, Machines
-from freehold.economics.case import MONTH_HOURS, Case
+from freehold.economics.case import Case
 from freehold.economics.cashflow import cost_of_capital, monthly
+from freehold.economics.workload import MONTH_HOURS
 from freehold.market.gpus import hardware
 from freehold.market.models import Weights
 
@@ -20,7 +21,7 @@ class HostBought(HostOpenWeights):
 
     Capital is a level payment over three years at the discount rate, less the residual: what a lease at that rate would
     cost. Net present values over 12 and 24 months therefore take the machines to be used, or sold at their book value,
-    afterwards. Not known here: taxes, repairs, delivery.
+    afterwards. Rollouts are made on the spare. Not known here: taxes, repairs, delivery.
     """
 
     needs: tuple[str, ...] = (

@@ -1,22 +1,33 @@
-"""Serve open weights on rented GPUs: a fleet sized for the calls' own peak, with a spare and people.
+"""Serve open weights on rented GPUs: a fleet that is simulated from the task's own arrivals, with a spare and people.
 
-Capacity: time of a replica per request is a times prompt tokens plus b times output tokens, fitted to measured points
-by non-negative least squares on relative error; the peak minute must fit into `replica_load` of it. Utilisation is
-what comes out. Not known here: queueing inside the minute, shared fleets.
+The fleet is `capacity.sizing`: replicas that hold the targets (time to the first token, time per token) in 99 % of the
+windows, as a function of volume; one spare; one more during rollouts. What tokens another model makes of the same text,
+and how far the throughput is off, scale the volume that a fleet carries. Utilisation is what comes out. Not known here:
+shared fleets, autoscaling, the time to the first token to better than a half.
 """
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
-from scipy.optimize import nnls
 
 from freehold.economics.arrays import FloatArray, Inputs
 from freehold.economics.bought import People
-from freehold.economics.case import MONTH_HOURS, Case
+from freehold.economics.capacity.fleet import Policy, Targets
+from freehold.economics.capacity.replica import Replica, replica_for
+from freehold.economics.capacity.sizing import Sizes, sizes
+from freehold.economics.case import Case
+from freehold.economics.workload import MONTH_HOURS
+from freehold.market.gpus import hardware
 from freehold.market.models import Weights
+from freehold.market.serving import served_model
 from freehold.vocabulary import Source, VerdictWord
 
-from ._protocol import Bill, nothing, people_usd, rounded_up
+from ._protocol import Bill, nothing, people_usd
+
+POLICY = Policy()
+"""How the fleets of a verdict are run; they are not scaled by load."""
 
 
 class HostOpenWeights:
@@ -28,33 +39,54 @@ class HostOpenWeights:
         "hosting_engineer_share",
         "hosting_setup_hours",
         "engineer_usd_per_year",
-        "burst_ratio",
-        "replica_load",
         "throughput_ratio",
         "token_ratio",
+        "target_ttft_s",
+        "target_tpot_s",
     )
 
     def __init__(self, weights: Weights) -> None:
         self.weights = weights.name
         self.name = self.answers_as = f"host {weights.name} on rented {weights.gpu}"
-        self.sources: tuple[Source, ...] = (Source(weights.source, weights.date),)
-        self.gpus = weights.gpus
-        self._prompt_s, self._output_s = _fit(weights)
+        self.replica = _replica(weights.name, weights.gpu, weights.gpus)
+        self.sources: tuple[Source, ...] = (self.replica.source,)
+        self.gpus = self.replica.gpus
 
     def replicas(self, case: Case, volume: FloatArray, inputs: Inputs) -> FloatArray:
-        """Replicas that carry the peak, and one spare."""
-        per_replica = inputs["replica_load"] / self.seconds_per_call(case, inputs)
-        return rounded_up(case.peak_per_s(volume, inputs["burst_ratio"]) / per_replica) + 1
+        """Replicas that hold the targets, and the spare."""
+        return self.working(case, volume, inputs) + POLICY.spare
+
+    def working(self, case: Case, volume: FloatArray, inputs: Inputs) -> FloatArray:
+        """Replicas that hold the targets, without spares."""
+        load = volume * case.peak_ratio * _tokens(inputs)
+        first, later = inputs["target_ttft_s"], inputs["target_tpot_s"]
+        if np.all(first == first[0]) and np.all(later == later[0]):
+            return self.sizes(case, float(first[0]), float(later[0])).replicas(load)
+        found = np.empty(np.broadcast_shapes(load.shape, first.shape))
+        load = np.broadcast_to(load, found.shape)
+        for pair in set(zip(first.tolist(), later.tolist(), strict=True)):
+            at = (first == pair[0]) & (later == pair[1])
+            found[..., at] = self.sizes(case, *pair).replicas(load[..., at])
+        return found
+
+    def sizes(self, case: Case, ttft_s: float, tpot_s: float) -> Sizes:
+        """What fleets carry of the task at these targets."""
+        return sizes(case.arrivals, self.replica, Targets(ttft_s=ttft_s, tpot_s=tpot_s))
 
     def utilisation(self, case: Case, volume: FloatArray, inputs: Inputs) -> FloatArray:
-        """Mean share of the fleet's measured throughput that is used, spare included."""
-        fleet = self.replicas(case, volume, inputs)
-        return case.mean_per_s(volume) * self.seconds_per_call(case, inputs) / fleet
+        """Mean share used of what the fleet could carry in a steady state at the same targets, spares included."""
+        found = self.sizes(case, float(inputs["target_ttft_s"][0]), float(inputs["target_tpot_s"][0]))
+        load = case.mean_per_s(volume) * _tokens(inputs)
+        return load / (self.replicas(case, volume, inputs) * found.full_per_s)
 
     def monthly(self, case: Case, volume: FloatArray, inputs: Inputs) -> Bill:
-        """GPUs around the clock, and people in steps."""
+        """GPUs around the clock and one replica more during rollouts, and people in steps."""
         gpus = self.replicas(case, volume, inputs) * self.gpus
-        return self.bill(gpus, gpus * inputs["gpu_usd_per_hour"] * MONTH_HOURS, inputs)
+        return self.bill(gpus, self.hours(gpus) * inputs["gpu_usd_per_hour"], inputs)
+
+    def hours(self, gpus: FloatArray) -> FloatArray:
+        """GPU-hours that a month of so many GPUs takes, rollouts included."""
+        return gpus * MONTH_HOURS + self.gpus * POLICY.surge * POLICY.rollouts * POLICY.rollout_hours
 
     def bill(self, gpus: FloatArray, hosting_usd: FloatArray, inputs: Inputs) -> Bill:
         """A month of so many GPUs that cost so much, with the people that they take."""
@@ -72,24 +104,31 @@ class HostOpenWeights:
         return np.ones_like(inputs["token_ratio"])
 
     def latency_ms(self, _case: Case, _inputs: Inputs) -> float | None:
-        """Unknown: measured points are for other loads."""
+        """Unknown: what a simulation says of the time to a first token is no measurement."""
         return None
 
     def notes(self, case: Case, inputs: Inputs) -> tuple[str, ...]:
-        """The fleet, and how much of it the calls use."""
+        """The fleet, how much of it the calls use, and where both are from."""
         fleet = float(self.replicas(case, inputs["volume"], inputs)[0])
         used = float(self.utilisation(case, inputs["volume"], inputs)[0])
-        return (f"{fleet:,.0f} replicas of {self.gpus} GPU, one of them spare", f"{used:.1%} of the fleet is used")
+        found = self.sizes(case, float(inputs["target_ttft_s"][0]), float(inputs["target_tpot_s"][0]))
+        targets = found.targets
+        pace = f"first token within {targets.ttft_s:.2g} s, then one every {1000 * targets.tpot_s:.3g} ms"
+        return (
+            f"{fleet:,.0f} replicas of {self.gpus} GPU, one of them spare",
+            f"{used:.1%} of the fleet is used",
+            f"simulated from {case.arrivals.where}: {pace}, in 99 % of five-minute windows",
+            f"throughput: {self.replica.how}, {self.replica.error:.0%} off in the mean",
+            *((found.relaxed,) if found.relaxed else ()),
+        )
 
-    def seconds_per_call(self, case: Case, inputs: Inputs) -> FloatArray:
-        """Time of a replica that a call takes up."""
-        fitted = case.prompt_tokens_per_call * self._prompt_s + case.output_tokens_per_call * self._output_s
-        return max(fitted, 1e-9) * inputs["token_ratio"] / np.maximum(inputs["throughput_ratio"], 0.05)
+
+@cache
+def _replica(model: str, gpu: str, gpus: int) -> Replica:
+    """From measured points where the catalogue has some for that model on that GPU, else a roofline."""
+    return replica_for(served_model(model), hardware(gpu), gpus)
 
 
-def _fit(weights: Weights) -> tuple[float, float]:
-    """Seconds of a replica per prompt token and per output token."""
-    seconds = np.array([point.seconds_per_request for point in weights.points])
-    tokens = np.array([[point.prompt_tokens, point.output_tokens] for point in weights.points], dtype=np.float64)
-    solution, _ = nnls(tokens / seconds[:, None], np.ones(len(seconds)))
-    return float(solution[0]), float(solution[1])
+def _tokens(inputs: Inputs) -> FloatArray:
+    """Work of the same calls over what the replica was taken to do."""
+    return inputs["token_ratio"] / np.maximum(inputs["throughput_ratio"], 0.05)

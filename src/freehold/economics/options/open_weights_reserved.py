@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from freehold.economics.arrays import FloatArray, Inputs
-from freehold.economics.case import MONTH_HOURS, Case
+from freehold.economics.case import Case
 from freehold.market.models import Weights
 
 from ._protocol import Bill
@@ -33,4 +33,4 @@ class HostReserved(HostOpenWeights):
         """GPUs around the clock at the price of a reservation, and people in steps."""
         gpus = self.kept(case, volume, inputs) * self.gpus
         usd_per_hour = inputs["gpu_usd_per_hour"] * inputs["reserved_price_ratio"]
-        return self.bill(gpus, gpus * usd_per_hour * MONTH_HOURS, inputs)
+        return self.bill(gpus, self.hours(gpus) * usd_per_hour, inputs)

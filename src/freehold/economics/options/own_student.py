@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from freehold.economics.arrays import FloatArray, Inputs
-from freehold.economics.case import MONTH_HOURS, Case
+from freehold.economics.case import Case
+from freehold.economics.workload import MONTH_HOURS
 from freehold.vocabulary import Source, VerdictWord
 
 from ._protocol import Bill, half_days, latency_of_mix, nothing, people_usd, rounded_up
