@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,150 +24,9 @@ import msgspec
 from freehold.ledger import Ledger
 from freehold.ledger.importing import import_logs
 
+from ._import_logs import LINES_A_CALL, LOGS
+
 LEAST_PER_S = 20_000
-_WORDS = [
-    "late",
-    "parcel",
-    "order",
-    "refund",
-    "the",
-    "address",
-    "of",
-    "my",
-    "delivery",
-    "please",
-    "help",
-    "café",
-    "“quoted”",
-    "with\nlines",
-]
-
-
-def asked(n: int) -> dict[str, Any]:
-    rng = random.Random(n)
-    text = " ".join(rng.choices(_WORDS, k=60))
-    system = "You sort messages of a shop into classes.\n" + "Read the whole message. " * 30
-    return {
-        "model": "gpt-4o-mini",
-        "temperature": 0,
-        "messages": [{"role": "system", "content": system}, {"role": "user", "content": f"{n}: {text}"}],
-    }
-
-
-def answered(n: int) -> dict[str, Any]:
-    message = {"role": "assistant", "content": "delivery_late", "refusal": None}
-    return {
-        "id": f"chatcmpl-{n:024d}",
-        "object": "chat.completion",
-        "created": 1_791_158_400 + n,
-        "model": "gpt-4o-mini-2024-07-18",
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
-        "usage": {
-            "prompt_tokens": 310,
-            "completion_tokens": 4,
-            "total_tokens": 314,
-            "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-            "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
-        },
-        "service_tier": "default",
-    }
-
-
-def _lines(path: Path, records: Iterator[dict[str, Any]]) -> list[Path]:
-    with path.open("w") as file:
-        for one in records:
-            file.write(json.dumps(one) + "\n")
-    return [path]
-
-
-def calls(folder: Path, count: int) -> list[Path]:
-    return _lines(
-        folder / "calls.jsonl",
-        (
-            {"id": f"c{n}", "started_at": 1_791_158_400 + n, "latency_ms": 500.5, "provider": "openai",
-             "request": asked(n), "response": answered(n)}
-            for n in range(count)
-        ),
-    )  # fmt: skip
-
-
-def pairs(folder: Path, count: int) -> list[Path]:
-    return _lines(folder / "pairs.jsonl", ({"request": asked(n), "response": answered(n)} for n in range(count)))
-
-
-def texts(folder: Path, count: int) -> list[Path]:
-    return _lines(
-        folder / "texts.jsonl",
-        ({"request": json.dumps(asked(n)), "response": json.dumps(answered(n))} for n in range(count)),
-    )
-
-
-def array(folder: Path, count: int) -> list[Path]:
-    path = folder / "array.json"
-    with path.open("w") as file:
-        file.write("[")
-        for n in range(count):
-            file.write(",\n" * (n > 0) + json.dumps({"request": asked(n), "response": answered(n)}, indent=1))
-        file.write("]")
-    return [path]
-
-
-def tuning(folder: Path, count: int) -> list[Path]:
-    return _lines(
-        folder / "tuning.jsonl",
-        (
-            {"messages": [*asked(n)["messages"], {"role": "assistant", "content": "delivery_late" * 40}]}
-            for n in range(count)
-        ),
-    )
-
-
-def batch(folder: Path, count: int) -> list[Path]:
-    order = list(range(count))
-    random.Random(1).shuffle(order)
-    answers = (
-        {"id": f"batch_req_{n}", "custom_id": f"request-{n}", "error": None,
-         "response": {"status_code": 200, "request_id": f"req_{n}", "body": answered(n)}}
-        for n in order
-    )  # fmt: skip
-    questions = (
-        {"custom_id": f"request-{n}", "method": "POST", "url": "/v1/chat/completions", "body": asked(n)}
-        for n in range(count)
-    )
-    return _lines(folder / "in.jsonl", questions) + _lines(folder / "out.jsonl", answers)
-
-
-def stored(folder: Path, count: int) -> list[Path]:
-    path = folder / "pages.json"
-    with path.open("w") as file:
-        for start in range(0, count, 100):
-            data = [answered(n) | {"messages": asked(n)["messages"]} for n in range(start, min(count, start + 100))]
-            file.write(json.dumps({"object": "list", "data": data, "has_more": True}) + "\n")
-    return [path]
-
-
-def openpipe(folder: Path, count: int) -> list[Path]:
-    return _lines(
-        folder / "pipe.jsonl",
-        (
-            {"input": asked(n)["messages"], "output": answered(n), "tags": {"prompt_id": "sort", "n": n}}
-            for n in range(count)
-        ),
-    )
-
-
-LOGS: dict[str, Callable[[Path, int], list[Path]]] = {
-    "calls": calls,
-    "openai pairs": pairs,
-    "openai pairs, bodies as texts": texts,
-    "openai pairs, a JSON array": array,
-    "openai fine-tuning": tuning,
-    "openai-batch": batch,
-    "openai-stored": stored,
-    "openpipe": openpipe,
-}
-
-
 def imported(name: str, count: int) -> dict[str, Any]:
     """Import one log in this process; seconds and peak memory."""
     with tempfile.TemporaryDirectory() as text:
@@ -178,9 +35,9 @@ def imported(name: str, count: int) -> dict[str, Any]:
         size = sum(path.stat().st_size for path in paths)
         reference_s = _decoded(paths)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        wall, cpu = time.perf_counter(), time.process_time()
+        wall, cpu = time.perf_counter(), _cpu_s()
         done = import_logs(Ledger(folder / "home"), paths)
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        wall, cpu = time.perf_counter() - wall, _cpu_s() - cpu
         assert (done.added, done.rejected) == (count, 0), done
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return {
@@ -189,20 +46,23 @@ def imported(name: str, count: int) -> dict[str, Any]:
         }  # fmt: skip
 
 
+def _cpu_s() -> float:
+    """CPU seconds of this process and of those that it has started and that are gone."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
 def _decoded(paths: list[Path]) -> float:
     """CPU seconds for reading lines and decoding them; of a JSON array, whose elements are several lines, its text."""
     decode = msgspec.json.Decoder().decode
     began = time.process_time()
     for path in paths:
         with path.open("rb") as file:
-            if path.suffix == ".json" and file.read(1) == b"[":
-                file.seek(0)
-                for _ in file:
-                    pass
-                continue
+            plain = path.suffix == ".csv" or file.read(1) == b"["
             file.seek(0)
             for line in file:
-                decode(line)
+                if not plain:
+                    decode(line)
     return time.process_time() - began
 
 

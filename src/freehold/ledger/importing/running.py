@@ -6,7 +6,8 @@ place is written down (`_checkpoint`), and running the same import again goes on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -20,10 +21,11 @@ from freehold.vocabulary import UNTIMED_TAG, Call, Feedback
 
 from ._checkpoint import Checkpoint
 from ._seen import Seen
+from ._sharing import read_all, read_shared
 from .foreign import litellm
 from .foreign.litellm_database import DatabaseSource
 from .known import FORMATS, Detected, detect, format_named
-from .protocol import UNREADABLE, UNTIMED_US, Format, Found, Mark, Record, Rejected, Source, why
+from .protocol import UNTIMED_US, Format, Mark, Source
 from .report import Imported, ImportReport, Unread
 from .sources import FileSource, files_of, head_of
 
@@ -165,41 +167,34 @@ def _told(progress: Progress | None, source: Source, before: int, total: int) ->
 class _Reading:
     """Turns the records of one log into calls, and counts."""
 
-    def __init__(self, log: Log, report: ImportReport) -> None:
+    def __init__(self, log: Log, report: ImportReport, *, shared: bool = False) -> None:
         self.report = report
         self.mark = Mark()
         self.said: list[Feedback] = []
         self._log = log
+        self._read = read_shared if shared else read_all
 
-    def calls(self, start: Mark, each: Callable[[int], None] | None = None) -> Iterator[list[Call]]:
+    def calls(self, start: Mark, each: Callable[[int], None] | None = None) -> Generator[list[Call]]:
         """The calls of each record after a place that has any; `mark` is the place after the latest of them."""
         self.mark = start
         report, content = self.report, self.report.content
-        for record in self._log.source.records(start):
-            report.read += 1
-            self.mark = record.end
-            if each is not None and report.read % _PROGRESS_RECORDS == 0:
-                each(report.read)
-            calls: list[Call] = []
-            for call, said in self._read(record):
-                if call.started_at_us == UNTIMED_US:
-                    self._date(call)
-                content.add(call)
-                self.said += said
-                calls.append(call)
-            if calls:
-                yield calls
-
-    def _read(self, record: Record) -> Sequence[Found]:
-        try:
-            if record.fault:
-                raise Rejected(record.fault)  # noqa: TRY301
-            found = self._log.format.read(record.data)
-        except (Rejected, *UNREADABLE) as error:
-            self._reject(record.number, why(error))
-            return error.found if isinstance(error, Rejected) else ()
-        self.report.skipped += not found
-        return found
+        with closing(self._read(self._log.source.records(start), self._log.format)) as read:
+            for record, found in read:
+                report.read += 1
+                self.mark = record.end
+                if each is not None and report.read % _PROGRESS_RECORDS == 0:
+                    each(report.read)
+                if found.reason:
+                    self._reject(record.number, found.reason)
+                elif not found.calls:
+                    report.skipped += 1
+                for call in found.calls:
+                    if call.started_at_us == UNTIMED_US:
+                        self._date(call)
+                    content.add(call)
+                if found.calls:
+                    self.said += found.said
+                    yield found.calls
 
     def _date(self, call: Call) -> None:
         call.started_at_us = self._log.source.written_us
@@ -236,23 +231,27 @@ class _Import:
         if before is not None:
             start, report = before
             report.continued_after = report.read
-        reading = _Reading(log, report)
-        calls = reading.calls(start, self._told)
-        while some := _Group(calls):
-            if self._seen is not None:
-                added, duplicates = self._seen.count(some)
-            else:
-                appended = self._ledger.append(some)
-                added, duplicates = appended.added, appended.duplicates
-                if reading.said:
-                    feedback.restore(self._ledger.home, reading.said)
-            reading.said.clear()
-            report.added += added
-            report.duplicates += duplicates
-            if self._seen is None:
-                self._checkpoint.write(reading.mark, report)
+        reading = _Reading(log, report, shared=True)
+        with closing(reading.calls(start, self._told)) as calls:
+            while some := _Group(calls):
+                self._keep(some, reading)
         self._finish(report)
         return report
+
+    def _keep(self, some: _Group, reading: _Reading) -> None:
+        report = reading.report
+        if self._seen is not None:
+            added, duplicates = self._seen.count(some)
+        else:
+            appended = self._ledger.append(some)
+            added, duplicates = appended.added, appended.duplicates
+            if reading.said:
+                feedback.restore(self._ledger.home, reading.said)
+        reading.said.clear()
+        report.added += added
+        report.duplicates += duplicates
+        if self._seen is None:
+            self._checkpoint.write(reading.mark, report)
 
     def _finish(self, report: ImportReport) -> None:
         if report.rejected and report.rejected == report.read:
