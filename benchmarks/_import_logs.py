@@ -310,7 +310,8 @@ def _attributes(plain: dict[str, Any]) -> list[dict[str, Any]]:
 def _span(n: int, fillers: int = 0) -> dict[str, Any]:
     """A span of today's conventions, with the content of messages."""
     said = [
-        {"role": one["role"], "parts": [{"type": "text", "content": one["content"]}]} for one in asked(n, fillers)["messages"]
+        {"role": one["role"], "parts": [{"type": "text", "content": one["content"]}]}
+        for one in asked(n, fillers)["messages"]
     ]
     answer = [{"role": "assistant", "parts": [{"type": "text", "content": "late"}], "finish_reason": "stop"}]
     known = {

@@ -57,7 +57,10 @@ def read_shared(records: Iterator[Record], form: Format) -> Generator[Read]:
     if first is None:
         return
     with contextlib.ExitStack() as stack:
-        helpers = [stack.enter_context(contextlib.closing(_Helper(form.name))) for _ in range(count)]
+        helpers: list[_Helper] = []
+        with contextlib.suppress(OSError):  # no processes to be had: it is read here
+            for _ in range(count):
+                helpers.append(stack.enter_context(contextlib.closing(_Helper(form.name))))
         yield from read_all(first, form)
         yield from _Sharing(form, helpers).read(following)
 
@@ -93,7 +96,7 @@ class _Helper:
     def __init__(self, name: str) -> None:
         self._socket, theirs = socket.socketpair()
         command = [sys.executable, "-P", "-m", _helper.__name__, name]
-        with theirs:
+        try:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
                 command,
                 stdin=theirs,
@@ -101,6 +104,11 @@ class _Helper:
                 stderr=subprocess.DEVNULL,
                 process_group=0,  # a Ctrl-C is for the import, which then ends this
             )
+        except BaseException:
+            self._socket.close()
+            raise
+        finally:
+            theirs.close()
 
     def there(self) -> bool:
         """Whether it has said that it is there, or that it never will be."""

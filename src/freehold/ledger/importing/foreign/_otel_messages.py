@@ -19,6 +19,7 @@ from ._rebuilt import tool_call
 _DETAILS = "gen_ai.client.inference.operation.details"
 _REASONS = {"tool_call": "tool_calls", "tool_use": "tool_calls", "end_turn": "stop", "max_tokens": "length"}
 _NUMBERED = ("gen_ai.prompt.", "gen_ai.completion.")
+_FUNCTIONS = "llm.request.functions."
 
 
 class Content(NamedTuple):
@@ -33,7 +34,7 @@ class Content(NamedTuple):
 def content(attributes: Record, happened: Iterable[Event]) -> Content:
     """What was asked and answered, from whichever generation of names this span is written in."""
     happened = list(happened)
-    known = dict(attributes)
+    known = attributes
     for event in happened:
         if event.name == _DETAILS:
             known = {**event.attributes, **known}
@@ -70,13 +71,22 @@ def _structured(known: Record) -> tuple[list[dict[str, Any]] | None, Any, str]:
 
 def from_parts(message: Record) -> list[dict[str, Any]]:
     """A message of the conventions as messages of a chat: each result of a tool becomes one of its own."""
-    parts = [one for one in listing(message.get("parts")) if isinstance(one, dict)]
     role = str(message.get("role") or "user")
     if "parts" not in message:
         return [as_message(message)]
-    results = [_result(one) for one in parts if one.get("type") == "tool_call_response"]
-    calls = [tool_call(one) for one in parts if one.get("type") == "tool_call"]
-    rest = [one for one in map(_part, parts) if one is not None]
+    results: list[dict[str, Any]] = []
+    calls: list[dict[str, Any]] = []
+    rest: list[dict[str, Any]] = []
+    for one in listing(message["parts"]):
+        if not isinstance(one, dict):
+            continue
+        kind = one.get("type")
+        if kind == "tool_call_response":
+            results.append(_result(one))
+        elif kind == "tool_call":
+            calls.append(tool_call(one))
+        elif kind not in ("reasoning", "thinking"):  # thoughts are no content
+            rest.append(_part(one))
     if results and not rest and not calls:
         return results
     said: dict[str, Any] = {"role": "assistant" if role == "model" else role, "content": _joined(rest)}
@@ -93,11 +103,9 @@ def _result(part: Record) -> dict[str, Any]:
     return {"role": "tool", "tool_call_id": str(part.get("id") or ""), "content": text}
 
 
-def _part(part: Record) -> dict[str, Any] | None:
-    """A part of a message's content in OpenAI's form; calls and results of tools, and thoughts, are no content."""
+def _part(part: Record) -> dict[str, Any]:
+    """A part of a message's content in OpenAI's form."""
     kind = part.get("type")
-    if kind in ("tool_call", "tool_call_response", "reasoning", "thinking"):
-        return None
     if kind == "text":
         text = part.get("content", part.get("text"))
         return {"type": "text", "text": text if isinstance(text, str) else encoded(text).decode()}
@@ -116,9 +124,9 @@ def _joined(parts: list[dict[str, Any]]) -> Any:
     """Content as one text where it is nothing else, as a list of parts where it is, None where it is nothing."""
     if not parts:
         return None
-    if all(part["type"] == "text" for part in parts):
-        return "\n".join(part["text"] for part in parts)
-    return parts
+    if any(part["type"] != "text" for part in parts):
+        return parts
+    return parts[0]["text"] if len(parts) == 1 else "\n".join(part["text"] for part in parts)
 
 
 def _from_events(happened: list[Event]) -> tuple[list[dict[str, Any]] | None, Any, str]:
@@ -210,8 +218,10 @@ def _tools(known: Record) -> list[Any]:
         return [_tool(one) for one in stated if isinstance(one, dict)]
     found: dict[int, dict[str, Any]] = {}
     for name, value in known.items():
-        number, _, field = name.removeprefix("llm.request.functions.").partition(".")
-        if name.startswith("llm.request.functions.") and number.isdecimal() and field:
+        if not name.startswith(_FUNCTIONS):
+            continue
+        number, _, field = name.removeprefix(_FUNCTIONS).partition(".")
+        if number.isdecimal() and field:
             found.setdefault(int(number), {})[field] = value
     return [_tool(one) for _, one in sorted(found.items())]
 

@@ -48,8 +48,12 @@ def attributes(record: Record) -> dict[str, Any]:
         return {str(name): plain(value) for name, value in cast("Record", stated).items()}
     found: dict[str, Any] = {}
     for one in cast("list[Any]", stated) if isinstance(stated, list) else []:
-        if isinstance(one, dict) and isinstance(one.get("key"), str):
-            found[cast("str", one["key"])] = plain(one.get("value"))
+        if isinstance(one, dict) and isinstance(name := one.get("key"), str):
+            value = one.get("value")
+            if isinstance(value, dict) and len(value) == 1 and (text := value.get("stringValue")) is not None:
+                found[name] = text  # as `plain` would find: nearly all are texts
+            else:
+                found[name] = plain(value)
     return found
 
 

@@ -19,8 +19,12 @@ from freehold.wire.translation import translation
 from . import _shapes
 from ._fields import Record, encoded
 
-_ROLES = {"human": "user", "ai": "assistant", "AIMessageChunk": "assistant", "model": "assistant", "bot": "assistant"}
-_KNOWN_ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+_ROLES = {
+    **{role: role for role in ("system", "developer", "user", "assistant", "tool", "function")},
+    **{"human": "user", "ai": "assistant", "AIMessageChunk": "assistant", "model": "assistant", "bot": "assistant"},
+}
+_SAYS = frozenset({"content", "tool_calls", "function_call", "additional_kwargs"})
+_BESIDE = ("name", "tool_call_id", "function_call", "refusal")
 _PARAMETERS = (
     "temperature", "top_p", "max_tokens", "max_completion_tokens", "stop", "seed", "n", "presence_penalty",
     "frequency_penalty", "response_format", "tools", "tool_choice", "parallel_tool_calls", "reasoning_effort",
@@ -75,7 +79,9 @@ def _request(model: str, asked: Any, parameters: Record) -> tuple[Record | None,
     if asked is None:
         return None, False
     inside = _shapes.as_object(asked)
-    settings = {name: parameters[name] for name in _PARAMETERS if parameters.get(name) is not None}
+    settings = (
+        {name: value for name in _PARAMETERS if (value := parameters.get(name)) is not None} if parameters else {}
+    )
     if inside is None or not isinstance(inside.get("messages"), list):
         return {"model": model, "messages": _messages(asked), **settings}, False
     if inside.get("model"):
@@ -102,27 +108,24 @@ def _dialect(request: Record | None, response: Record | None, answered: Any) -> 
 
 
 def _messages(asked: Any) -> list[Any]:
-    if isinstance(asked, list) and asked and all(_is_message(one) for one in cast("list[Any]", asked)):
-        return [message(one) for one in cast("list[Any]", asked)]
+    if _are_messages(asked):
+        return [message(one) for one in asked]
     if _is_message(asked):
         return [message(cast("Record", asked))]
     return [{"role": "user", "content": _as_text(asked)}]
 
 
+def _are_messages(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_is_message, cast("list[Any]", value)))
+
+
 def _is_message(value: Any) -> bool:
-    return isinstance(value, dict) and (_role(cast("Record", value)) != "" and _says(cast("Record", value)))
-
-
-def _says(value: Record) -> bool:
-    return any(name in value for name in ("content", "tool_calls", "function_call", "additional_kwargs"))
+    return isinstance(value, dict) and not _SAYS.isdisjoint(cast("Record", value)) and _role(value) != ""
 
 
 def _role(value: Record) -> str:
     role = value.get("role") or value.get("type")
-    if not isinstance(role, str):
-        return ""
-    role = _ROLES.get(role, role)
-    return role if role in _KNOWN_ROLES else ""
+    return _ROLES.get(role, "") if isinstance(role, str) else ""
 
 
 def message(value: Record) -> dict[str, Any]:
@@ -131,7 +134,7 @@ def message(value: Record) -> dict[str, Any]:
     calls = _calls(value)
     if calls:
         found["tool_calls"] = calls
-    for name in ("name", "tool_call_id", "function_call", "refusal"):
+    for name in _BESIDE:
         if value.get(name):
             found[name] = value[name]
     return found
@@ -165,8 +168,8 @@ def tool_call(value: Record) -> dict[str, Any]:
 
 def _answer(answered: Any) -> dict[str, Any]:
     """What was answered as one message of the assistant."""
-    if isinstance(answered, list) and answered and all(_is_message(one) for one in cast("list[Any]", answered)):
-        said = [message(one) for one in cast("list[Any]", answered)]
+    if _are_messages(answered):
+        said = [message(one) for one in answered]
         return next((one for one in reversed(said) if one["role"] == "assistant"), said[-1])
     if _is_message(answered):
         return message(cast("Record", answered)) | {"role": "assistant"}

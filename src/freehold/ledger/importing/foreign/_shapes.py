@@ -52,12 +52,12 @@ def asked_in(request: Record) -> str:
 
 def is_anthropic(request: Record, messages: list[Any]) -> bool:
     """Whether a request with messages can only be one of Anthropic's; one that could be either is OpenAI's."""
-    if "system" in request or any(name in request for name in _WRITTEN_BY_ANTHROPIC):
+    if "system" in request or not _WRITTEN_BY_ANTHROPIC.isdisjoint(request):
         return True
     tools = request.get("tools")
     if isinstance(tools, list) and any(isinstance(one, dict) and "input_schema" in one for one in tools):
         return True
-    return any(has_call_blocks(one) for one in messages)
+    return any(map(has_call_blocks, messages))
 
 
 def has_call_blocks(message: Any) -> bool:

@@ -65,6 +65,8 @@ def disjoint(stated: Usage, *, inclusive: bool) -> Usage:
     does not. Parts (reasoning, audio, images) never come to more than the whole that they are part of.
     """
     cached = stated.cache_read_tokens + stated.cache_write_tokens + stated.cache_write_1h_tokens
+    if not cached and stated.is_plain and stated.reasoning_tokens <= stated.output_tokens:
+        return stated
     uncached, audio, image = stated.input_tokens, stated.input_audio_tokens, stated.input_image_tokens
     if inclusive and uncached >= cached:
         uncached -= cached

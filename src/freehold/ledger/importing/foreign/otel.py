@@ -85,16 +85,25 @@ _COUNTS = {
     "output_audio_tokens": ("gen_ai.usage.audio.output_tokens",),
     "output_image_tokens": ("gen_ai.usage.image.output_tokens",),
 }
-_REQUEST = "gen_ai.request."
+_PARTS = frozenset(
+    [
+        *(name for names in _COUNTS.values() for name in names),
+        "freehold.usage.cache_write_1h_tokens",
+        "freehold.usage.estimated",
+        "freehold.usage.web_searches",
+        "freehold.usage.service_tier",
+    ]
+)
+"""Attributes that say more of tokens than how many there were on each side; most spans have none of them."""
 _PARAMETERS = {
-    "temperature": "temperature",
-    "top_p": "top_p",
-    "max_tokens": "max_tokens",
-    "seed": "seed",
-    "choice.count": "n",
-    "frequency_penalty": "frequency_penalty",
-    "presence_penalty": "presence_penalty",
-    "stop_sequences": "stop",
+    "gen_ai.request.temperature": "temperature",
+    "gen_ai.request.top_p": "top_p",
+    "gen_ai.request.max_tokens": "max_tokens",
+    "gen_ai.request.seed": "seed",
+    "gen_ai.request.choice.count": "n",
+    "gen_ai.request.frequency_penalty": "frequency_penalty",
+    "gen_ai.request.presence_penalty": "presence_penalty",
+    "gen_ai.request.stop_sequences": "stop",
 }
 _OLD_PARAMETERS = {"gen_ai.openai.request.seed": "seed", "gen_ai.openai.request.response_format": "response_format"}
 _OUTCOMES = frozenset({"ok", "error", "incomplete", "cancelled", "refused"})
@@ -174,6 +183,8 @@ def _usage(known: Record) -> Usage | None:
     asked, said = count(known, *_INPUT), count(known, *_OUTPUT)
     if asked is None and said is None:
         return None
+    if _PARTS.isdisjoint(known):
+        return Usage(asked or 0, output_tokens=said or 0)
     parts = {field: count(known, *names) or 0 for field, names in _COUNTS.items()}
     # Freehold's own spans tell an hour from five minutes, and the terms that the tokens are priced on.
     hour = min(count(known, "freehold.usage.cache_write_1h_tokens") or 0, parts["cache_write_tokens"])
@@ -194,9 +205,7 @@ def _bodies(call: Call, known: Record, said: Content) -> None:
         return
     if said.messages is None and said.answer is None:
         return
-    parameters: dict[str, Any] = {
-        ours: known[_REQUEST + theirs] for theirs, ours in _PARAMETERS.items() if _REQUEST + theirs in known
-    }
+    parameters: dict[str, Any] = {ours: known[theirs] for theirs, ours in _PARAMETERS.items() if theirs in known}
     parameters |= {ours: embedded(known[theirs]) for theirs, ours in _OLD_PARAMETERS.items() if theirs in known}
     if said.tools:
         parameters["tools"] = said.tools
