@@ -7,6 +7,7 @@ ends when the socket does, whatever became of the import.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -57,11 +58,8 @@ def serve(there: socket.socket, name: str) -> None:
 def main() -> None:
     """Serve on standard input."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with socket.socket(fileno=os.dup(0)) as there:
-        try:
-            serve(there, sys.argv[1])
-        except (EOFError, OSError):
-            pass
+    with socket.socket(fileno=os.dup(0)) as there, contextlib.suppress(EOFError, OSError):
+        serve(there, sys.argv[1])
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def read_shared(records: Iterator[Record], form: Format) -> Generator[Read]:
     with contextlib.ExitStack() as stack:
         helpers: list[_Helper] = []
         with contextlib.suppress(OSError):  # no processes to be had: it is read here
-            for _ in range(count):
+            while len(helpers) < count:
                 helpers.append(stack.enter_context(contextlib.closing(_Helper(form.name))))
         yield from read_all(first, form)
         yield from _Sharing(form, helpers).read(following)
@@ -99,7 +99,7 @@ class _Helper:
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
                 command,
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 process_group=0,  # a Ctrl-C is for the import, which then ends this
@@ -152,21 +152,14 @@ class _Sharing:
     def read(self, batches: Iterator[list[Record]]) -> Iterator[Read]:
         for batch in batches:
             self._welcome()
-            if sum(len(record.data) for record in batch) > _LARGEST_BYTES:
-                yield from self._rest()
-                yield from read_all(batch, self._form)
-            elif self._idle:
+            done = self._answered() if self._asked and not self._idle else None
+            given = bool(self._idle) and sum(len(record.data) for record in batch) <= _LARGEST_BYTES
+            if given:  # before the outcomes are used: it works on meanwhile
                 self._ask(self._idle.pop(), batch)
-            elif self._asked:
-                done, outcomes = self._answered()
-                if self._idle:  # it works on while the outcomes are used
-                    self._ask(self._idle.pop(), batch)
-                    batch = []
-                yield from zip(done, outcomes, strict=True)
-                if batch:
-                    yield from self._rest()
-                    yield from read_all(batch, self._form)
-            else:
+            if done is not None:
+                yield from zip(*done, strict=True)
+            if not given:
+                yield from self._rest()
                 yield from read_all(batch, self._form)
         yield from self._rest()
 

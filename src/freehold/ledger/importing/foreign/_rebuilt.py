@@ -20,9 +20,10 @@ from . import _shapes
 from ._fields import Record, encoded
 
 _ROLES = {
-    **{role: role for role in ("system", "developer", "user", "assistant", "tool", "function")},
-    **{"human": "user", "ai": "assistant", "AIMessageChunk": "assistant", "model": "assistant", "bot": "assistant"},
-}
+    "system": "system", "developer": "developer", "user": "user", "assistant": "assistant", "tool": "tool",
+    "function": "function", "human": "user", "ai": "assistant", "AIMessageChunk": "assistant", "model": "assistant",
+    "bot": "assistant",
+}  # fmt: skip
 _SAYS = frozenset({"content", "tool_calls", "function_call", "additional_kwargs"})
 _BESIDE = ("name", "tool_call_id", "function_call", "refusal")
 _PARAMETERS = (
