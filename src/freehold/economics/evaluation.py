@@ -90,6 +90,24 @@ class Evaluation:
         time = Time(inputs, months)
         return np.sum(self._paid(self.options[0], inputs, time) * time.worth, axis=0)
 
+    def level_usd(self, option: CostModel, inputs: Inputs, months: int = DECISION_MONTHS) -> FloatArray:
+        """The level payment a month that is worth the option's whole bill over `months`, its beginning included.
+
+        It lies below renting's exactly where `npv_usd` is above zero.
+        """
+        time = Time(inputs, months)
+        paid = np.sum(self._paid(option, inputs, time) * time.worth, axis=0) + option.one_off(inputs).usd
+        return np.asarray(paid / time.worth.sum(axis=0), dtype=np.float64)
+
+    def saved_usd(self, option: CostModel, inputs: Inputs, months: int = DECISION_MONTHS) -> FloatArray:
+        """What the option has saved over renting at the ends of months 0 to `months`, month by scenario; undiscounted.
+
+        Month 0 has paid the one-off and saved nothing, so that a row crosses zero where the option has paid back.
+        """
+        time = Time(inputs, months)
+        saved = np.cumsum(self._paid(self.options[0], inputs, time) - self._paid(option, inputs, time), axis=0)
+        return np.concatenate((np.zeros((1, saved.shape[1])), saved)) - option.one_off(inputs).usd
+
     def monthly_usd(self, option: CostModel, inputs: Inputs) -> FloatArray:
         """What the first month costs, per scenario."""
         return option.monthly(self.case, inputs["volume_ratio"] * inputs["volume"], inputs).usd
@@ -115,6 +133,7 @@ class Evaluation:
             sources=option.sources,
             owned_share=float(option.owned_share(values)[0]),
             notes=option.notes(self.case, values),
+            needs=tuple(dict.fromkeys((*option.needs, *ALWAYS_NEEDED))),
         )
 
     def _breakdown(self, option: CostModel) -> dict[str, Decimal]:

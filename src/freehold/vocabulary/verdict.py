@@ -35,7 +35,8 @@ class Option(msgspec.Struct, frozen=True):
     `probability_wins`: share of the scenarios in which the verdict's rule picks it among the options that may be chosen
     and itself, so that for one nobody measured it holds if its answers are good enough. `regret_usd`: what choosing it
     now is expected to lose against the best choice in hindsight. `waiting_usd`: choosing between it and renting after
-    six months, instead of now. None where that makes no sense.
+    six months, instead of now. None where that makes no sense. `needs`: the assumptions, by name, that its figures
+    depend on.
     """
 
     word: VerdictWord
@@ -57,6 +58,7 @@ class Option(msgspec.Struct, frozen=True):
     probability_wins: float | None = None
     regret_usd: Estimate | None = None
     waiting_usd: Estimate | None = None
+    needs: tuple[str, ...] = ()
 
 
 class Flip(msgspec.Struct, frozen=True):
