@@ -35,7 +35,7 @@ serve: $(STAMP)/base ## the gateway on port 8080
 
 lock: $(STAMP)/dev   ## rewrite the hash-locked requirements
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --group build pyproject.toml -o requirements/base.txt
-	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --group build --group dev --extra bedrock --extra otel --extra s3 --extra zstd --extra postgres pyproject.toml -o requirements/dev.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --group build --group dev --extra bedrock --extra otel --extra s3 --extra zstd --extra pdf --extra postgres pyproject.toml -o requirements/dev.txt
 
 clean:           ## forget the environment and what runs have left
 	@rm -rf $(VENV) .venv-clients .freehold .pytest_cache .ruff_cache .hypothesis .import_linter_cache

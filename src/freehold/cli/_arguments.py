@@ -122,7 +122,7 @@ def not_negative(option: str, value: float) -> float:
     return value
 
 
-def page(path: Path) -> Path:
+def page(path: Path, option: str = "--out") -> Path:
     """Where a page or a log is to be written, looked at before the work that fills it.
 
     Raises:
@@ -130,7 +130,7 @@ def page(path: Path) -> Path:
     """
     above = next(folder for folder in path.absolute().parents if folder.exists())
     if path.is_dir():
-        raise UsageError(f"{path} is a folder", hint=f"--out {path / 'NAME'}")
+        raise UsageError(f"{path} is a folder", hint=f"{option} {path / 'NAME'}")
     if not above.is_dir() or not os.access(path if path.exists() else above, os.W_OK):
         raise UsageError(f"{path} cannot be written", hint="choose another place for it")
     return path

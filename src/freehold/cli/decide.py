@@ -167,20 +167,30 @@ def what_if(
 
 
 def report(
-    out: Annotated[Path, typer.Option(help="Where to write the page.")] = Path("freehold-report.html"),
+    task: Annotated[str, typer.Argument(help="One task alone; without it, a page for all and one for each.")] = "",
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write it as HTML.  [default: freehold-report.html]")
+    ] = None,
+    pdf: Annotated[Path | None, typer.Option(help="Where to write it as PDF; HTML too where --out is given.")] = None,
     volume: Volume = "x1",
 ) -> None:
-    """One page for whoever signs: the answer per task, with its money, its promise and what it rests on.
+    """For whoever signs: the answer per task, the money, the risk, and the source of every figure.
 
-    Example: freehold report --out report.html
+    Example: freehold report --pdf board.pdf
     """
     from freehold.services import reporting
     from freehold.services.home import Home
 
-    out, times = page(out), factor(volume)
+    out = None if out is None else page(out)
+    pdf = None if pdf is None else page(pdf, "--pdf")
+    times = factor(volume)
+    if out is None and pdf is None:
+        out = page(Path("freehold-report.html"))
     with Home.open() as home, working("writing the report"):
-        path = reporting.write(home, out, volume=times)
-    say(f"written: {path}")
+        reporting.write(home, out=out, pdf_out=pdf, task_name=task, volume=times)
+    for path in (out, pdf):
+        if path is not None:
+            say(f"written: {path}")
 
 
 def backtest(

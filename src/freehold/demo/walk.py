@@ -115,9 +115,11 @@ def run(options: DemoOptions, *, progress: Say) -> DemoResult:
             progress(f"5/6  the last {len(lines) - cut:,} calls go through, owned models answering where they are sure")
             served = _play_now(folder)
             progress("6/6  running the numbers and writing the report")
-            verdicts = deciding.verdicts(home)
-            reporting.write(home, options.report, verdicts=verdicts)
-            rows = [_task(home, verdict, served, restricted) for verdict in verdicts]
+            found = reporting.gather(home)
+            page = reporting.html(reporting.content(home, found))
+            options.report.parent.mkdir(parents=True, exist_ok=True)
+            options.report.write_text(page, encoding="utf-8")
+            rows = [_task(home, one.verdict, served, restricted) for one in found]
         return DemoResult(
             elapsed_s=round(time.monotonic() - began, 1),
             tasks=tuple(rows),

@@ -28,7 +28,7 @@ COLOURS: dict[VerdictWord, tuple[str, str]] = {
 }
 """What a kind of answer is called in a legend, and its colour: apart for people who see no red or no green, too."""
 
-WIDTH = 620
+WIDTH = 740
 _BARS = 8
 _SHORT = {"type": "log", "nice": False}
 # Amounts as people say them; d3's own prefixes write a milliard as G.
@@ -67,7 +67,7 @@ def bills_chart(bills: Sequence[Bill]) -> str:
     return _svg(
         {
             "width": WIDTH - 190,
-            "height": {"step": 19},
+            "height": {"step": 13},
             "data": {"values": rows},
             "encoding": {"y": y, "yOffset": {"field": "when", "sort": ["now", "with the answer"]}, "color": colour},
             "layer": _points(_money_axis(rows), "mid"),
@@ -136,7 +136,7 @@ def crossover_chart(outlook: Outlook) -> str:
     return _svg(
         {
             "width": WIDTH - 70,
-            "height": 300,
+            "height": 270,
             "layer": [
                 *_today(outlook, x),
                 {
