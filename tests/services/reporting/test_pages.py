@@ -98,20 +98,21 @@ def _glossary(node: Element) -> bool:
 
 def _traced(node: Element) -> bool:
     """Whether a figure in it leads to where it comes from: the entries of the sources are where it ends."""
-    if any(one.tag == "tr" and one.attrs.get("id") for one in node.above()):
+    around = node.above()
+    if any(one.tag in ("a", *_NAMES) or one.has("over") or _entry(one) for one in around):
         return True
-    for one in node.above():
-        if one.tag == "a" and one.attrs["href"].startswith("#"):
-            return True
-        if one.tag in _NAMES or one.has("over"):
-            return True
-        if one.tag == "td":
-            return not one.has("n") and bool(one.parent and (one.parent.sourced() or _glossary(one)))
-        if one.tag in ("p", "li", "figcaption"):
-            return one.sourced() or one.has("soft") or "Source: " in "".join(one.texts)
-        if one.tag == "div" and one.has("tile"):
-            return any(below.tag == "a" for below in one.all())
-    return False
+    holder = next((one for one in around if one.tag in ("td", "p", "li", "figcaption") or one.has("tile")), None)
+    if holder is None or holder.has("n"):
+        return False
+    if holder.tag == "td":
+        return bool(holder.parent and holder.parent.sourced()) or _glossary(holder)
+    if holder.has("tile"):
+        return any(below.tag == "a" for below in holder.all())
+    return holder.sourced() or holder.has("soft") or "Source: " in "".join(holder.texts)
+
+
+def _entry(node: Element) -> bool:
+    return node.tag == "tr" and bool(node.attrs.get("id"))
 
 
 def test_every_figure_leads_to_its_source(page: Page) -> None:
