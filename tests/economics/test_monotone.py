@@ -17,6 +17,7 @@ from freehold.economics.case import build_case
 from freehold.economics.evaluation import Evaluation
 from freehold.economics.options import (
     CostModel,
+    FineTuneHosted,
     HostOpenWeights,
     KeepRenting,
     OwnStudent,
@@ -26,6 +27,7 @@ from freehold.economics.options import (
 from freehold.economics.quality import QualityFacts
 from freehold.market import models
 from freehold.market.tokens import PriceBook
+from freehold.market.tuned import tuned_offers
 from freehold.settings import EconomicsSettings
 from freehold.vocabulary import Usage
 
@@ -39,9 +41,13 @@ SMALLER = [
         PriceBook(), "openai", "gpt-4.1", Usage(input_tokens=500, output_tokens=4), 1, AS_OF
     )
 ]
+TUNED = [
+    FineTuneHosted(one, CASE)
+    for one in tuned_offers(PriceBook(), "openai", "gpt-4.1", Usage(input_tokens=500, output_tokens=4), 1, AS_OF)
+]
 OPEN = [RentOpenWeights(offer) for offer in OFFERS if offer is not None]
 HOSTED = [HostOpenWeights(weights) for weights in models.open_weights() if weights.points]
-EVERY: list[CostModel] = [*SMALLER, *OPEN, *HOSTED, STUDENT]
+EVERY: list[CostModel] = [*SMALLER, *TUNED, *OPEN, *HOSTED, STUDENT]
 FACTS = QualityFacts(kind="classification", certificate=a_certificate(0.87))
 EVALUATION = Evaluation(CASE, [KeepRenting(CASE), *EVERY], assumptions(WORK, FACTS, EconomicsSettings()))
 

@@ -104,7 +104,7 @@ def test_restricted_data_removes_everything_rented() -> None:
     verdict = _decide(_times(1000), constraints=RESTRICTED)
     assert verdict.word == "own_student"
     for option in verdict.options:
-        rented = option.word in {"keep_renting", "rent_smaller", "rent_open_weights"}
+        rented = option.word in {"keep_renting", "rent_smaller", "rent_open_weights", "fine_tune_hosted"}
         assert option.allowed != rented
         assert ("restricted" in option.why_not) == rented
     student = _option(verdict, "own_student")

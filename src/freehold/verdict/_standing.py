@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from freehold.economics.case import Case
 from freehold.economics.options import (
     CostModel,
+    FineTuneHosted,
     HostBought,
     HostOpenWeights,
     HostReserved,
@@ -21,6 +22,7 @@ from freehold.economics.quality import QualityFacts
 from freehold.economics.workload import Workload
 from freehold.market import models
 from freehold.market.tokens import PriceBook
+from freehold.market.tuned import tuned_offers
 from freehold.vocabulary import NARROW_KINDS, Usage
 
 from .constraints import Rulings
@@ -29,6 +31,8 @@ QualityWord = Literal["certified", "measured", "unknown", "reference"]
 
 _PRICED_GPU = "H100-80GB"
 """The GPU that `gpu_usd_each` is the price of."""
+_TUNED = 2
+"""Tuned models that are shown: the cheapest ones."""
 _NARROW_WEIGHTS = ("Llama-3.1-8B", "gpt-oss-120b")
 _BROAD_WEIGHTS = ("gpt-oss-120b", "Llama-3.3-70B")
 
@@ -77,6 +81,8 @@ def options(
         stated = Usage(usage.input_tokens, usage.cache_read_tokens, written, usage.output_tokens)
         siblings = models.smaller_siblings(prices, case.provider, case.model, stated, workload.calls, case.as_of)
         found += [RentSmaller(sibling) for sibling in siblings]
+        tuned = tuned_offers(prices, case.provider, case.model, stated, workload.calls, case.as_of)
+        found += [FineTuneHosted(offer, case) for offer in tuned[:_TUNED]]
     wanted = _NARROW_WEIGHTS if quality.kind in NARROW_KINDS else _BROAD_WEIGHTS
     fitting = [
         weights
@@ -117,6 +123,8 @@ def _by_quality(option: CostModel, quality: QualityFacts) -> Standing:
     rival = quality.rivals.get(option.answers_as if isinstance(option, HostOpenWeights) else option.name)
     if rival is None:
         question = "nobody has measured its answers on this task's calls"
+        if isinstance(option, FineTuneHosted):
+            question = "nobody has tuned it yet, so its answers are not known"
         return Standing(option, "unknown", True, False, "", question)
     good = rival.low >= 1 - quality.alpha
     question = "" if good else f"only {rival.low:.0%} to {rival.high:.0%} of {rival.n} answers were as good as today's"

@@ -12,7 +12,15 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from freehold.economics.case import Case
-from freehold.economics.options import CostModel, HostOpenWeights, KeepRenting, OwnStudent, RentOpenWeights, RentSmaller
+from freehold.economics.options import (
+    CostModel,
+    FineTuneHosted,
+    HostOpenWeights,
+    KeepRenting,
+    OwnStudent,
+    RentOpenWeights,
+    RentSmaller,
+)
 from freehold.market import offers
 from freehold.market.places import lies_in
 from freehold.settings import Strategy
@@ -20,7 +28,10 @@ from freehold.vocabulary import DataClass, Declared
 
 State = Literal["fits", "breaks", "unknown"]
 
-_RENTED = (KeepRenting, RentSmaller, RentOpenWeights)
+OF_TODAYS_PROVIDER = (KeepRenting, RentSmaller, FineTuneHosted)
+"""Options whose calls go to whom they go to today."""
+
+_RENTED = (*OF_TODAYS_PROVIDER, RentOpenWeights)
 _CONFIDENT = {"low": 0.9, "medium": 0.8, "high": 0.65}
 
 
@@ -83,9 +94,7 @@ def judge(option: CostModel, case: Case, constraints: Constraints, latency_ms: f
         found.append(Ruling("data_class", "breaks", "restricted data: no byte of it may reach a rented provider"))
     elif isinstance(option, RentOpenWeights):
         found += _of_sellers(constraints)
-    elif isinstance(option, KeepRenting | RentSmaller) or (
-        isinstance(option, OwnStudent) and not barred(constraints, case)
-    ):
+    elif isinstance(option, OF_TODAYS_PROVIDER) or (isinstance(option, OwnStudent) and not barred(constraints, case)):
         found += [_residency(constraints, case.provider), *_frames(constraints, case.provider)]
     if isinstance(option, HostOpenWeights):
         found += [_machines(constraints), _skills(constraints)]

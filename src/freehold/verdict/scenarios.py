@@ -18,7 +18,7 @@ import numpy as np
 from freehold.economics.arrays import FloatArray, Inputs, money, money_range
 from freehold.economics.case import Case
 from freehold.economics.evaluation import DECISION_MONTHS, Evaluation, Time
-from freehold.economics.options import CostModel, KeepRenting, OwnStudent, RentSmaller, people_usd
+from freehold.economics.options import CostModel, KeepRenting, OwnStudent, people_usd
 from freehold.economics.quality import QualityFacts
 from freehold.economics.workload import Workload
 from freehold.market.price_process import price_facts
@@ -28,7 +28,7 @@ from freehold.vocabulary import ZERO, Assumption, Range, VerdictWord
 
 from ._answers import Answers
 from ._standing import Standing, stand
-from .constraints import Constraints
+from .constraints import OF_TODAYS_PROVIDER, Constraints
 from .decision import framed, judged, ruled
 
 _MONTH_DAYS = 30.44
@@ -194,7 +194,7 @@ def _standings(standings: Sequence[Standing], scenario: Scenario) -> tuple[Stand
         return tuple(standings)
     why = "its provider may not be used in this scenario"
     return tuple(
-        one._replace(allowed=False, why_not=why) if isinstance(one.option, KeepRenting | RentSmaller) else one
+        one._replace(allowed=False, why_not=why) if isinstance(one.option, OF_TODAYS_PROVIDER) else one
         for one in standings
     )
 

@@ -1,6 +1,7 @@
 """The ways to answer a task's calls, one module each, behind `CostModel`."""
 
 from ._protocol import Bill, CostModel, people_usd
+from .fine_tuned_hosted import FineTuneHosted
 from .keep_renting import KeepRenting
 from .open_weights_bought import HostBought
 from .open_weights_hosted import HostOpenWeights
@@ -13,6 +14,7 @@ from .rent_smaller import RentSmaller
 __all__ = [
     "Bill",
     "CostModel",
+    "FineTuneHosted",
     "HostBought",
     "HostOpenWeights",
     "HostReserved",
