@@ -18,6 +18,7 @@ from freehold.economics.evaluation import Evaluation
 from freehold.economics.options import (
     CostModel,
     FineTuneHosted,
+    FineTuneOwn,
     HostOpenWeights,
     KeepRenting,
     OwnStudent,
@@ -47,7 +48,8 @@ TUNED = [
 ]
 OPEN = [RentOpenWeights(offer) for offer in OFFERS if offer is not None]
 HOSTED = [HostOpenWeights(weights) for weights in models.open_weights() if weights.points]
-EVERY: list[CostModel] = [*SMALLER, *TUNED, *OPEN, *HOSTED, STUDENT]
+TUNED_OWN = [FineTuneOwn(weights, CASE, audit_share=0.02) for weights in models.open_weights() if weights.points]
+EVERY: list[CostModel] = [*TUNED_OWN, *SMALLER, *TUNED, *OPEN, *HOSTED, STUDENT]
 FACTS = QualityFacts(kind="classification", certificate=a_certificate(0.87))
 EVALUATION = Evaluation(CASE, [KeepRenting(CASE), *EVERY], assumptions(WORK, FACTS, EconomicsSettings()))
 

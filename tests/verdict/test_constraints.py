@@ -125,3 +125,16 @@ def test_where_a_provider_processes_is_what_something_states(provider, model, pl
 )
 def test_one_place_lies_in_another_or_may(place, wanted, answer) -> None:
     assert lies_in(place, wanted) == answer
+
+
+def test_who_trains_nothing_tunes_nothing_of_their_own() -> None:
+    untrained = _option(_decide(Strategy(skills=("gpu_serving",))), "fine_tune_own")
+    assert (untrained.allowed, untrained.why_not) == (False, "nobody on the team trains models")
+    assert _option(_decide(Strategy(skills=("gpu_serving", "training"))), "fine_tune_own").allowed
+    assert _option(_decide(Strategy(skills=())), "fine_tune_own").why_not.startswith("nobody on the team runs servers")
+
+
+def test_what_a_tuned_model_escalates_is_bound_by_where_the_provider_is() -> None:
+    elsewhere = _option(_decide(Strategy(residency=("eu",)), places={"openai": ("us",)}), "fine_tune_own")
+    assert "refuse the rest" in elsewhere.name
+    assert not _option(_decide(Strategy(residency=("eu",)), places={"openai": ("us",)}), "fine_tune_hosted").allowed

@@ -56,6 +56,9 @@ _DEFAULTS: tuple[tuple[str, float, float, float, str, str], ...] = (
     ),
     ("tuning_refreshes_per_year", 1, 2, 4, "times a year that it is tuned again", _JUDGEMENT),
     ("tuning_refresh_hours", 4, 8, 24, "engineer hours each of these times", _JUDGEMENT),
+    ("tuned_coverage", 0.5, 0.85, 0.97, "share of calls that a tuned model answers itself", _JUDGEMENT),
+    ("tuning_mfu", 0.2, 0.3, 0.4, "share of a GPU's peak that tuning uses", _JUDGEMENT),
+    ("tuning_gpu_hours", 1, 2, 8, "hours of a run beside its arithmetic: loading, evaluating", _JUDGEMENT),
     ("tuned_prompt_ratio", 0.4, 1, 1, "prompt tokens of a tuned model over today's", _JUDGEMENT),
     ("hosting_engineer_share", 0.25, 0.25, 0.5, "share of an engineer per 16 GPUs begun", _JUDGEMENT),
     ("hosting_setup_hours", 40, 80, 200, "engineer hours, once", _JUDGEMENT),
@@ -158,7 +161,7 @@ def from_scores(item: Assumption, z: FloatArray) -> FloatArray:
     p90 = float(ndtri(0.9))
     spread = np.where(z > 0, (high - value) / p90, (value - low) / p90)
     floor = -1.0 if item.name == "monthly_growth" else 0.0
-    ceiling = 1.0 if item.name in {"student_coverage", "price_decline_per_year"} else np.inf
+    ceiling = 1.0 if item.name in {"student_coverage", "tuned_coverage", "price_decline_per_year"} else np.inf
     return np.clip(value + z * spread, floor, ceiling)
 
 

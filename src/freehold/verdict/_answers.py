@@ -15,7 +15,7 @@ import numpy as np
 from freehold.economics.arrays import FloatArray, Inputs
 from freehold.economics.evaluation import ALWAYS_NEEDED, VOLUME_GRID, Evaluation
 from freehold.economics.options import CostModel
-from freehold.vocabulary import Assumption, Flip, VerdictWord
+from freehold.vocabulary import OWNED_WORDS, Assumption, Flip, VerdictWord
 
 from ._standing import Standing
 
@@ -121,9 +121,8 @@ class Answers:
 
     def probability_owning_wins(self) -> float:
         """Share of scenarios in which the winner is owned: a student, or weights on machines of one's own hire."""
-        owned = {"own_student", "host_open_weights"}
         words = self.words(self.evaluation.scenarios)
-        return sum(word in owned for word in words) / len(words)
+        return sum(word in OWNED_WORDS for word in words) / len(words)
 
     def flips(self) -> tuple[Flip, ...]:
         """What would change the answer, and how far away that is: volume both ways, price, upkeep, quality."""

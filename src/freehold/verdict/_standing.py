@@ -9,6 +9,7 @@ from freehold.economics.case import Case
 from freehold.economics.options import (
     CostModel,
     FineTuneHosted,
+    FineTuneOwn,
     HostBought,
     HostOpenWeights,
     HostReserved,
@@ -95,6 +96,7 @@ def options(
         found += [HostOpenWeights(weights), HostReserved(weights), HostSpot(weights)]
         if weights.gpu == _PRICED_GPU:
             found.append(HostBought(weights))
+        found.append(FineTuneOwn(weights, case, audit_share=quality.audit_share, restricted=restricted))
     promise = quality.certificate
     found.append(
         OwnStudent(
@@ -123,7 +125,7 @@ def _by_quality(option: CostModel, quality: QualityFacts) -> Standing:
     rival = quality.rivals.get(option.answers_as if isinstance(option, HostOpenWeights) else option.name)
     if rival is None:
         question = "nobody has measured its answers on this task's calls"
-        if isinstance(option, FineTuneHosted):
+        if isinstance(option, FineTuneHosted | FineTuneOwn):
             question = "nobody has tuned it yet, so its answers are not known"
         return Standing(option, "unknown", True, False, "", question)
     good = rival.low >= 1 - quality.alpha

@@ -15,6 +15,7 @@ from freehold.economics.case import Case
 from freehold.economics.options import (
     CostModel,
     FineTuneHosted,
+    FineTuneOwn,
     HostOpenWeights,
     KeepRenting,
     OwnStudent,
@@ -94,10 +95,12 @@ def judge(option: CostModel, case: Case, constraints: Constraints, latency_ms: f
         found.append(Ruling("data_class", "breaks", "restricted data: no byte of it may reach a rented provider"))
     elif isinstance(option, RentOpenWeights):
         found += _of_sellers(constraints)
-    elif isinstance(option, OF_TODAYS_PROVIDER) or (isinstance(option, OwnStudent) and not barred(constraints, case)):
+    elif isinstance(option, OF_TODAYS_PROVIDER) or (
+        isinstance(option, OwnStudent | FineTuneOwn) and not barred(constraints, case)
+    ):
         found += [_residency(constraints, case.provider), *_frames(constraints, case.provider)]
     if isinstance(option, HostOpenWeights):
-        found += [_machines(constraints), _skills(constraints)]
+        found += [_machines(constraints), _skills(constraints, tunes=isinstance(option, FineTuneOwn))]
     found.append(_latency(constraints, latency_ms))
     return Rulings(tuple(found))
 
@@ -187,11 +190,15 @@ def _machines(constraints: Constraints) -> Ruling:
     return Ruling("residency", "unknown", f"residency {text(wanted)}: no GPU offer there is in the catalogue")
 
 
-def _skills(constraints: Constraints) -> Ruling:
+def _skills(constraints: Constraints, *, tunes: bool) -> Ruling:
     skills = constraints.strategy.skills
-    if skills is None or "gpu_serving" in skills:
+    if skills is None:
         return Ruling("skills", "fits")
-    return Ruling("skills", "breaks", "nobody on the team runs servers with GPUs")
+    if "gpu_serving" not in skills:
+        return Ruling("skills", "breaks", "nobody on the team runs servers with GPUs")
+    if tunes and "training" not in skills:
+        return Ruling("skills", "breaks", "nobody on the team trains models")
+    return Ruling("skills", "fits")
 
 
 def _latency(constraints: Constraints, latency_ms: float | None) -> Ruling:

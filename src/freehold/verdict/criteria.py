@@ -12,12 +12,11 @@ from typing import Literal
 from freehold.analytics.glance import Glanced
 from freehold.economics.workload import Workload
 from freehold.evidence.intervals import two_sided
-from freehold.vocabulary import NARROW_KINDS, Criterion, Option, TaskKind
+from freehold.vocabulary import NARROW_KINDS, OWNED_WORDS, Criterion, Option, TaskKind
 
 from .constraints import Constraints
 
 _LEVEL = 0.95
-_OWNED = frozenset({"own_student", "host_open_weights", "fine_tune_own", "train_from_scratch"})
 
 
 def criteria(
@@ -51,7 +50,7 @@ def _declared(name: str, side: Literal["renting", "owning"], hint: str, *, said:
 
 def _volume(workload: Workload, rows: Sequence[Option]) -> tuple[bool | None, str]:
     """Whether the volume is beyond that from which the first owned option pays; None where nothing can be compared."""
-    owned = [row for row in rows if row.word in _OWNED and row.allowed]
+    owned = [row for row in rows if row.word in OWNED_WORDS and row.allowed]
     now = f"{workload.calls_per_month:,.0f} calls a month"
     if not owned or not any(row.npv_usd for row in owned):
         return None, f"{now}; there is no owned option to compare with"

@@ -16,7 +16,11 @@ from freehold.vocabulary import Option, Step
 def steps(options: Sequence[CostModel], rows: Sequence[Option]) -> tuple[Step, ...]:
     """From today's bill to owned weights; empty where no weights are both sold by the token and hosted."""
     by_name = {row.name: row for row in rows}
-    hosted = [one for one in options if isinstance(one, HostOpenWeights) and one.name in by_name]
+    hosted = [
+        one
+        for one in options
+        if one.word == "host_open_weights" and isinstance(one, HostOpenWeights) and one.name in by_name
+    ]
     today = next((row for row in rows if row.word == "keep_renting"), None)
     if not hosted or today is None:
         return ()

@@ -33,7 +33,7 @@ from .risk import Bar, Estimate, Influence, Learning, Risk, VolumeRange
 from .route import Route, RouteTable, Stage
 from .student import Answer, Example, LearningPoint, Manifest, Tried
 from .task import NARROW_KINDS, DataClass, Match, MessagePattern, Profile, Slot, Task, TaskKind, Template
-from .verdict import Criterion, Declared, Flip, Option, Step, Verdict, VerdictWord
+from .verdict import OWNED_WORDS, Criterion, Declared, Flip, Option, Step, Verdict, VerdictWord
 
 __all__ = [
     "BATCH_TIER",
@@ -46,6 +46,7 @@ __all__ = [
     "GATEWAY",
     "NANO_USD",
     "NARROW_KINDS",
+    "OWNED_WORDS",
     "PARENT_TAG",
     "PROMPT_TAG",
     "SESSION_TAG",

@@ -23,6 +23,11 @@ VerdictWord = Literal[
     "not_enough_evidence",
 ]
 
+OWNED_WORDS: frozenset[VerdictWord] = frozenset(
+    {"own_student", "host_open_weights", "fine_tune_own", "train_from_scratch"}
+)
+"""The answers after which a model is one's own: a student, or weights on machines that one hires or buys."""
+
 
 class Option(msgspec.Struct, frozen=True):
     """One way to answer a task's calls, priced. `months_to_pay_back` and `crossover_calls` are None for never.

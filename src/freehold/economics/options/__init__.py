@@ -2,6 +2,7 @@
 
 from ._protocol import Bill, CostModel, people_usd
 from .fine_tuned_hosted import FineTuneHosted
+from .fine_tuned_own import FineTuneOwn
 from .keep_renting import KeepRenting
 from .open_weights_bought import HostBought
 from .open_weights_hosted import HostOpenWeights
@@ -15,6 +16,7 @@ __all__ = [
     "Bill",
     "CostModel",
     "FineTuneHosted",
+    "FineTuneOwn",
     "HostBought",
     "HostOpenWeights",
     "HostReserved",
