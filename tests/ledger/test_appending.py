@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from tests.support.ledger_calls import make_call
 
 from freehold.errors import LedgerUnavailable
 from freehold.ledger import Ledger, _append
+from freehold.ledger._manifest import Manifest
 
 
 def test_calls_are_known_from_files_with_fewer_rows_and_with_more(tmp_path: Path) -> None:
@@ -39,3 +43,23 @@ def test_many_waiting_calls_are_sealed_before_more_come(tmp_path: Path, monkeypa
     monkeypatch.setattr(Ledger, "seal", refuse)
     ledger.append(make_call(n) for n in range(100, 110))
     assert ledger.append([make_call(110)]).added == 1
+
+
+def test_an_interrupt_as_soon_as_calls_are_listed_loses_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.append([make_call(0)])
+    plain = Manifest.change
+
+    @contextmanager
+    def interrupted(self: Manifest) -> Iterator[sqlite3.Connection]:
+        with plain(self) as db:
+            yield db
+            changes = db.total_changes
+        if changes:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Manifest, "change", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            ledger.append([make_call(1), make_call(2)])
+    assert [call.id for call in ledger.calls()] == [make_call(n).id for n in range(3)]

@@ -133,11 +133,12 @@ class Appender:
                 stage = stage or _Stage(self._layout)
                 stage.offer(batch, size)
                 if stage.offered >= _STAGE_ROWS or stage.size >= ROTATE_BYTES:
-                    total += self._publish(stage)
-                    stage = None
+                    # From here on it may be listed at any moment, and is nothing that we may remove.
+                    whole, stage = stage, None
+                    total += self._publish(whole)
             if stage is not None:
-                total += self._publish(stage)
-                stage = None
+                whole, stage = stage, None
+                total += self._publish(whole)
         finally:
             if stage is not None:
                 stage.discard()
