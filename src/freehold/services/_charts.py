@@ -136,7 +136,7 @@ def crossover_chart(outlook: Outlook) -> str:
     return _svg(
         {
             "width": WIDTH - 70,
-            "height": 270,
+            "height": 250,
             "layer": [
                 *_today(outlook, x),
                 {

@@ -18,7 +18,7 @@ from freehold.economics.quality import QualityFacts
 from freehold.economics.workload import Workload
 from freehold.market.tokens import PriceBook
 from freehold.settings import EconomicsSettings
-from freehold.vocabulary import Option, Range, Verdict, VerdictWord
+from freehold.vocabulary import ZERO, Option, Range, Verdict, VerdictWord
 
 from .constraints import Constraints
 from .decision import framed
@@ -204,6 +204,9 @@ def together(outlooks: Sequence[Outlook]) -> Totals:
 
     It takes volumes of different tasks as moving together, which makes the range rather too wide than too narrow.
     """
+    if not outlooks:
+        none = Range(ZERO, ZERO, ZERO)
+        return Totals(none, none, none, none, none, None, 0)
     now, then, once, gain = (
         np.sum([getattr(one, name) for one in outlooks], axis=0)
         for name in ("rent_usd", "best_usd", "once_usd", "gain_usd")

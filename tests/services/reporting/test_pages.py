@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from tests.support import homes
 from tests.support.names import MARKUP
 
 from freehold.errors import MissingPrerequisite, NotFound
-from freehold.services import reporting
+from freehold.services import discovering, ingest, reporting
 from freehold.services.home import Home
 from freehold.services.reporting import Material, Report
 
@@ -204,6 +205,25 @@ def test_a_task_alone_has_no_portfolio(walked: Home, materials: list[Material], 
     assert "Keep renting" in text
     assert 'id="portfolio"' not in text
     assert materials[0].verdict.task_id not in text
+
+
+def test_a_task_without_a_price_stands_beside_the_others_and_out_of_the_sums(tmp_path: Path) -> None:
+    rng = random.Random(3)
+    lines = [homes.colour_line(n, rng) for n in range(60)] + [homes.essay_line(n, rng) for n in range(60)]
+    for line in lines[60:]:
+        line["request"]["model"] = line["response"]["model"] = "nobody-knows"
+    with homes.home(tmp_path / "home") as home:
+        ingest.import_log(home, homes.write_log(tmp_path / "calls.jsonl", lines))
+        discovering.find_tasks(home)
+        made = reporting.content(home, reporting.gather(home))
+        text = reporting.html(made)
+    assert "1 of the tasks has no known price and is not in it" in made.pages[0].answer.text
+    assert "State the price" in text
+    assert "not known" in text
+    page = Page(text)
+    ids = {node.attrs.get("id") for node in page.root.all()}
+    assert {node.attrs["href"][1:] for node in page.root.all() if node.tag == "a"} <= ids
+    assert [node.texts for node in page.root.all() if re.search(r"\d", "".join(node.texts)) and not _traced(node)] == []
 
 
 def test_what_is_missing_is_said(walked: Home, tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from freehold.services import wording
+from freehold.services._charts import counted
 from freehold.verdict import words
 from freehold.vocabulary import Flip, Option, TaskKind, Verdict, VerdictWord
 
@@ -137,10 +140,21 @@ def input_name(name: str) -> str:
     return known.get(name) or words.INPUTS.get(name) or name.replace("_", " ")
 
 
+def spelled(text: str) -> str:
+    """A sentence in which inputs stand by their names, with what the names mean."""
+    return re.sub("|".join(sorted(words.INPUTS, key=len, reverse=True)), _meaning, text)
+
+
+def _meaning(found: re.Match[str]) -> str:
+    return f"{words.INPUTS[found[0]]} ({found[0]})"
+
+
 def input_value(name: str, value: float) -> str:
     """A value of an input as people read it."""
     if name == "price of renting":
         return "today's" if value == 1 else words.times_text(value).replace("x", "\u00d7")
+    if name == "calls":
+        return counted(value)
     if name in _SHARES:
         return percent(value, 0 if abs(value) >= 0.1 or not value else 1)
     if "usd" in name:

@@ -75,15 +75,28 @@ def _summary(tasks: Sequence[Material], totals: Totals | None) -> str:
     if totals is None:
         return "Nothing can be compared yet."
     unpriced = sum(one.outlook is None for one in tasks)
-    left_out = f" {unpriced} of the tasks have no known price and are not in it." if unpriced else ""
+    verbs = ("has", "is") if unpriced == 1 else ("have", "are")
+    left_out = f" {unpriced} of the tasks {verbs[0]} no known price and {verbs[1]} not in it." if unpriced else ""
     if totals.chance is None:
         now = f"{usd(totals.now_usd.mid)} a month ({usd_range(totals.now_usd.low, totals.now_usd.high)})"
         return f"Renting all of it costs {now}, and nothing known today is better.{left_out}"
+    once = f"{usd(totals.once_usd.mid)} ({usd_range(totals.once_usd.low, totals.once_usd.high)})"
     return (
         f"The answers below would take the bill from {usd(totals.now_usd.mid)} to {usd(totals.then_usd.mid)} a month, "
-        f"for {usd(totals.once_usd.mid)} once. In {chance(totals.chance, totals.scenarios)} of the "
-        f"{totals.scenarios:,} futures examined that pays within {_HORIZON} months.{left_out}"
+        f"for {once} once. In {chance(totals.chance, totals.scenarios)} of the {totals.scenarios:,} futures examined "
+        f"that pays within {_HORIZON} months.{_free(tasks)}{left_out}"
     )
+
+
+def _free(tasks: Sequence[Material]) -> str:
+    """How often it pays without the answers that are not chosen for their money, "" where there are none."""
+    bound = [one for one in tasks if one.outlook is not None and _costs_more(one)]
+    free = together([one.outlook for one in tasks if one.outlook is not None and not _costs_more(one)])
+    if not bound or free.chance is None:
+        return ""
+    names = ", ".join(one.verdict.task_name for one in bound)
+    share = chance(free.chance, free.scenarios)
+    return f" Without {names}, where the data decides and not the money, in {share}."
 
 
 def _tiles(tasks: Sequence[Material], totals: Totals | None) -> list[Tile]:
@@ -236,11 +249,12 @@ def _nearest(tasks: Sequence[Material], sources: dict[str, Sources]) -> list[Blo
         if not known:
             continue
         flip = min(known, key=lambda one: abs(float(one.at or 0) / one.now - 1) if one.at else 1.0)
+        there, far = _plain.input_value(flip.input, flip.at or 0.0), _plain.distance(flip)
         cells = (
             Cell(one.verdict.task_name, one.verdict.task_id),
             Cell(_plain.input_name(flip.input)),
             Cell(_plain.input_value(flip.input, flip.now), to),
-            Cell(_plain.input_value(flip.input, flip.at or 0.0), to, _plain.distance(flip)),
+            Cell(there, to, "" if far == there else far),
             Cell(_plain.PILLS[flip.to], tone=_plain.tone(flip.to)),
             Cell("", links=mine.links(mine.whole)),
         )
@@ -294,9 +308,8 @@ def _next(tasks: Sequence[Material], sources: dict[str, Sources]) -> Section | N
             continue
         mine = sources[one.verdict.task_id]
         name = Cell(one.verdict.task_name, one.verdict.task_id)
-        rows.append(
-            Row((name, Cell(one.verdict.to_find_out, mine.to(mine.whole)), Cell("", links=mine.links(mine.whole))))
-        )
+        what = Cell(_plain.spelled(one.verdict.to_find_out), mine.to(mine.whole))
+        rows.append(Row((name, what, Cell("", links=mine.links(mine.whole)))))
     columns = (Column("Task", wide=2), Column("What to do", wide=6), Column("From", wide=0.6))
     return Section("What to find out next", (Table("What to find out next", columns, tuple(rows)),)) if rows else None
 

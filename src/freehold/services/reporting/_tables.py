@@ -16,8 +16,10 @@ from ._parts import (
     NBSP,
     Cell,
     Column,
+    Lines,
     Row,
     Table,
+    Text,
     chance,
     estimate,
     flipped,
@@ -69,9 +71,17 @@ def _beside(option: Option) -> str:
     """What a reader should see beside an option. That nobody measured its answers stands in its own column."""
     if not option.allowed:
         return f"not allowed: {option.why_not}"
-    if option.quality == "unknown" and option.word not in _plain.OWNED:
-        return ""
-    return "; ".join(filter(None, (*option.notes, "" if option.quality == "unknown" else option.why_not)))
+    return "" if option.quality == "unknown" else option.why_not
+
+
+def beside(verdict: Verdict, sources: Sources) -> Lines | None:
+    """What stands behind the bills of owned options: machines, how much of them is used, what becomes of the rest."""
+    items = [
+        Text(f"To {option.name}: {'; '.join(option.notes)}.", sources.links(sources.option(option.name)), "soft")
+        for option in verdict.options
+        if option.allowed and option.notes
+    ]
+    return Lines(tuple(items)) if items else None
 
 
 def _look(option: Option, chosen: str) -> Literal["", "chosen", "barred"]:

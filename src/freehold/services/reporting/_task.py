@@ -113,6 +113,8 @@ def _money(one: Material, sources: Sources) -> Section | None:
     if any(option.quality == "unknown" and option.allowed for option in one.verdict.options):
         unknown = "Not known: nobody has measured that option's answers on this task's calls, so it may not be chosen."
         blocks.append(Text(unknown, tone="soft"))
+    notes = _tables.beside(one.verdict, sources)
+    blocks += [notes] if notes is not None else []
     svg = _charts.options_chart(one.verdict.options)
     if svg:
         alt = f"Monthly cost of {len(one.verdict.options)} options of {one.verdict.task_name}, as in the table above."
@@ -245,7 +247,7 @@ def _learn(one: Material, sources: Sources) -> Section | None:
     risk = one.verdict.risk
     blocks: list[Block] = []
     if one.verdict.to_find_out:
-        blocks.append(Text(one.verdict.to_find_out, sources.links(sources.whole)))
+        blocks.append(Text(_plain.spelled(one.verdict.to_find_out), sources.links(sources.whole)))
     table = None if risk is None else _tables.learning(risk.learn, sources)
     blocks += [table] if table is not None else []
     if not blocks and risk is not None:
