@@ -169,7 +169,7 @@ def what_if(
 def report(
     task: Annotated[str, typer.Argument(help="One task alone; without it, a page for all and one for each.")] = "",
     out: Annotated[
-        Path | None, typer.Option(help="Where to write it as HTML.  [default: freehold-report.html]")
+        Path | None, typer.Option(help="Where to write it as HTML (freehold-report.html by default)")
     ] = None,
     pdf: Annotated[Path | None, typer.Option(help="Where to write it as PDF; HTML too where --out is given.")] = None,
     volume: Volume = "x1",

@@ -36,7 +36,6 @@ class Cell(msgspec.Struct, frozen=True):
     tone: Tone = ""
     links: tuple[Link, ...] = ()
     pill: bool = False
-    bar: int | None = None
 
 
 class Column(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from freehold.services._charts import counted
 from freehold.verdict import words
 from freehold.vocabulary import Flip, Option, TaskKind, Verdict, VerdictWord
 
-from ._parts import NBSP, Tone, percent, usd
+from ._parts import DASH, NBSP, Tone, percent, usd
 
 OWNED: frozenset[VerdictWord] = frozenset({"own_student", "host_open_weights", "fine_tune_own", "train_from_scratch"})
 
@@ -164,10 +164,8 @@ def input_value(name: str, value: float) -> str:
 
 def distance(flip: Flip) -> str:
     """How far away a change of the answer is."""
-    if flip.at is None:
-        return "nowhere looked at"
-    if flip.now <= 0:
-        return "-"
+    if flip.at is None or flip.now <= 0:
+        return DASH
     if flip.input in _SHARES:
         return f"{100 * (flip.at - flip.now):+.0f} points".replace("-", "\u2212")
     ratio = flip.at / flip.now

@@ -139,11 +139,13 @@ def _volume(one: Material, sources: Sources) -> Section | None:
         f"{curve.option.name} from {counted(curve.crossings[0])}" for curve in outlook.curves if curve.crossings
     ]
     where = f"Cheaper than renting: {'; '.join(crossings)} calls a month." if crossings else "No line crosses renting."
+    renting = outlook.curves[0].option
+    barred = "" if renting.allowed else f" Renting is drawn to compare with; it is not allowed: {renting.why_not}."
     today = f"{counted(outlook.today)} ({counted(outlook.today_low)} to {counted(outlook.today_high)})"
     caption = (
         "What a month costs on average over 24 months, with what it takes to begin, growth and falling prices, by how "
         f"many calls there are. Today: {today} calls a month. Bands: P10 to P90. Broken lines: nobody has measured "
-        f"whether the answers are good enough. {where}"
+        f"whether the answers are good enough. {where}{barred}"
     )
     alt = f"Cost a month by volume. Today is at {today} calls a month. {where}"
     return Section("Cost by volume", (Chart(_charts.crossover_chart(outlook), alt, caption, whole),))
