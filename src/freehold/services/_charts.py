@@ -23,7 +23,7 @@ COLOURS: dict[VerdictWord, tuple[str, str]] = {
     "fine_tune_hosted": ("fine-tune at the provider", "#a3577c"),
     "host_open_weights": ("host open weights", "#6a51a3"),
     "own_student": ("own a student", _OWN),
-    "fine_tune_own": ("fine-tune an open model", "#2f8f9d"),
+    "fine_tune_own": ("fine-tune an open model", "#2a8391"),
     "train_from_scratch": ("train from scratch", "#4d5560"),
 }
 """What a kind of answer is called in a legend, and its colour: apart for people who see no red or no green, too."""

@@ -15,7 +15,7 @@ from tests.support import homes
 from tests.support.names import MARKUP
 
 from freehold.errors import MissingPrerequisite, NotFound
-from freehold.services import discovering, ingest, reporting
+from freehold.services import _charts, discovering, ingest, reporting
 from freehold.services.home import Home
 from freehold.services.reporting import Material, Report
 
@@ -256,6 +256,13 @@ def test_text_and_lines_stand_out_from_their_ground(place: int) -> None:
             assert _contrast(found[line], found[ground]) >= 3, (line, ground)
     for tone in ("own", "rent", "none"):
         assert _contrast(found[tone], found[f"{tone}-wash"]) >= 4.5, tone
+
+
+def test_every_colour_of_the_charts_has_one_for_the_dark() -> None:
+    css = (files("freehold.services") / "templates" / "report.css").read_text("utf-8")
+    for colour in [_charts.INK, *(colour for _, colour in _charts.COLOURS.values())]:
+        assert f'[fill="{colour}"]' in css
+        assert f'[stroke="{colour}"]' in css
 
 
 def _whole(colour: str) -> str:

@@ -155,7 +155,7 @@ def input_value(name: str, value: float) -> str:
         return "today's" if value == 1 else words.times_text(value).replace("x", "\u00d7")
     if name == "calls":
         return counted(value)
-    if name in _SHARES:
+    if name in _SHARES or name.startswith("measured quality"):
         return percent(value, 0 if abs(value) >= 0.1 or not value else 1)
     if "usd" in name:
         return usd(value)
