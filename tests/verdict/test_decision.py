@@ -88,16 +88,16 @@ def test_a_task_whose_answers_nobody_can_judge_stays_rented_at_any_volume(kind: 
 
 def test_a_cheaper_model_wins_only_once_it_is_measured() -> None:
     name = "rent openai/gpt-4.1-nano"
-    good, bad = RivalQuality(0.99, 0.97, 1.0, 400), RivalQuality(0.9, 0.86, 0.93, 400)
+    model = "gpt-4.1-nano"
+    good, bad = RivalQuality(model, 0.99, 0.97, 1.0, 400, 0.03), RivalQuality(model, 0.9, 0.86, 0.93, 400, 0.13)
     verdicts = [
-        _decide(_times(1000), QualityFacts(kind="free_text", rivals=rivals))
-        for rivals in ({}, {name: bad}, {name: good})
+        _decide(_times(1000), QualityFacts(kind="free_text", rivals=rivals)) for rivals in ((), (bad,), (good,))
     ]
     assert [verdict.word for verdict in verdicts] == ["keep_renting", "keep_renting", "rent_smaller"]
     row = next(option for option in verdicts[2].options if option.name == name)
     assert row.quality == "measured"
     assert verdicts[2].provisional
-    assert "86% to 93%" in next(option for option in verdicts[1].options if option.name == name).why_not
+    assert "up to 13.0% may be worse" in next(option for option in verdicts[1].options if option.name == name).why_not
 
 
 def test_restricted_data_removes_everything_rented() -> None:

@@ -23,6 +23,7 @@ from . import (
     money,
     own,
     privacy,
+    rehearse,
     run,
     survive,
     traffic,
@@ -60,7 +61,7 @@ def _options(
 
 _GROUPS = (
     *(traffic, workload, contract, privacy, measure, margins, money),
-    *(cost, gpus, decide, own, keys, run, survive, watch),
+    *(cost, gpus, decide, rehearse, own, keys, run, survive, watch),
 )
 for group in _GROUPS:
     group.register(app)

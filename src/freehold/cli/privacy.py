@@ -109,10 +109,11 @@ def rekey(json: Json = False) -> None:
 
     Example: freehold log rekey
     """
+    from freehold.services import retaining
     from freehold.services.home import Home
 
     with Home.open() as home:
-        changed = home.ledger.rekey()
+        changed = retaining.rekey(home)
     if json:
         emit("freehold.rekey/1", files=changed)
         return

@@ -118,6 +118,13 @@ def open_weights() -> tuple[Weights, ...]:
     return _facts().weights
 
 
+def weights_named(model: str) -> str:
+    """The open weights that a seller's name for a model stands for, "" where the catalogue knows none."""
+    name = model.lower().rsplit("/", 1)[-1]
+    alike = (one.name for one in open_weights() if one.name.lower() == name or re.fullmatch(one.pattern, name))
+    return next(alike, "")
+
+
 def token_offer(weights: Weights, at: datetime) -> TokenOffer | None:
     """What sellers ask for these weights at `at`, each seller counted once at its cheapest; None where nobody sells."""
     by_seller: dict[str, tuple[Decimal, Decimal]] = {}

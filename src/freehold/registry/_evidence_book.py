@@ -1,4 +1,4 @@
-"""The part of the registry that keeps what was made and measured: contracts, students, certificates, verdicts."""
+"""The part of the registry that keeps what was made and measured: contracts, students, certificates and the like."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from freehold.errors import NotFound, UsageError
-from freehold.vocabulary import Against, Certificate, Contract, Manifest, Verdict
+from freehold.vocabulary import Against, Certificate, Contract, Manifest, Rehearsal, Verdict
 
 from . import _rows
 from ._opened import Opened, find, log, student
@@ -17,7 +17,7 @@ from ._stages import Held
 
 
 class EvidenceBook(Opened):
-    """Contracts, students, certificates and verdicts. Nothing in it is ever overwritten."""
+    """Contracts, students, certificates, verdicts and rehearsals. Nothing in it is ever overwritten."""
 
     def save_contract(self, task: str, contract: Contract, *, by: str = "discovery") -> None:
         """Keep a learned contract as the task's latest; the same again changes nothing.
@@ -193,3 +193,18 @@ class EvidenceBook(Opened):
             NotFound: no such task.
         """
         return (self.verdicts(task) or [None])[-1]
+
+    def add_rehearsal(self, rehearsal: Rehearsal, *, by: str = "rehearsal") -> None:
+        """Keep what a rehearsal measured. It changes no route."""
+        with self._db.write() as connection:
+            _rows.add_rehearsal(connection, rehearsal)
+            log(connection, by, "rehearsal.made", rehearsal.task_id, model=rehearsal.name, answered=rehearsal.answered)
+
+    def rehearsals(self, task: str) -> list[Rehearsal]:
+        """The rehearsals of a task, oldest first.
+
+        Raises:
+            NotFound: no such task.
+        """
+        with self._db.read() as connection:
+            return _rows.rehearsals(connection, find(_rows.effective(connection).tasks, task).id)

@@ -109,6 +109,17 @@ MIGRATIONS: Final = (
         );
         """,
     ),
+    Migration(
+        5,
+        "rehearsals of other models",
+        """
+        CREATE TABLE rehearsals (
+            seq INTEGER NOT NULL PRIMARY KEY, id TEXT NOT NULL UNIQUE, task_id TEXT NOT NULL, model TEXT NOT NULL,
+            data TEXT NOT NULL, made_at TEXT NOT NULL
+        );
+        CREATE INDEX rehearsals_task ON rehearsals (task_id, seq);
+        """,
+    ),
 )
 
 

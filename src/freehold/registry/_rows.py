@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Connection, Table, delete, select, update
 
-from freehold.vocabulary import Certificate, Contract, Manifest, Stage, Task, Verdict, VirtualKey
+from freehold.vocabulary import Certificate, Contract, Manifest, Rehearsal, Stage, Task, Verdict, VirtualKey
 
 from . import _tables as t
 from ._database import next_number, now
@@ -124,11 +124,12 @@ def effective(connection: Connection) -> Effective:
 
 
 def protected(connection: Connection) -> set[str]:
-    """The found tasks that must not be forgotten: edited by a person, or with a student of their own or a part's."""
+    """The found tasks that must not be forgotten: edited by a person, or with a student or a rehearsal of their own."""
     ids: set[str] = set()
     for record in decisions(connection):
         ids.update((record.decision.task_id, *record.decision.others))
-    ids.update(connection.execute(select(t.students.c.task_id).distinct()).scalars())
+    for table in (t.students, t.rehearsals):  # both were paid for
+        ids.update(connection.execute(select(table.c.task_id).distinct()).scalars())
     return ids
 
 
@@ -326,6 +327,25 @@ def add_verdict(connection: Connection, verdict: Verdict) -> None:
         word=verdict.word,
         data=_encode(verdict),
         made_at=verdict.made_at,
+    )
+
+
+def rehearsals(connection: Connection, task_id: str) -> list[Rehearsal]:
+    """A task's rehearsals, oldest first."""
+    query = select(t.rehearsals.c.data).where(t.rehearsals.c.task_id == task_id).order_by(t.rehearsals.c.seq)
+    return [_decode(row, Rehearsal) for row in connection.execute(query).scalars()]
+
+
+def add_rehearsal(connection: Connection, rehearsal: Rehearsal) -> None:
+    """Append a rehearsal."""
+    insert(
+        connection,
+        t.rehearsals,
+        id=rehearsal.id,
+        task_id=rehearsal.task_id,
+        model=rehearsal.name,
+        data=_encode(rehearsal),
+        made_at=rehearsal.made_at,
     )
 
 

@@ -85,6 +85,16 @@ pauses = Table(
 verdicts = Table(
     "verdicts", metadata, _number("seq", key=True), _text("task_id"), _text("word"), _text("data"), _text("made_at")
 )
+rehearsals = Table(
+    "rehearsals",
+    metadata,
+    _number("seq", key=True),
+    _text("id"),
+    _text("task_id"),
+    _text("model"),
+    _text("data"),
+    _text("made_at"),
+)
 virtual_keys = Table(
     "virtual_keys",
     metadata,

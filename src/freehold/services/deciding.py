@@ -13,10 +13,11 @@ from freehold.settings import EconomicsSettings
 from freehold.verdict import Constraints, decide
 from freehold.vocabulary import Certificate, Option, Range, Task, Verdict
 
-from . import declaring
+from . import declaring, rivals
 from .certifying import first
 from .discovering import list_tasks
 from .home import Home
+from .rivals import SeenRivals
 from .training import KEEPABLE
 
 
@@ -84,27 +85,28 @@ def questions(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: da
     window_us = home.span_us()
     if window_us is None:
         raise MissingPrerequisite("no calls have been recorded yet", hint="freehold import LOG, or freehold up")
-    builders, glances, golds = _gather(home, tasks, task_id=tasks[0].id if task_name else None)
+    gathered = _gather(home, tasks, task_id=tasks[0].id if task_name else None)
     found: list[Question] = []
     for task in tasks:
         declared = home.task_settings(task)
         weight = first(declared.sample_weight, home.settings.workload.sample_weight)
-        workload = builders[task.id].build(
+        workload = gathered.builders[task.id].build(
             window_us, weight=weight, volume_factor=volume, monthly_growth=declared.monthly_growth
         )
-        facts = quality(home, task, golds[task.id])
+        facts = quality(home, task, gathered.golds[task.id], gathered.rivals[task.id], workload.model)
         constraints = declaring.constraints(home, task, workload.model)
         at = as_of or datetime.now(UTC)
-        found.append(Question(task, workload, facts, constraints, at, glances[task.id]))
+        found.append(Question(task, workload, facts, constraints, at, gathered.glances[task.id]))
     return sorted(found, key=lambda one: (-one.workload.calls, one.task.name))
 
 
 class _Gathered(NamedTuple):
-    """What one pass over the calls gives, by task: its workload, a glance, its gold labels."""
+    """What one pass over the calls gives, by task: its workload, a glance, its gold labels, other models."""
 
     builders: dict[str, WorkloadBuilder]
     glances: dict[str, Glance]
     golds: dict[str, int]
+    rivals: dict[str, SeenRivals]
 
 
 def _gather(home: Home, tasks: list[Task], *, task_id: str | None) -> _Gathered:
@@ -112,17 +114,21 @@ def _gather(home: Home, tasks: list[Task], *, task_id: str | None) -> _Gathered:
     builders = {task.id: WorkloadBuilder(home.prices) for task in tasks}
     glances = {task.id: Glance() for task in tasks}
     golds = dict.fromkeys(builders, 0)
+    seen = {task.id: SeenRivals(home, task) for task in tasks}
     for call, match in home.recognised(task_id=task_id):
         if match is not None and match.task_id in builders:
             builders[match.task_id].add(call)
             glances[match.task_id].add(call, match)
             golds[match.task_id] += call.gold is not None
-    return _Gathered(builders, glances, golds)
+            seen[match.task_id].add(call, match)
+    return _Gathered(builders, glances, golds, seen)
 
 
-def quality(home: Home, task: Task, n_gold: int) -> QualityFacts:
-    """What is known of how good an owned model of the task would be."""
+def quality(home: Home, task: Task, n_gold: int, seen: SeenRivals, today: tuple[str, str]) -> QualityFacts:
+    """What is known of how good an owned model of the task would be, and others than the one that is rented today."""
     declared, default = home.task_settings(task), home.settings.certificate
+    alpha, delta = first(declared.alpha, default.alpha), first(declared.delta, default.delta)
+    against = declared.against or default.against
     student = home.registry.latest_student(task.id)
     keepable = student.manifest.parameters.get(KEEPABLE) if student is not None else None
     return QualityFacts(
@@ -130,10 +136,12 @@ def quality(home: Home, task: Task, n_gold: int) -> QualityFacts:
         certificate=standing_certificate(home, task),
         coverage_measured=float(keepable) if keepable is not None else None,
         gold_labels=n_gold,
-        alpha=first(declared.alpha, default.alpha),
-        delta=first(declared.delta, default.delta),
-        against=declared.against or default.against,
+        rivals=rivals.known(home, task, seen, today, alpha=alpha, delta=delta, against=against),
+        alpha=alpha,
+        delta=delta,
+        against=against,
         audit_share=first(declared.audit_share, default.audit_share),
+        judged_by_people=seen.loss == "text",
     )
 
 

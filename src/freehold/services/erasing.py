@@ -15,6 +15,7 @@ from freehold.students import bundle
 from freehold.vocabulary import END_USER_TAG
 from freehold.vocabulary.pseudonyms import pseudonym
 
+from ._kept import KeptAnswers
 from .home import Home, Progress, silent
 from .promoting import whoever
 
@@ -89,9 +90,13 @@ def erase(
         return Erasure("", True, False, len(ids), (), (), taught, beside, ())
     progress("rewriting what holds these calls")
     done = home.ledger.erase(whose)
+    beside = KeptAnswers(home.path, home.settings.ledger).erase(whose, done.call_ids)
+    finished, held = done.finished, done.held
+    if beside is not None:
+        finished, held = finished and beside.finished, (*held, *beside.held)
     progress("looking through the bundles")
     taught = tuple(_taught(home, set(done.call_ids)))
-    if done.finished:
+    if finished:
         home.registry.note_erasure(
             done.id,
             by=by or whoever(),
@@ -103,9 +108,7 @@ def erase(
             bundles=[one.student for one in taught],
         )
     mentions = tuple(_mentions(home, user))
-    return Erasure(
-        done.id, False, done.finished, len(done.call_ids), done.segments, done.held, taught, mentions, done.unread
-    )
+    return Erasure(done.id, False, finished, len(done.call_ids), done.segments, held, taught, mentions, done.unread)
 
 
 def _names(home: Home, user: str) -> tuple[str, ...]:

@@ -99,7 +99,7 @@ class _Taking:
         if answer is not None:
             self._examples.append(Example(call.id, match.inputs, answer, call.gold, call.started_at_us))
             self._teachers[teacher] += 1
-            if _escalated(call) and not coin(call.id, self._audit_share):
+            if escalated(call) and not coin(call.id, self._audit_share):
                 self._selected.add(call.id)
         elif call.gold is not None and call.owner == "owned":
             self._judged.append(Example(call.id, match.inputs, "", call.gold, call.started_at_us))
@@ -131,7 +131,7 @@ def _taught(call: Call) -> tuple[str | None, str]:
     return (audit.answer, audit.model) if audit is not None else (None, "")
 
 
-def _escalated(call: Call) -> bool:
+def escalated(call: Call) -> bool:
     """Whether an owned model was asked to serve the call and did not: by its own choice, so no random sample."""
     return call.owner == "rented" and any(leg.owner == "owned" and leg.purpose == "serve" for leg in call.legs)
 

@@ -14,6 +14,7 @@ from freehold.settings import KeptSettings
 from freehold.tasks.matching import TaskMatcher
 from freehold.vocabulary import DATA_CLASS_TAG, Call
 
+from ._kept import KeptAnswers
 from .home import Home
 
 _DAY_US = 86_400 * 1_000_000
@@ -22,12 +23,26 @@ _DAY_US = 86_400 * 1_000_000
 def expire(home: Home, *, dry_run: bool = False, now_us: int | None = None) -> Expired:
     """Let go what the settings no longer keep; with `dry_run` only say what that is.
 
+    Answers that rehearsals kept go with the calls they answer, and are not counted.
+
     Raises:
         LedgerUnavailable: the ledger cannot be read or written whole; nothing is lost, and the next round goes on.
     """
     if not home.settings.lets_go:
         return Expired()
-    return home.ledger.expire(rules(home), now_us or time.time_ns() // 1000, dry_run=dry_run)
+    kept, now_us = rules(home), now_us or time.time_ns() // 1000
+    done = home.ledger.expire(kept, now_us, dry_run=dry_run)
+    KeptAnswers(home.path, home.settings.ledger).expire(kept, now_us, dry_run=dry_run)
+    return done
+
+
+def rekey(home: Home) -> int:
+    """Put every file of calls and of kept answers under the master key that is set now; returns how many were not.
+
+    Raises:
+        LedgerUnavailable: as `Ledger.rekey`.
+    """
+    return home.ledger.rekey() + KeptAnswers(home.path, home.settings.ledger).rekey()
 
 
 def rules(home: Home) -> RetentionRules:

@@ -11,9 +11,13 @@ from freehold.economics.quality import QualityFacts
 from freehold.economics.workload import Workload
 from freehold.vocabulary import Flip, Option, Task, VerdictWord
 
-from ._answers import WORTH_SWITCHING, Answers, Swing
-from ._standing import Standing
+from ._answers import Answers, Swing
+from ._candidates import better_than, next_to_try, trial, would_win
+from ._standing import Standing, rival_of
 from .words import certificate_sentence, inputs_text, times_text, usd_text, word_text
+
+_SWAPS = frozenset({"rent_smaller", "rent_open_weights", "host_open_weights"})
+"""Answers that give the task to another model, whose answers somebody measured."""
 
 
 class Story(NamedTuple):
@@ -45,6 +49,8 @@ def reason(story: Story, word: VerdictWord, rows: Sequence[Option], flips: Seque
         sentences.append(_switching(story, chosen, rows[0]))
         if word == "own_student":
             sentences.append(_proof(story, student))
+        elif story.winner is not None:
+            sentences += _evidence(story, story.winner)
         sentences += _cheaper_unknown(story, chosen, rows)
     return " ".join(sentences)
 
@@ -60,39 +66,26 @@ def to_find_out(story: Story, word: VerdictWord, rows: Sequence[Option]) -> str:
         return _settle(story, unproven=unproven)
     if word == "not_enough_evidence" or (word == "own_student" and unproven):
         return _certify(story)
-    if word == "keep_renting" and candidates:
-        return _rehearse(story, candidates[0], rows)
-    return ""
-
-
-def would_win(answers: Answers, quality: QualityFacts) -> list[Standing]:
-    """Options that nobody measured and that would win if their answers were good enough, best first.
-
-    Options whose quality was measured and is not good enough stay out.
-    """
-    found: list[tuple[float, Standing]] = []
-    columns = answers.evaluation.columns()
-    worth = WORTH_SWITCHING * float(answers.evaluation.rent_usd(columns)[0])
-    for standing in answers.standings:
-        if standing.eligible or not standing.allowed or standing.quality == "measured":
-            continue
-        if isinstance(standing.option, OwnStudent) and quality.certificate is not None:
-            continue
-        npv = float(answers.evaluation.npv_usd(standing.option, columns)[0])
-        if npv > worth:
-            found.append((npv, standing))
-    return [standing for _, standing in sorted(found, key=lambda item: -item[0])]
+    now = rows[0]
+    if word in _SWAPS and story.winner is not None:
+        candidates = better_than(story.winner, story.answers, story.quality)
+        now = next(row for row in rows if row.name == story.winner.option.name)
+    elif word != "keep_renting":
+        candidates = []
+    wanted = next_to_try(candidates, story.answers, story.quality)
+    return "" if wanted is None else _rehearse(story, wanted, rows, now)
 
 
 def rival_flips(answers: Answers, winner: Standing | None, quality: QualityFacts) -> tuple[Flip, ...]:
     """What measuring the best unmeasured option could change."""
-    columns = answers.evaluation.columns()
-    now = 0.0 if winner is None else float(answers.evaluation.npv_usd(winner.option, columns)[0])
-    for standing in would_win(answers, quality):
-        if float(answers.evaluation.npv_usd(standing.option, columns)[0]) > now:
-            label, unit = f"measured quality of: {standing.option.name}", "share of answers as good as today's"
-            return (Flip(label, 0.0, 1 - quality.alpha, standing.option.word, unit),)
-    return ()
+    found = would_win(answers, quality) if winner is None else better_than(winner, answers, quality)
+    if not found:
+        return ()
+    standing = found[0]
+    rival = rival_of(standing.option, quality)
+    share = rival.share if rival is not None and standing.undecided else 0.0
+    label, unit = f"measured quality of: {standing.option.name}", "share of answers as good as today's"
+    return (Flip(label, share, 1 - quality.alpha, standing.option.word, unit),)
 
 
 def warnings(workload: Workload, case: Case, quality: QualityFacts) -> tuple[str, ...]:
@@ -149,7 +142,7 @@ def _staying(story: Story, rows: Sequence[Option], flips: Sequence[Flip]) -> lis
         row = next(row for row in rows if row.name == candidates[0].option.name)
         sentences.append(
             f"There are cheaper models, the best of them to {row.name} ({usd_text(row.monthly_usd.mid)} a month), but "
-            "nobody has measured whether their answers are good enough for this task."
+            f"{_unmeasured(candidates[0])} their answers are good enough for this task."
         )
     elif not standing.eligible:
         sentences.append(f"An owned student is no choice here: {standing.open_question}.")
@@ -184,12 +177,26 @@ def _proof(story: Story, student: Option) -> str:
     return "That is provisional: no student of this task is certified yet, and its share of the calls is an assumption."
 
 
+def _unmeasured(candidate: Standing) -> str:
+    return "too few calls tell whether" if candidate.undecided else "nobody has measured whether"
+
+
+def _evidence(story: Story, winner: Standing) -> list[str]:
+    """What another model's answers are known to be worth."""
+    rival = rival_of(winner.option, story.quality)
+    if rival is None:
+        return []
+    sure = f"with {1 - story.quality.delta:.0%} confidence at most {max(0.0, rival.worse_upper):.1%} get worse"
+    return [f"Measured by rehearsal: {winner.open_question}; {sure}, and {story.quality.alpha:.1%} are allowed."]
+
+
 def _cheaper_unknown(story: Story, chosen: Option, rows: Sequence[Option]) -> list[str]:
     for standing in would_win(story.answers, story.quality):
         row = next(row for row in rows if row.name == standing.option.name)
         if row.npv_usd["24"].mid > chosen.npv_usd["24"].mid:
             cost = usd_text(row.monthly_usd.mid)
-            return [f"To {row.name} would cost {cost}, but nobody has measured its answers: worth a rehearsal."]
+            known = "too few of its answers were measured" if standing.undecided else "nobody has measured its answers"
+            return [f"To {row.name} would cost {cost}, but {known}: worth a rehearsal."]
     return []
 
 
@@ -251,12 +258,21 @@ def _certify(story: Story) -> str:
     return f"{commands[0].upper()}{commands[1:]}: the log's own answers serve as labels; it costs minutes of CPU."
 
 
-def _rehearse(story: Story, candidate: Standing, rows: Sequence[Option]) -> str:
-    values = story.answers.evaluation.assumptions
-    labels, price = float(values["labels_to_certify"].value), float(values["gold_label_usd"].value)
+def _rehearse(story: Story, candidate: Standing, rows: Sequence[Option], now: Option) -> str:
+    """How to learn whether a candidate is good enough, at what cost, for how much."""
+    found = trial(candidate, story.answers, story.quality)
     row = next(row for row in rows if row.name == candidate.option.name)
-    saved = rows[0].monthly_usd.mid - row.monthly_usd.mid
+    stake = f"for {usd_text(now.monthly_usd.mid - row.monthly_usd.mid)} a month at stake"
+    cost = "" if found.rent_usd is None else f", about {usd_text(found.rent_usd)}"
+    command = f"`freehold rehearse {story.task.name} {found.model} --calls {found.calls}`"
+    known = " (PROVIDER: one of yours that rents it out)" if found.model.startswith("PROVIDER/") else ""
+    if not found.judging_usd:
+        if not found.model:
+            return f"Try what nobody rents out ({row.name}) on about {found.calls:,} calls, {stake}."
+        return f"{command}{known} asks {found.calls:,} calls again{cost}, {stake}."
+    price = float(story.answers.evaluation.assumptions["gold_label_usd"].value)
+    asks = f"{command}{known} gets them{cost}; " if found.model else ""
     return (
-        f"Compare about {labels:,.0f} answers of the cheapest candidate ({row.name}) with today's: "
-        f"{usd_text(labels * price)} at {usd_text(price)} a judgement, for {usd_text(saved)} a month at stake."
+        f"Compare about {found.calls:,} answers of the cheapest candidate ({row.name}) with today's: {asks}"
+        f"{usd_text(found.judging_usd)} at {usd_text(price)} a judgement, {stake}."
     )

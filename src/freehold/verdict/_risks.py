@@ -25,10 +25,12 @@ from freehold.economics.information import (
     worth_of_waiting,
 )
 from freehold.economics.options import KeepRenting, OwnStudent
+from freehold.economics.quality import QualityFacts
 from freehold.economics.sensitivity import sobol
 from freehold.vocabulary import Assumption, Bar, Influence, Learning, Option, Risk
 
 from ._answers import WORTH_SWITCHING, Answers, open_inputs
+from ._candidates import next_to_try, trial
 from ._standing import Standing
 
 WAITING_MONTHS = 6
@@ -42,8 +44,9 @@ _LONGER = frozenset({"volume_ratio", "monthly_growth", "burst_ratio"})
 class Risks:
     """Payoffs of every option in every scenario, computed once, and what follows from them."""
 
-    def __init__(self, answers: Answers, winner: Standing | None) -> None:
+    def __init__(self, answers: Answers, winner: Standing | None, quality: QualityFacts) -> None:
         self._answers = answers
+        self._quality = quality
         self._winner = winner
         evaluation = answers.evaluation
         options = [standing.option for standing in answers.standings]
@@ -72,6 +75,10 @@ class Risks:
         if self._answers.standings[at].choosable:
             place = int(self._may[:at].sum())
             return float(np.mean(self._answers.index(self._scenarios) == place))
+        if self._answers.standings[at].quality == "measured" and not isinstance(
+            self._answers.standings[at].option, OwnStudent
+        ):
+            return 0.0  # another model that is known not to be good enough
         wins = self._now[at] > self._now[self._may].max(axis=0)
         if self._rentable:
             wins &= self._now[at] > WORTH_SWITCHING * self._answers.evaluation.rent_usd(self._scenarios)
@@ -106,7 +113,7 @@ class Risks:
             if choice and self._rentable
             else None,
             waiting_months=WAITING_MONTHS,
-            learn=self._learn(margin.items, may, task) + self._rehearsals(open_ones, may),
+            learn=self._learn(margin.items, may, task) + self._rehearsals(open_ones, may, task),
         )
 
     def _learn(self, items: Sequence[Assumption], may: FloatArray, task: str) -> tuple[Learning, ...]:
@@ -127,14 +134,18 @@ class Risks:
         columns = self._answers.evaluation.columns()
         return money(float(student.labels(columns)[0] * columns["gold_label_usd"][0])) or None
 
-    def _rehearsals(self, open_ones: Sequence[int], may: FloatArray) -> tuple[Learning, ...]:
+    def _rehearsals(self, open_ones: Sequence[int], may: FloatArray, task: str) -> tuple[Learning, ...]:
         """What the best unmeasured option would gain if it were good, and how likely that must be to pay for it."""
-        columns = self._answers.evaluation.columns()
-        cost = float(columns["labels_to_certify"][0] * columns["gold_label_usd"][0])
         base = may[int(may.mean(axis=1).argmax())]
-        best = max(open_ones, key=lambda i: float(self._now[i].mean()), default=None)
-        if best is None or self._answers.standings[best].quality == "measured":
+        standings = self._answers.standings
+        unknown = sorted(open_ones, key=lambda i: -float(self._now[i].mean()))
+        unknown = [i for i in unknown if standings[i].quality != "measured"]
+        wanted = next_to_try([standings[i] for i in unknown], self._answers, self._quality)
+        if wanted is None:
             return ()
+        best = standings.index(wanted)
+        found = trial(wanted, self._answers, self._quality)
+        cost = found.usd
         gain = float((self._now[best] - base).mean())
         if gain <= cost:
             return ()
@@ -143,7 +154,7 @@ class Risks:
             Learning(
                 f"measured quality of: {name}",
                 estimate(self._now[best] - base, least=0.0),
-                "compare its answers with today's",
+                f"freehold rehearse {task} {found.model}" if found.model else "compare its answers with today's",
                 money(cost),
                 round(cost / gain, 6),
             ),

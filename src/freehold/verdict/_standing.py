@@ -15,11 +15,12 @@ from freehold.economics.options import (
     HostReserved,
     HostSpot,
     KeepRenting,
+    OtherModel,
     OwnStudent,
     RentOpenWeights,
     RentSmaller,
 )
-from freehold.economics.quality import QualityFacts
+from freehold.economics.quality import QualityFacts, RivalQuality
 from freehold.economics.workload import Workload
 from freehold.market import models
 from freehold.market.tokens import PriceBook
@@ -44,7 +45,8 @@ class Standing(NamedTuple):
     `allowed`: no hard constraint removes it (`why_not` names the one that does). `eligible`: the verdict may name it;
     that takes quality known to be good enough, or, for a student of a narrow task, quality that is about to be measured
     (then the verdict is provisional). `open_question`: what about its quality is not known. `unknown`: what about a
-    constraint is not known; the verdict may not name it before that is.
+    constraint is not known; the verdict may not name it before that is. `undecided`: it was measured, and too little to
+    tell, so that its quality is unknown; `more_calls` in all might.
     """
 
     option: CostModel
@@ -54,6 +56,8 @@ class Standing(NamedTuple):
     why_not: str = ""
     open_question: str = ""
     unknown: str = ""
+    undecided: bool = False
+    more_calls: int | None = None
 
     @property
     def choosable(self) -> bool:
@@ -82,6 +86,7 @@ def options(
         stated = Usage(usage.input_tokens, usage.cache_read_tokens, written, usage.output_tokens)
         siblings = models.smaller_siblings(prices, case.provider, case.model, stated, workload.calls, case.as_of)
         found += [RentSmaller(sibling) for sibling in siblings]
+        found += _rehearsed(case, stated, workload.calls, quality, prices, {sibling.model for sibling in siblings})
         tuned = tuned_offers(prices, case.provider, case.model, stated, workload.calls, case.as_of)
         found += [FineTuneHosted(offer, case) for offer in tuned[:_TUNED]]
     wanted = _NARROW_WEIGHTS if quality.kind in NARROW_KINDS else _BROAD_WEIGHTS
@@ -97,6 +102,10 @@ def options(
         if weights.gpu == _PRICED_GPU:
             found.append(HostBought(weights))
         found.append(FineTuneOwn(weights, case, audit_share=quality.audit_share, restricted=restricted))
+    for option in found:
+        rival = rival_of(option, quality)
+        if isinstance(option, OtherModel) and rival is not None:
+            option.measured(rival.token_ratio, rival.latency_ms)
     promise = quality.certificate
     found.append(
         OwnStudent(
@@ -121,16 +130,58 @@ def _by_quality(option: CostModel, quality: QualityFacts) -> Standing:
         return Standing(option, "reference", True, True)
     if isinstance(option, OwnStudent):
         return _judge_student(option, quality)
-    # The same weights answer alike whatever machines they are on.
-    rival = quality.rivals.get(option.answers_as if isinstance(option, HostOpenWeights) else option.name)
+    rival = rival_of(option, quality)
     if rival is None:
         question = "nobody has measured its answers on this task's calls"
         if isinstance(option, FineTuneHosted | FineTuneOwn):
             question = "nobody has tuned it yet, so its answers are not known"
         return Standing(option, "unknown", True, False, "", question)
-    good = rival.low >= 1 - quality.alpha
-    question = "" if good else f"only {rival.low:.0%} to {rival.high:.0%} of {rival.n} answers were as good as today's"
-    return Standing(option, "measured", True, good, "", question)
+    if rival.source != "rehearsal" or rival.unjudged:
+        return Standing(option, "unknown", True, False, "", rival.text)
+    hosted = "; as it is rented: weights served in another precision may answer otherwise"
+    told = rival.text + (hosted if isinstance(option, HostOpenWeights) else "")
+    good = rival.worse_upper <= quality.alpha
+    if good:
+        return Standing(option, "measured", True, True, "", told)
+    much = f"up to {rival.worse_upper:.1%} may be worse, and {quality.alpha:.1%} are allowed"
+    more = "" if rival.more_calls is None else f"; about {rival.more_calls:,} calls in all might settle it"
+    undecided = rival.more_calls is not None
+    known: QualityWord = "unknown" if undecided else "measured"
+    return Standing(option, known, True, False, "", f"{told}: {much}{more}", "", undecided, rival.more_calls)
+
+
+def rival_of(option: CostModel, quality: QualityFacts) -> RivalQuality | None:
+    """What was measured of the model that answers an option; None where nothing was, or it is none of the others.
+
+    Open weights are known by any seller's name for them: they answer alike whatever machines they are on, as far as
+    they are served in the same precision. What tuning makes of them is another model.
+    """
+    if isinstance(option, FineTuneOwn):
+        return None
+    if isinstance(option, RentSmaller):
+        return next((one for one in quality.rivals if one.model.lower() == option.model.lower()), None)
+    if isinstance(option, RentOpenWeights | HostOpenWeights):
+        return next((one for one in quality.rivals if models.weights_named(one.model) == option.weights), None)
+    return None
+
+
+def _rehearsed(
+    case: Case, usage: Usage, calls: int, quality: QualityFacts, prices: PriceBook, known: set[str]
+) -> list[CostModel]:
+    """Models that somebody rehearsed and no rule of names would have thought of, where their price is known."""
+    at, prompt = case.as_of, usage.prompt_tokens // max(1, calls)
+    now = prices.rates(case.provider, case.model, at, prompt)
+    paid = None if now is None else now.usd(usage, calls)
+    found: list[CostModel] = []
+    for one in quality.rivals:
+        if one.source != "rehearsal" or one.model in known or models.weights_named(one.model) or not paid:
+            continue
+        rates = prices.rates(one.provider, one.model, at, prompt)
+        usd = None if rates is None else rates.usd(usage, calls)
+        if rates is not None and usd is not None:
+            elsewhere = "" if one.provider == case.provider else one.provider
+            found.append(RentSmaller(models.Sibling(one.provider, one.model, usd / paid, rates.source), elsewhere))
+    return found
 
 
 def _judge_student(option: OwnStudent, quality: QualityFacts) -> Standing:

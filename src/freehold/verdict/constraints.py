@@ -84,7 +84,7 @@ def barred(constraints: Constraints, case: Case) -> str:
     """Why nothing of the task may go to the provider that it is rented from, as a sentence; "" where it may."""
     if constraints.data_class == "restricted":
         return "Its data is restricted, so nothing of it may be rented."
-    ruling = _residency(constraints, case.provider)
+    ruling = residency(constraints, case.provider)
     return f"Nothing of it may be rented from {case.provider}: {ruling.why}." if ruling.state == "breaks" else ""
 
 
@@ -98,7 +98,8 @@ def judge(option: CostModel, case: Case, constraints: Constraints, latency_ms: f
     elif isinstance(option, OF_TODAYS_PROVIDER) or (
         isinstance(option, OwnStudent | FineTuneOwn) and not barred(constraints, case)
     ):
-        found += [_residency(constraints, case.provider), *_frames(constraints, case.provider)]
+        provider = (option.elsewhere if isinstance(option, RentSmaller) else "") or case.provider
+        found += [residency(constraints, provider), *_frames(constraints, provider)]
     if isinstance(option, HostOpenWeights):
         found += [_machines(constraints), _skills(constraints, tunes=isinstance(option, FineTuneOwn))]
     found.append(_latency(constraints, latency_ms))
@@ -141,7 +142,8 @@ def _effect(name: str, constraints: Constraints, rulings: Sequence[Rulings]) -> 
     return ", ".join(parts) or "removes nothing"
 
 
-def _residency(constraints: Constraints, provider: str) -> Ruling:
+def residency(constraints: Constraints, provider: str) -> Ruling:
+    """Whether a provider processes calls where the task's may be."""
     wanted = constraints.strategy.residency
     if not wanted:
         return Ruling("residency", "fits")

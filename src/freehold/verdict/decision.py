@@ -17,7 +17,7 @@ from freehold.economics import bought
 from freehold.economics.assumptions import assumptions
 from freehold.economics.case import Case, build_case
 from freehold.economics.evaluation import Evaluation
-from freehold.economics.options import CostModel
+from freehold.economics.options import CostModel, HostOpenWeights
 from freehold.economics.quality import QualityFacts
 from freehold.economics.workload import Workload
 from freehold.market.tokens import PriceBook
@@ -26,6 +26,7 @@ from freehold.vocabulary import Assumption, Option, Source, Task, Verdict, Verdi
 
 from . import _reasons, from_scratch
 from ._answers import Answers, Swing, needed_by
+from ._candidates import better_than, would_win
 from ._hosting import hosting_inputs
 from ._risks import Risks
 from ._standing import Standing, options, stand
@@ -140,7 +141,7 @@ def _compared(task: Task, workload: Workload, quality: QualityFacts, answers: An
     swings = answers.swings() if winner is not None else ()
     word, shortage = _word(answers, winner, swings, workload, quality)
     story = _reasons.Story(task, workload, quality, answers, winner, swings, shortage, why_barred)
-    risks = Risks(answers, winner)
+    risks = Risks(answers, winner, quality)
     rows = tuple(risks.row(_row(evaluation, standing), at) for at, standing in enumerate(standings))
     flips = answers.flips() + _reasons.rival_flips(answers, winner, quality)
     reason, to_find_out = _reasons.reason(story, word, rows, flips), _reasons.to_find_out(story, word, rows)
@@ -198,9 +199,13 @@ def _provisional(word: VerdictWord, winner: Standing | None, answers: Answers, q
     """True until the quality that the answer rests on is certified, or until no quality could change it."""
     if word == "not_enough_evidence" or winner is None:
         return True
-    if winner.option.word != "keep_renting":
+    if winner.option.word == "own_student":
         return winner.quality != "certified"
-    return bool(_reasons.would_win(answers, quality))
+    if isinstance(winner.option, HostOpenWeights):  # measured as somebody else serves the same weights
+        return True
+    if winner.option.word != "keep_renting":
+        return bool(better_than(winner, answers, quality))
+    return bool(would_win(answers, quality))
 
 
 def _row(evaluation: Evaluation, standing: Standing) -> Option:
@@ -223,7 +228,8 @@ def _sources(workload: Workload, case: Case, quality: QualityFacts) -> tuple[Sou
     calls = Source(f"{workload.calls:,} recorded calls over {workload.days_observed:.3g} days", span)
     promise = quality.certificate
     proof = () if promise is None else (Source(f"certificate {promise.id}", promise.issued_at),)
-    return (calls, *case.sources, *proof)
+    tried = (Source(f"rehearsal {one.id} of {one.model}", one.made_at) for one in quality.rivals if one.id)
+    return (calls, *case.sources, *proof, *tried)
 
 
 def _unpriced(task: Task, workload: Workload, case: Case, as_of: datetime) -> Verdict:

@@ -18,7 +18,7 @@ import numpy as np
 from freehold.economics.arrays import FloatArray, Inputs, money, money_range
 from freehold.economics.case import Case
 from freehold.economics.evaluation import DECISION_MONTHS, Evaluation, Time
-from freehold.economics.options import CostModel, KeepRenting, OwnStudent, people_usd
+from freehold.economics.options import CostModel, KeepRenting, OwnStudent, RentSmaller, people_usd
 from freehold.economics.quality import QualityFacts
 from freehold.economics.workload import Workload
 from freehold.market.price_process import price_facts
@@ -194,9 +194,13 @@ def _standings(standings: Sequence[Standing], scenario: Scenario) -> tuple[Stand
         return tuple(standings)
     why = "its provider may not be used in this scenario"
     return tuple(
-        one._replace(allowed=False, why_not=why) if isinstance(one.option, OF_TODAYS_PROVIDER) else one
-        for one in standings
+        one._replace(allowed=False, why_not=why) if _of_todays_provider(one.option) else one for one in standings
     )
+
+
+def _of_todays_provider(option: CostModel) -> bool:
+    elsewhere = isinstance(option, RentSmaller) and bool(option.elsewhere)
+    return isinstance(option, OF_TODAYS_PROVIDER) and not elsewhere
 
 
 def _turn(scenario: Scenario) -> Turn | None:

@@ -29,6 +29,7 @@ from .contract import Clause, Contract, Unseen
 from .feedback import Feedback, FeedbackKind
 from .key import NANO_USD, Budget, KeyTable, Period, VirtualKey
 from .money import ZERO, Assumption, Range, Source
+from .rehearsal import Agreed, Breach, Disagreement, Latency, Paired, Ratio, Rehearsal
 from .risk import Bar, Estimate, Influence, Learning, Risk, VolumeRange
 from .route import Route, RouteTable, Stage
 from .student import Answer, Example, LearningPoint, Manifest, Tried
@@ -56,9 +57,11 @@ __all__ = [
     "UNTIMED_TAG",
     "ZERO",
     "Against",
+    "Agreed",
     "Answer",
     "Assumption",
     "Bar",
+    "Breach",
     "Budget",
     "Call",
     "Certificate",
@@ -68,6 +71,7 @@ __all__ = [
     "Criterion",
     "DataClass",
     "Declared",
+    "Disagreement",
     "Estimate",
     "Example",
     "Feedback",
@@ -76,6 +80,7 @@ __all__ = [
     "Influence",
     "Interval",
     "KeyTable",
+    "Latency",
     "Learning",
     "LearningPoint",
     "Leg",
@@ -85,10 +90,13 @@ __all__ = [
     "Option",
     "Outcome",
     "Owner",
+    "Paired",
     "Period",
     "Profile",
     "Purpose",
     "Range",
+    "Ratio",
+    "Rehearsal",
     "Risk",
     "Route",
     "RouteTable",

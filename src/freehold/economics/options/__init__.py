@@ -1,6 +1,6 @@
 """The ways to answer a task's calls, one module each, behind `CostModel`."""
 
-from ._protocol import Bill, CostModel, people_usd
+from ._protocol import Bill, CostModel, OtherModel, people_usd
 from .fine_tuned_hosted import FineTuneHosted
 from .fine_tuned_own import FineTuneOwn
 from .keep_renting import KeepRenting
@@ -22,6 +22,7 @@ __all__ = [
     "HostReserved",
     "HostSpot",
     "KeepRenting",
+    "OtherModel",
     "OwnStudent",
     "RentOpenWeights",
     "RentSmaller",

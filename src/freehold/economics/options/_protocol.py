@@ -77,6 +77,30 @@ class CostModel(Protocol):
         ...
 
 
+class OtherModel:
+    """An option that another model answers: what was measured of it takes the place of what is assumed of it."""
+
+    needs: tuple[str, ...] = ()
+    measured_token_ratio: float | None = None
+    measured_ms: float | None = None
+
+    def measured(self, token_ratio: float | None, latency_ms: float | None) -> None:
+        """Its tokens per token of today's model, and its median time to the last byte; None: not measured."""
+        self.measured_token_ratio, self.measured_ms = token_ratio, latency_ms
+        if token_ratio is not None:
+            self.needs = tuple(name for name in self.needs if name != "token_ratio")
+
+    def token_ratio(self, inputs: Inputs) -> FloatArray:
+        """As it was measured, in every scenario; else as it is assumed."""
+        assumed = inputs["token_ratio"]
+        return assumed if self.measured_token_ratio is None else np.full_like(assumed, self.measured_token_ratio)
+
+    def told(self) -> tuple[str, ...]:
+        """What a reader should see of it."""
+        ratio = self.measured_token_ratio
+        return () if ratio is None else (f"measured: {ratio:.3g} tokens per token of today's model",)
+
+
 def people_usd(hours: FloatArray, inputs: Inputs) -> FloatArray:
     """What engineer hours cost."""
     return hours * inputs["engineer_usd_per_year"] / _WORK_HOURS_PER_YEAR

@@ -44,7 +44,7 @@ class FineTuneOwn(HostOpenWeights):
     def __init__(self, weights: Weights, case: Case, *, audit_share: float, restricted: bool = False) -> None:
         super().__init__(weights)
         rest = "refuse" if restricted else "escalate"
-        self.name = self.answers_as = f"fine-tune {weights.name} on rented {weights.gpu} and {rest} the rest"
+        self.name = f"fine-tune {weights.name} on rented {weights.gpu} and {rest} the rest"
         self._case = case
         self._audit_share = audit_share
         self._restricted = restricted

@@ -24,13 +24,13 @@ from freehold.market.models import Weights
 from freehold.market.serving import served_model
 from freehold.vocabulary import Source, VerdictWord
 
-from ._protocol import Bill, nothing, people_usd
+from ._protocol import Bill, OtherModel, nothing, people_usd
 
 POLICY = Policy()
 """How the fleets of a verdict are run; they are not scaled by load."""
 
 
-class HostOpenWeights:
+class HostOpenWeights(OtherModel):
     """One open model on its own fleet, for this task alone."""
 
     word: VerdictWord = "host_open_weights"
@@ -47,7 +47,7 @@ class HostOpenWeights:
 
     def __init__(self, weights: Weights) -> None:
         self.weights = weights.name
-        self.name = self.answers_as = f"host {weights.name} on rented {weights.gpu}"
+        self.name = f"host {weights.name} on rented {weights.gpu}"
         self.replica = _replica(weights.name, weights.gpu, weights.gpus)
         self.sources: tuple[Source, ...] = (self.replica.source,)
         self.gpus = self.replica.gpus
@@ -58,7 +58,7 @@ class HostOpenWeights:
 
     def working(self, case: Case, volume: FloatArray, inputs: Inputs) -> FloatArray:
         """Replicas that hold the targets, without spares."""
-        load = volume * case.peak_ratio * _tokens(inputs)
+        load = volume * case.peak_ratio * self._work(inputs)
         first, later = inputs["target_ttft_s"], inputs["target_tpot_s"]
         if np.all(first == first[0]) and np.all(later == later[0]):
             return self.sizes(case, float(first[0]), float(later[0])).replicas(load)
@@ -76,7 +76,7 @@ class HostOpenWeights:
     def utilisation(self, case: Case, volume: FloatArray, inputs: Inputs) -> FloatArray:
         """Mean share used of what the fleet could carry in a steady state at the same targets, spares included."""
         found = self.sizes(case, float(inputs["target_ttft_s"][0]), float(inputs["target_tpot_s"][0]))
-        load = case.mean_per_s(volume) * _tokens(inputs)
+        load = case.mean_per_s(volume) * self._work(inputs)
         return load / (self.replicas(case, volume, inputs) * found.full_per_s)
 
     def monthly(self, case: Case, volume: FloatArray, inputs: Inputs) -> Bill:
@@ -122,13 +122,12 @@ class HostOpenWeights:
             *((found.relaxed,) if found.relaxed else ()),
         )
 
+    def _work(self, inputs: Inputs) -> FloatArray:
+        """Work of the same calls over what the replica was taken to do."""
+        return self.token_ratio(inputs) / np.maximum(inputs["throughput_ratio"], 0.05)
+
 
 @cache
 def _replica(model: str, gpu: str, gpus: int) -> Replica:
     """From measured points where the catalogue has some for that model on that GPU, else a roofline."""
     return replica_for(served_model(model), hardware(gpu), gpus)
-
-
-def _tokens(inputs: Inputs) -> FloatArray:
-    """Work of the same calls over what the replica was taken to do."""
-    return inputs["token_ratio"] / np.maximum(inputs["throughput_ratio"], 0.05)

@@ -9,10 +9,10 @@ from freehold.economics.case import Case
 from freehold.market.models import TokenOffer
 from freehold.vocabulary import Source, VerdictWord
 
-from ._protocol import Bill, nothing, people_usd
+from ._protocol import Bill, OtherModel, nothing, people_usd
 
 
-class RentOpenWeights:
+class RentOpenWeights(OtherModel):
     """The task's tokens at what sellers of one open model ask: quartiles over sellers, drawn as a scenario."""
 
     word: VerdictWord = "rent_open_weights"
@@ -32,7 +32,7 @@ class RentOpenWeights:
     def monthly(self, case: Case, volume: FloatArray, inputs: Inputs) -> Bill:
         """Its tokens, cached ones at the full price, and an engineer's eye on it."""
         per_call_usd = self._per_call_usd(case, inputs["offer_quantile"])
-        tokens_usd = case.calls * volume * per_call_usd * inputs["token_ratio"]
+        tokens_usd = case.calls * volume * per_call_usd * self.token_ratio(inputs)
         none = nothing(tokens_usd)
         return Bill(tokens_usd, none, none, none + people_usd(inputs["other_model_hours_per_month"], inputs))
 
@@ -46,12 +46,12 @@ class RentOpenWeights:
         return nothing(inputs["token_ratio"])
 
     def latency_ms(self, _case: Case, _inputs: Inputs) -> float | None:
-        """Unknown: nobody measured it here."""
-        return None
+        """As a rehearsal measured it; unknown without one."""
+        return self.measured_ms
 
     def notes(self, _case: Case, _inputs: Inputs) -> tuple[str, ...]:
-        """Nothing to add."""
-        return ()
+        """What was measured of it."""
+        return self.told()
 
     def _per_call_usd(self, case: Case, quantile: FloatArray) -> FloatArray:
         per_mtok = [

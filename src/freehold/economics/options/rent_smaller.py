@@ -1,4 +1,4 @@
-"""Rent a cheaper model of the same provider and family for all calls."""
+"""Rent a cheaper model for all calls: of the same provider and family, or one that was rehearsed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from freehold.economics.case import Case
 from freehold.market.models import Sibling
 from freehold.vocabulary import Source, VerdictWord
 
-from ._protocol import Bill, nothing, people_usd
+from ._protocol import Bill, OtherModel, nothing, people_usd
 from .keep_renting import rent_usd
 
 
-class RentSmaller:
-    """Same tokens at the smaller model's price. Whether its answers will do is for a measurement to say."""
+class RentSmaller(OtherModel):
+    """Same tokens at the smaller model's price. Whether its answers will do is for a measurement to say.
+
+    `elsewhere`: the other provider that it is rented from, as the settings name it; "" for today's.
+    """
 
     word: VerdictWord = "rent_smaller"
     needs: tuple[str, ...] = (
@@ -22,14 +25,18 @@ class RentSmaller:
         "engineer_usd_per_year",
     )
 
-    def __init__(self, sibling: Sibling) -> None:
+    def __init__(self, sibling: Sibling, elsewhere: str = "") -> None:
+        self.model = sibling.model
+        self.elsewhere = elsewhere
         self.name = f"rent {sibling.provider}/{sibling.model}"
         self.sources: tuple[Source, ...] = (sibling.source,)
         self._ratio = float(sibling.ratio)
 
     def monthly(self, case: Case, volume: FloatArray, inputs: Inputs) -> Bill:
-        """Its tokens, and an engineer's eye on it. Its price follows the present model's."""
-        tokens_usd = rent_usd(case, volume, inputs) * self._ratio * inputs["token_ratio"]
+        """Its tokens, and an engineer's eye on it. At the same provider its price follows the present model's."""
+        tokens_usd = rent_usd(case, volume, inputs) * self._ratio * self.token_ratio(inputs)
+        if self.elsewhere:
+            tokens_usd = tokens_usd / inputs["rent_price_ratio"]
         none = nothing(tokens_usd)
         return Bill(tokens_usd, none, none, none + people_usd(inputs["other_model_hours_per_month"], inputs))
 
@@ -43,9 +50,9 @@ class RentSmaller:
         return nothing(inputs["token_ratio"])
 
     def latency_ms(self, _case: Case, _inputs: Inputs) -> float | None:
-        """Unknown: nobody measured it here."""
-        return None
+        """As a rehearsal measured it; unknown without one."""
+        return self.measured_ms
 
     def notes(self, _case: Case, _inputs: Inputs) -> tuple[str, ...]:
-        """Nothing to add."""
-        return ()
+        """What was measured of it."""
+        return self.told()

@@ -3,7 +3,8 @@
 What a translation cannot carry is refused or reported, never dropped silently: docs/translation.md has the table.
 """
 
+from ._facts import DEFAULT_MAX_TOKENS
 from ._pairs import translation
 from ._types import Remembered, StreamTranslator, Translated, Translation
 
-__all__ = ["Remembered", "StreamTranslator", "Translated", "Translation", "translation"]
+__all__ = ["DEFAULT_MAX_TOKENS", "Remembered", "StreamTranslator", "Translated", "Translation", "translation"]
