@@ -29,7 +29,9 @@ def rehearse(
     *,
     calls: Annotated[int, typer.Option(help="How many recorded calls to ask again, drawn at random.")] = 400,
     budget: Annotated[str, typer.Option(help="The most that this run may cost, in US dollars.")] = "1",
-    against: Annotated[str, typer.Option(help="What a good answer is: recorded or gold.")] = "",
+    against: Annotated[
+        str, typer.Option(help="What a good answer is: recorded or gold; else as the task's settings say.")
+    ] = "",
     seed: Annotated[int, typer.Option(help="Another seed draws another sample.")] = 0,
     at_once: Annotated[int, typer.Option("--at-once", help="How many calls are under way at a time.")] = 8,
     allow_unknown_price: Annotated[

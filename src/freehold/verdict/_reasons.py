@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import NamedTuple
 
 from freehold.economics.case import Case
@@ -18,6 +19,10 @@ from .words import certificate_sentence, inputs_text, times_text, usd_text, word
 
 _SWAPS = frozenset({"rent_smaller", "rent_open_weights", "host_open_weights"})
 """Answers that give the task to another model, whose answers somebody measured."""
+
+
+_UNASKED_USD = 0.7
+"""Above this the budget that a rehearsal has unasked, one dollar, might end it early."""
 
 
 class Story(NamedTuple):
@@ -264,7 +269,8 @@ def _rehearse(story: Story, candidate: Standing, rows: Sequence[Option], now: Op
     row = next(row for row in rows if row.name == candidate.option.name)
     stake = f"for {usd_text(now.monthly_usd.mid - row.monthly_usd.mid)} a month at stake"
     cost = "" if found.rent_usd is None else f", about {usd_text(found.rent_usd)}"
-    command = f"`freehold rehearse {story.task.name} {found.model} --calls {found.calls}`"
+    budget = "" if (found.rent_usd or 0.0) < _UNASKED_USD else f" --budget {ceil(1.5 * (found.rent_usd or 0.0))}"
+    command = f"`freehold rehearse {story.task.name} {found.model} --calls {found.calls}{budget}`"
     known = " (PROVIDER: one of yours that rents it out)" if found.model.startswith("PROVIDER/") else ""
     if not found.judging_usd:
         if not found.model:

@@ -1,0 +1,91 @@
+"""`freehold rehearse` as a person types it, right and wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.support.rehearsals import made, played_from, recording
+
+_TOML = """
+[providers.other]
+kind = "recorded"
+file = "{file}"
+[providers.paid]
+kind = "openai"
+base_url = "http://127.0.0.1:9/v1"
+api_key_env = "PAID_KEY"
+[prices."paid/*"]
+input_usd_per_mtok = 1
+output_usd_per_mtok = 4
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A home with a task and a recording of another model, and the task's name."""
+    folder = tmp_path_factory.mktemp("rehearse")
+    with made(folder, played_from(folder / "small-1.jsonl"), calls=120) as (home, task):
+        file = recording(folder, lambda number: number % 10 == 0)
+        (home.path / "freehold.toml").write_text(_TOML.format(file=file))
+        name, path = task.name, home.path
+    return path, name
+
+
+def run(home: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
+    env = {**os.environ, "FREEHOLD_HOME": str(home), **environ}
+    argv = [sys.executable, "-m", "freehold", "rehearse", *words]
+    return subprocess.run(argv, capture_output=True, text=True, env=env, cwd=home, check=False, timeout=120)
+
+
+def test_a_person_reads_what_is_as_good_what_differs_and_what_to_do(place: tuple[Path, str]) -> None:
+    home, task = place
+    done = run(home, task, "other/small-1", "--calls", "100")
+    assert done.returncode == 0, done.stderr
+    for said in ("a recording stood in", "as good as recorded", "latency P95", "Not good enough", "100 answers."):
+        assert said in done.stdout
+    assert f"freehold verdict {task}" in done.stderr
+
+
+def test_machines_read_the_same_and_a_plan(place: tuple[Path, str]) -> None:
+    home, task = place
+    found = json.loads(run(home, task, "other/small-1", "--calls", "90", "--json").stdout)
+    assert found["schema"] == "freehold.rehearsal/1"
+    assert found["rehearsal"]["agreed"]["n"] == 90
+    assert found["judged"]["worse_upper"] > 0.05
+    plan = json.loads(run(home, task, "paid/x", "--dry-run", "--json", PAID_KEY="k").stdout)
+    assert plan["schema"] == "freehold.rehearsal_plan/1"
+    assert 0 < float(plan["plan"]["expected_usd"]) < float(plan["plan"]["worst_usd"])
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("nobody/x",), 1, "no provider 'nobody'"),
+        (("paid/x",), 4, "export PAID_KEY"),
+        (("other/small-1", "--budget", "much"), 2, "no amount of US dollars"),
+        (("other/small-1", "--calls", "0"), 2, "at least 1"),
+        (("other/small-1", "--against", "silver"), 2, "recorded or"),
+        (("other/never",), 1, "recording_missing"),
+    ],
+)
+def test_wrong_orders_end_with_their_code_and_a_hint(
+    place: tuple[Path, str], words: tuple[str, ...], code: int, said: str
+) -> None:
+    home, task = place
+    done = run(home, task, *words)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert "next:" in done.stderr
+
+
+def test_a_budget_of_nothing_is_refused_before_anything_is_sent(place: tuple[Path, str]) -> None:
+    home, task = place
+    done = run(home, task, "paid/x", "--budget", "0", PAID_KEY="k")
+    assert done.returncode == 3
+    assert "carries no call" in done.stderr
