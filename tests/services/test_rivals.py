@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from tests.support.rehearsals import made, recording
 
-from freehold.services import deciding, rehearsing
+from freehold.services import deciding, rehearsing, watching
 from freehold.services.home import Home
 from freehold.services.rehearsing import Order
 from freehold.settings import CertificateSettings, EconomicsSettings, PriceSettings, ProviderSettings, Settings
@@ -190,3 +190,16 @@ def test_the_next_measurement_names_the_command_and_its_cost(tmp_path: Path) -> 
         learn = found.risk.learn if found.risk is not None else ()
         told = " ".join([found.to_find_out, found.reason, *(one.how for one in learn)])
         assert f"freehold rehearse {task.name} " in told
+
+
+def test_who_watches_judges_again_after_a_rehearsal(tmp_path: Path) -> None:
+    with made(tmp_path, played(tmp_path), calls=120, gold_share=0.0) as (home, task):
+        recording(tmp_path, model=MINI)
+        assert [one.status for one in watching.watch(home)] == ["first"]
+        assert [one.status for one in watching.watch(home)] == ["unchanged"]
+        done = rehearsing.rehearse(home, task, Order(f"cheap/{MINI}", calls=100), environ={})
+        (again,) = watching.watch(home)
+        assert again.status != "unchanged"
+        (change,) = again.changed
+        assert change.what == "evidence"
+        assert done.rehearsal.id in str(change.after)

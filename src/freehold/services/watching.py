@@ -196,6 +196,9 @@ def _look(home: Home, question: Question, risk: Risk | None) -> Seen:
     proof = "none" if promise is None else f"{'certified' if promise.certified else 'refused'} {promise.id}"
     student = home.registry.latest_student(question.task.id)
     evidence = f"{proof}, student {student.id}" if student is not None else proof
+    tried = [one.id for one in question.quality.rivals if one.id]
+    if tried:
+        evidence = f"{evidence}, {' '.join(sorted(tried))}"
     asked = question.quality
     wanted = (asked.alpha, asked.against, asked.audit_share)
     given = msgspec.json.encode(
