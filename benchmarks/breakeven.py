@@ -28,7 +28,7 @@ from freehold.economics import bought
 from freehold.economics.arrays import FloatArray, Inputs
 from freehold.economics.assumptions import assumed, at_values, defaults, draw
 from freehold.economics.bought import Machines, Ownership, People
-from freehold.economics.cashflow import Numbers, winning
+from freehold.economics.cashflow import Numbers
 from freehold.economics.workload import MONTH_HOURS
 from freehold.market import models
 
@@ -128,10 +128,11 @@ def inputs(ratios: dict[str, float], n: int | None) -> Inputs:
 
 def needed_volume(cell: Cell, at: Inputs) -> float | None:
     """The smallest multiple of the paper's demand at which buying wins over three years, busy machines, all terms."""
-    volumes: FloatArray = np.geomspace(0.1, 1000, 241)
+    volumes: FloatArray = np.geomspace(0.1, 1000, 4001)
     wide = {name: np.full(len(volumes), float(column[0])) for name, column in at.items()}
-    found = winning(volumes, ours(cell, wide, ("batched",), volumes).npv_usd(LIFE))
-    return found[0][0] if found else None
+    worth = ours(cell, wide, ("batched",), volumes).npv_usd(LIFE)
+    wins = np.flatnonzero(worth > 0)
+    return float(volumes[wins[0]]) if len(wins) else None
 
 
 def reproduce(table: list[Cell]) -> tuple[int, list[str]]:

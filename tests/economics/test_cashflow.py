@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freehold.economics.bought import Machines, Ownership, People
-from freehold.economics.cashflow import capital_recovery, cost_of_capital, irr, monthly, npv, payback, winning
+from freehold.economics.cashflow import capital_recovery, cost_of_capital, monthly, npv, payback
 
 rates = st.just(0.0) | st.floats(1e-6, 0.5)
 amounts = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60).map(np.array)
@@ -35,26 +35,6 @@ def test_a_tiny_rate_is_nearly_none_at_all(rate: float) -> None:
     assert float(capital_recovery(rate, 36)) == pytest.approx(1 / 36, rel=1e-4)
 
 
-@settings(max_examples=60, deadline=None)
-@given(price=st.floats(1, 1e6), saved=st.lists(st.floats(0.5, 1e5), min_size=2, max_size=60))
-def test_the_internal_rate_is_that_of_numpy_financial_and_its_worth_is_nothing(
-    price: float, saved: list[float]
-) -> None:
-    flows = np.array([-price, *saved])
-    found = irr(flows)
-    if found is None:
-        assert sum(saved) < price * 0.2 or saved[0] > price * 900
-        return
-    assert float(npv(found, flows)) == pytest.approx(0, abs=1e-4 * price)
-    assert found == pytest.approx(npf.irr(flows), rel=1e-4, abs=1e-6)
-
-
-def test_flows_of_one_sign_or_of_two_rates_have_no_internal_rate() -> None:
-    assert irr(np.array([1.0, 2.0])) is None
-    assert irr(np.array([-1.0, -2.0])) is None
-    assert irr(np.array([-100.0, 230.0, -132.0])) is None  # 10 % and 20 %
-
-
 def test_a_months_rate_compounds_to_the_years() -> None:
     assert (1 + float(monthly(0.1))) ** 12 == pytest.approx(1.1)
 
@@ -64,19 +44,6 @@ def test_payback_within_a_month_in_proportion_and_never() -> None:
     assert payback(1000, np.full(12, 10.0)) is None
     assert payback(0, np.full(12, -1.0)) is None
     assert payback(5, np.array([-5.0, 20.0, 0.0])) == pytest.approx(1.5)
-
-
-def test_where_a_step_makes_it_lose_again_the_crossover_is_a_set() -> None:
-    volume = np.linspace(0, 10, 1001)
-    worth = volume - 3 * np.ceil(volume / 4)
-    found = winning(volume, worth)
-    assert len(found) == 3
-    assert found[0][0] == pytest.approx(3, abs=0.02)
-    assert found[0][1] == pytest.approx(4, abs=0.02)
-    assert found[1][0] == pytest.approx(6, abs=0.02)
-    assert found[2][1] is None
-    assert winning(volume, -np.ones_like(volume)) == ()
-    assert winning(volume, np.ones_like(volume)) == ((0.0, None),)
 
 
 def a_machine(**changed: float) -> Ownership:

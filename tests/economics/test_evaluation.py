@@ -78,7 +78,7 @@ def test_every_row_is_ordered_finite_and_repeats() -> None:
 def test_net_present_value_is_plain_arithmetic() -> None:
     evaluation = _evaluation(monthly_growth=0.02)
     inputs = evaluation.columns()
-    rate, decline = 0.1, 0.15
+    rate, decline = 0.1, 0.13
     total = -float(STUDENT.one_off(inputs).usd[0])
     for month in range(24):
         volume = np.array([1.02**month])
@@ -93,25 +93,28 @@ def test_net_present_value_is_plain_arithmetic() -> None:
 def test_the_rent_of_two_years_is_discounted_grown_and_fallen() -> None:
     evaluation = _evaluation(monthly_growth=0.02)
     months = range(24)
-    rent = sum(1.02**m * 0.85 ** (m / 12) / 1.1 ** ((m + 1) / 12) for m in months) * float(CASE.rent_usd or 0)
+    rent = sum(1.02**m * 0.87 ** (m / 12) / 1.1 ** ((m + 1) / 12) for m in months) * float(CASE.rent_usd or 0)
     assert float(evaluation.rent_usd(evaluation.columns())[0]) == pytest.approx(rent)
 
 
 def test_payback_is_where_savings_reach_the_one_off() -> None:
     evaluation = _evaluation()
-    inputs = evaluation.columns()
-    saved = float(
-        (KeepRenting(CASE).monthly(CASE, np.ones(1), inputs).usd - evaluation.monthly_usd(STUDENT, inputs))[0]
-    )
-    one_off = float(STUDENT.one_off(inputs).usd[0])
-    months = evaluation.payback_months(STUDENT)
-    assert saved > one_off
-    assert months == pytest.approx(one_off / saved, abs=0.01)
+    inputs = evaluation.scenarios
+    volume = inputs["volume_ratio"]
+    saved = KeepRenting(CASE).monthly(CASE, volume, inputs).usd - STUDENT.monthly(CASE, volume, inputs).usd
+    once = STUDENT.one_off(inputs).usd
+    soon = once < saved  # within the first month, in which prices are today's
+    assert soon.any()
+    assert evaluation.paybacks(STUDENT)[soon] == pytest.approx((once / saved)[soon])
+    row = evaluation.row(STUDENT)
+    assert row.months_to_pay_back == pytest.approx(float(np.median(evaluation.paybacks(STUDENT))), abs=0.01)
+    assert row.pays_back_share == 1.0
 
 
 def test_an_option_that_never_saves_never_pays_back_and_never_crosses() -> None:
     evaluation = _evaluation(coverage=0.0)
-    assert evaluation.payback_months(STUDENT) is None
+    assert evaluation.row(STUDENT).months_to_pay_back is None
+    assert evaluation.row(STUDENT).pays_back_share < 0.1  # where coverage and calls are drawn high
     assert evaluation.crossover(STUDENT) is None
 
 

@@ -90,10 +90,10 @@ _DEFAULTS: tuple[tuple[str, float, float, float, str, str], ...] = (
     (
         "price_decline_per_year",
         0,
-        0.15,
+        0.13,
         0.5,
-        "fall of rented token prices a year",
-        "price maps 2024-01 to 2026-07: 108 cuts, 77 rises; a cut reaches those who migrate",
+        "fall of rented token prices a year beside the jumps of one model's price",
+        "judgement: what is had by moving to cheaper models of one's own accord",
     ),
     ("monthly_growth", -0.02, 0, 0.03, "growth of calls a month", _JUDGEMENT),
 )

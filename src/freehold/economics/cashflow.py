@@ -1,4 +1,4 @@
-"""Money over time: present value, internal rate, what capital costs a month, payback.
+"""Money over time: present value, what capital costs a month, payback.
 
 Textbook formulae, each over a first axis of periods and any axes of scenarios behind it. Rates are per period: a year's
 rate becomes a month's by `monthly`. Nothing here knows taxes or inflation: flows and rates are nominal, before tax.
@@ -6,17 +6,13 @@ rate becomes a month's by `monthly`. Nothing here knows taxes or inflation: flow
 
 from __future__ import annotations
 
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import numpy as np
-from scipy.optimize import brentq
 
 from .arrays import FloatArray
 
 Numbers: TypeAlias = "float | FloatArray"
-
-_RATES: FloatArray = np.concatenate((np.linspace(-0.99, 1, 400), np.geomspace(1.01, 1000, 200)))
-"""Rates per period between which an internal rate is looked for."""
 
 
 def monthly(rate_per_year: Numbers) -> Numbers:
@@ -36,26 +32,6 @@ def npv(rate: Numbers, flows: FloatArray) -> FloatArray:
     if len(flows) == 1:
         return np.asarray(flows[0], dtype=np.float64)
     return flows[0] + np.sum(flows[1:] * discounts(rate, len(flows) - 1), axis=0)
-
-
-def irr(flows: FloatArray) -> float | None:
-    """The rate per period at which one row of flows is worth nothing; None where there is none, or more than one.
-
-    Looked for between -99 % and 100,000 % a period.
-    """
-    values = npv(_RATES, flows[:, None])
-    at = np.flatnonzero(np.sign(values[:-1]) * np.sign(values[1:]) < 0)
-    exact = np.flatnonzero(values == 0)
-    if len(at) + len(exact) != 1:
-        return None
-    if len(exact):
-        return float(_RATES[exact[0]])
-    low, high = float(_RATES[at[0]]), float(_RATES[at[0] + 1])
-
-    def worth(rate: float) -> float:
-        return float(npv(rate, flows))
-
-    return float(cast("float", brentq(worth, low, high, xtol=1e-13)))
 
 
 def capital_recovery(rate: Numbers, periods: Numbers) -> FloatArray:
@@ -87,22 +63,13 @@ def payback(one_off: float, saved: FloatArray) -> float | None:
     return at + (one_off - before) / (float(total[at]) - before)
 
 
-def winning(volumes: FloatArray, values: FloatArray) -> tuple[tuple[float, float | None], ...]:
-    """Where values lie above zero, as intervals of volume; an open end is None. Borders lie where a line crosses zero.
-
-    A set and not one number: fixed steps (machines, people) make a saving fall where a step begins.
-    """
-    above = np.concatenate(([False], values > 0, [False]))
-    found: list[tuple[float, float | None]] = []
-    for first, end in zip(
-        np.flatnonzero(~above[:-1] & above[1:]), np.flatnonzero(above[:-1] & ~above[1:]), strict=True
-    ):
-        low = float(volumes[0]) if first == 0 else _zero(volumes, values, int(first) - 1)
-        high = None if end == len(volumes) else _zero(volumes, values, int(end) - 1)
-        found.append((low, high))
-    return tuple(found)
-
-
-def _zero(x: FloatArray, y: FloatArray, at: int) -> float:
-    step = float(y[at + 1] - y[at])
-    return float(x[at]) - float(y[at]) * float(x[at + 1] - x[at]) / step
+def paybacks(one_off: FloatArray, saved: FloatArray) -> FloatArray:
+    """`payback` of every scenario, savings period by scenario; infinite where it is None."""
+    total = np.cumsum(saved, axis=0)
+    paid = total >= one_off
+    first, at = paid.argmax(axis=0), np.arange(total.shape[1])
+    reached = total[first, at]
+    before = np.where(first > 0, total[first - 1, at], 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        months = first + (one_off - before) / (reached - before)
+    return np.where(paid.any(axis=0) & (reached > 0), months, np.inf)

@@ -17,6 +17,9 @@ from .arrays import FloatArray
 
 OFFER = "offer_quantile"
 """Not an assumption but a draw: which seller of open weights a scenario meets, from cheap to dear."""
+MODEL_PATH, SIBLING_PATH, GPU_PATH = "model_price_path", "sibling_price_path", "gpu_price_path"
+"""Draws, too: which path the prices of the rented model, of another one, and of GPUs take, from cheap to dear."""
+DRAWS = frozenset({OFFER, MODEL_PATH, SIBLING_PATH, GPU_PATH})
 
 CORRELATIONS: dict[tuple[str, str], float] = {
     # Token prices and machines share a driver: what an accelerator's hour costs.
@@ -24,6 +27,10 @@ CORRELATIONS: dict[tuple[str, str], float] = {
     ("gpu_usd_per_hour", OFFER): 0.5,
     ("price_decline_per_year", OFFER): -0.3,
     ("gpu_usd_per_hour", "cpu_usd_per_hour"): 0.3,
+    (MODEL_PATH, GPU_PATH): 0.5,
+    (SIBLING_PATH, GPU_PATH): 0.5,
+    (MODEL_PATH, SIBLING_PATH): 0.5,
+    (GPU_PATH, "price_decline_per_year"): -0.3,
     # What grows has more to come, and its peaks stand higher over its mean.
     ("monthly_growth", "volume_ratio"): 0.5,
     ("monthly_growth", "burst_ratio"): 0.3,

@@ -1,9 +1,10 @@
 """Options in cash: monthly cost, one-off, net present value, payback, crossover, over scenarios.
 
 Net present values are of choosing an option instead of going on renting as today, so that renting is zero and more is
-better: saved costs of each month, discounted monthly, less the one-off. Rented token prices fall smoothly by
-`price_decline_per_year`; calls grow by `monthly_growth`; sizes of fleets follow. Floats are used here and here only:
-these are estimates, the exact bill is `Case.rent_usd`.
+better: saved costs of each month, discounted monthly, less the one-off. In the scenarios the price of a rented model
+takes paths of jumps and forced moves, and so does the rent of GPUs (`price_columns`); beside that, token prices fall
+smoothly by `price_decline_per_year`, calls grow by `monthly_growth`, and sizes of fleets follow. Floats are used here
+and here only: these are estimates, the exact bill is `Case.rent_usd`.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import numpy.typing as npt
 
 from freehold.vocabulary import Assumption, Option, VolumeRange
 
+from . import price_columns
 from .arrays import FloatArray, Inputs, money, money_range
 from .assumptions import at_values, draw
 from .case import Case
-from .cashflow import monthly, payback
+from .cashflow import monthly, paybacks
 from .dependence import OFFER, ranks
-from .options import CostModel, KeepRenting
+from .options import CostModel, KeepRenting, people_usd
+from .prices_over_time import RentedModel
 
 HORIZONS = (12, 24, 36)
 DECISION_MONTHS = 24
@@ -32,7 +35,6 @@ SCENARIOS = 1001
 VOLUME_GRID: FloatArray = np.logspace(-2, 5, 211)
 """Multiples of the volume that are looked at for flips and crossovers: x0.01 to x100000, 30 steps a decade."""
 
-_PAYBACK_MONTHS = 60
 _REFINED = 64
 _REFINEMENTS = 3
 
@@ -45,22 +47,31 @@ class Evaluation:
         options: what is compared; the first is the reference and must be `KeepRenting`.
         inputs: every assumption by name.
         seed: of the scenarios.
+        rented: what is known of the future of the rented model.
     """
 
     def __init__(
-        self, case: Case, options: Sequence[CostModel], inputs: Mapping[str, Assumption], *, seed: int = 0
+        self,
+        case: Case,
+        options: Sequence[CostModel],
+        inputs: Mapping[str, Assumption],
+        *,
+        seed: int = 0,
+        rented: RentedModel | None = None,
     ) -> None:
         assert isinstance(options[0], KeepRenting)
         self.case = case
         self.options = tuple(options)
         self.assumptions = dict(inputs)
+        self._rented = rented or RentedModel()
         self.scenarios = _complete(draw(inputs, SCENARIOS, seed))
+        self.scenarios |= price_columns.drawn(SCENARIOS, seed, self._rented)
         quantile = (ranks(OFFER, SCENARIOS, seed) + 0.5) / SCENARIOS
         self.scenarios["offer_quantile"] = 0.25 + quantile / 2
 
     def columns(self, n: int = 1, changed: Mapping[str, FloatArray | float] | None = None) -> Inputs:
         """`n` scenarios at the inputs' values, except those given."""
-        inputs = _complete(at_values(self.assumptions, n))
+        inputs = _complete(at_values(self.assumptions, n)) | price_columns.at_rest(n, self._rented)
         for name, value in (changed or {}).items():
             inputs[name] = np.broadcast_to(np.asarray(value, dtype=np.float64), (n,)).copy()
         return inputs
@@ -118,13 +129,15 @@ class Evaluation:
         values = self.columns()
         monthly = money_range(self.monthly_usd(option, self.scenarios))
         ranges = self.crossovers(option)
+        paid_back = self.paybacks(option)
         return Option(
             word=option.word,
             name=option.name,
             monthly_usd=monthly,
             one_off_usd=money_range(option.one_off(self.scenarios).usd),
             npv_usd={str(months): money_range(npvs[months]) for months in HORIZONS},
-            months_to_pay_back=self.payback_months(option),
+            months_to_pay_back=_middle(paid_back),
+            pays_back_share=float(np.isfinite(paid_back).mean()) if len(paid_back) else None,
             crossover_calls_per_month=ranges[0].from_calls if ranges else None,
             crossover_ranges=ranges,
             quality="reference" if isinstance(option, KeepRenting) else "unknown",
@@ -146,18 +159,17 @@ class Evaluation:
         parts = {name: float(part[middle].mean()) * scale for name, part in bill.parts().items()}
         return {name: money(part) for name, part in parts.items() if part}
 
-    def payback_months(self, option: CostModel) -> float | None:
-        """Months until saved costs have paid the one-off, undiscounted, inputs at their values; None for never.
+    def paybacks(self, option: CostModel) -> FloatArray:
+        """Months until saved costs have paid the one-off, undiscounted, in each scenario; infinite for never.
 
-        None for renting itself, which has nothing to pay back. Five years is as far as it looks.
+        Nothing for renting itself, which has nothing to pay back. Five years is as far as it looks.
         """
         if isinstance(option, KeepRenting):
-            return None
-        inputs = self.columns()
-        time = Time(inputs, _PAYBACK_MONTHS)
-        saved = (self._paid(self.options[0], inputs, time) - self._paid(option, inputs, time))[:, 0]
-        months = payback(float(option.one_off(inputs).usd[0]), saved)
-        return None if months is None else round(months, 2)
+            return np.empty(0)
+        inputs = self.scenarios
+        time = Time(inputs, price_columns.MONTHS)
+        saved = self._paid(self.options[0], inputs, time) - self._paid(option, inputs, time)
+        return paybacks(option.one_off(inputs).usd, saved)
 
     def crossover(self, option: CostModel) -> float | None:
         """Calls a month from which the option beats renting over the decision's horizon; None: nowhere looked at.
@@ -202,19 +214,45 @@ class Evaluation:
         return {horizon: saved[horizon - 1] - one_off for horizon in HORIZONS}
 
     def _paid(self, option: CostModel, inputs: Inputs, time: Time) -> FloatArray:
-        """The option's bill, month by scenario: calls grow, rented prices fall."""
+        """The option's bill, month by scenario: calls grow, prices move, and who loses its model moves on."""
         bill = option.monthly(self.case, time.volume, inputs)
-        return bill.tokens_usd * time.fallen + bill.hosting_usd + bill.labels_usd + bill.people_usd
+        tokens, machines = option.exposure
+        usd = bill.tokens_usd * time.price(tokens) + bill.hosting_usd * time.rent(machines)
+        ends = time.ends(tokens)
+        if ends is not None:
+            usd = usd + ends * people_usd(option.moving_hours(inputs), inputs)
+        return usd + bill.labels_usd + bill.people_usd
 
 
 class Time:
-    """What the months bring, month by scenario: volume, fallen prices, and what a dollar at a month's end is worth."""
+    """What the months bring, month by scenario: volume, prices over today's, and what a dollar at its end is worth.
+
+    `fallen` is the fall of token prices that everybody has, before any one model's own path.
+    """
 
     def __init__(self, inputs: Inputs, months: int) -> None:
         self.volume = inputs["volume_ratio"] * inputs["volume"] * _compounded(1 + inputs["monthly_growth"], months)
         self.fallen = _compounded((1 - inputs["price_decline_per_year"]) ** (1 / 12), months)
         yearly = np.asarray(monthly(inputs["discount_rate_per_year"]), dtype=np.float64)
         self.worth = _compounded(1 / (1 + yearly), months + 1)[1:]
+        self._inputs, self._months = inputs, months
+
+    def price(self, tokens: str) -> FloatArray:
+        """Price of tokens over today's, by whose they are (`Exposure.tokens`)."""
+        path = {"model": price_columns.MODEL, "sibling": price_columns.SIBLING}.get(tokens)
+        return self.fallen if path is None else self.fallen * self._inputs[path][: self._months]
+
+    def ends(self, tokens: str) -> FloatArray | None:
+        """Forced moves to another model in each month; None where there are none."""
+        path = {"model": price_columns.MODEL_ENDS, "sibling": price_columns.SIBLING_ENDS}.get(tokens)
+        return None if path is None else self._inputs[path][: self._months]
+
+    def rent(self, machines: str) -> FloatArray | float:
+        """Rent of machines over today's, by their terms (`Exposure.machines`)."""
+        if machines == "nothing":
+            return 1.0
+        month = np.arange(self._months)
+        return self._inputs[price_columns.GPU][month // 12 * 12 if machines == "year" else month]
 
 
 def _compounded(factor: FloatArray, months: int) -> FloatArray:
@@ -224,6 +262,12 @@ def _compounded(factor: FloatArray, months: int) -> FloatArray:
     for month in range(1, months):
         np.multiply(found[month - 1], factor, out=found[month])
     return found
+
+
+def _middle(months: FloatArray) -> float | None:
+    """Of the median scenario; None where that never pays back."""
+    middle = float(np.median(months)) if len(months) else np.inf
+    return round(middle, 2) if np.isfinite(middle) else None
 
 
 def _complete(inputs: Inputs) -> Inputs:

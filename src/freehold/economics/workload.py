@@ -59,7 +59,8 @@ class Workload(msgspec.Struct, frozen=True):
     window was given. `arrivals` counts calls per ten minutes, from the window's beginning, `bursts` says how they vary
     within, and `lengths` are prompt and output tokens of some calls. `weight` is the number of real calls that a
     recorded one stands for, `volume_factor` and `price_factor` the multiples of calls and of today's bill that somebody
-    asked to see, `monthly_growth` the growth that somebody declared.
+    asked to see, `monthly_growth` the growth that somebody declared. `months_left`: until an announced shutdown of the
+    model that it is rented from.
     """
 
     calls: int
@@ -75,6 +76,7 @@ class Workload(msgspec.Struct, frozen=True):
     sources: tuple[Source, ...] = ()
     bursts: Bursts = Bursts()
     lengths: tuple[tuple[int, int], ...] = ()
+    months_left: float | None = None
 
     @property
     def months_observed(self) -> float:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
+import msgspec
+
 from freehold.analytics.glance import Glance, Glanced
+from freehold.economics.prices_over_time import months_until
 from freehold.economics.quality import QualityFacts
 from freehold.economics.workload import Workload, WorkloadBuilder
 from freehold.errors import MissingPrerequisite
@@ -13,7 +16,7 @@ from freehold.settings import EconomicsSettings
 from freehold.verdict import Constraints, decide
 from freehold.vocabulary import Certificate, Option, Range, Task, Verdict
 
-from . import declaring, rivals
+from . import declaring, radar, rivals
 from .certifying import first
 from .discovering import list_tasks
 from .home import Home
@@ -87,6 +90,8 @@ def questions(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: da
         raise MissingPrerequisite("no calls have been recorded yet", hint="freehold import LOG, or freehold up")
     gathered = _gather(home, tasks, task_id=tasks[0].id if task_name else None)
     found: list[Question] = []
+    at = as_of or datetime.now(UTC)
+    ends = _announced(home, at.date())
     for task in tasks:
         declared = home.task_settings(task)
         weight = first(declared.sample_weight, home.settings.workload.sample_weight)
@@ -95,9 +100,18 @@ def questions(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: da
         )
         facts = quality(home, task, gathered.golds[task.id], gathered.rivals[task.id], workload.model)
         constraints = declaring.constraints(home, task, workload.model)
-        at = as_of or datetime.now(UTC)
+        workload = msgspec.structs.replace(workload, months_left=ends.get(workload.model))
         found.append(Question(task, workload, facts, constraints, at, gathered.glances[task.id]))
     return sorted(found, key=lambda one: (-one.workload.calls, one.task.name))
+
+
+def _announced(home: Home, today: date) -> dict[tuple[str, str], float]:
+    """Months until the announced shutdown of rented models in use, by provider and name."""
+    return {
+        (provider, name): months_until(risk.shutdown, today)
+        for provider, name, risk in radar.at_risk(home, today=today)
+        if risk.status == "retiring" and risk.shutdown is not None
+    }
 
 
 class _Gathered(NamedTuple):

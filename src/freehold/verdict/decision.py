@@ -18,8 +18,10 @@ from freehold.economics.assumptions import assumptions
 from freehold.economics.case import Case, build_case
 from freehold.economics.evaluation import Evaluation
 from freehold.economics.options import CostModel, HostOpenWeights
+from freehold.economics.prices_over_time import RentedModel
 from freehold.economics.quality import QualityFacts
 from freehold.economics.workload import Workload
+from freehold.market.price_process import price_facts
 from freehold.market.tokens import PriceBook
 from freehold.settings import EconomicsSettings
 from freehold.vocabulary import Assumption, Option, Source, Task, Verdict, VerdictWord
@@ -40,6 +42,7 @@ MIN_DAYS = 1 / 24
 _INCOMPARABLE: dict[str, object] = {
     "npv_usd": {},
     "months_to_pay_back": None,
+    "pays_back_share": None,
     "crossover_calls_per_month": None,
     "crossover_ranges": (),
     "regret_usd": None,
@@ -119,7 +122,7 @@ def decide(
     frame = framed(workload, quality, constraints, settings, as_of, prices or PriceBook())
     if not frame.comparable:
         return _unpriced(task, workload, frame.case, as_of)
-    evaluation = Evaluation(frame.case, frame.options, frame.inputs)
+    evaluation = Evaluation(frame.case, frame.options, frame.inputs, rented=RentedModel(workload.months_left))
     rulings = ruled(evaluation, constraints)
     standings = stand(evaluation.options, quality, rulings)
     answers = Answers(evaluation, standings, confident=constraints.confident)
@@ -229,7 +232,8 @@ def _sources(workload: Workload, case: Case, quality: QualityFacts) -> tuple[Sou
     promise = quality.certificate
     proof = () if promise is None else (Source(f"certificate {promise.id}", promise.issued_at),)
     tried = (Source(f"rehearsal {one.id} of {one.model}", one.made_at) for one in quality.rivals if one.id)
-    return (calls, *case.sources, *proof, *tried)
+    moving = Source(f"how prices move: {price_facts().source}", price_facts().date)
+    return (calls, *case.sources, *proof, *tried, moving)
 
 
 def _unpriced(task: Task, workload: Workload, case: Case, as_of: datetime) -> Verdict:

@@ -18,7 +18,9 @@ import numpy as np
 from freehold.economics.arrays import FloatArray, Inputs, money, money_range
 from freehold.economics.case import Case
 from freehold.economics.evaluation import DECISION_MONTHS, Evaluation, Time
-from freehold.economics.options import CostModel, KeepRenting, OwnStudent, RentSmaller, people_usd
+from freehold.economics.options import CostModel, RentSmaller, people_usd
+from freehold.economics.price_columns import MONTHS
+from freehold.economics.prices_over_time import RentedModel
 from freehold.economics.quality import QualityFacts
 from freehold.economics.workload import Workload
 from freehold.market.price_process import price_facts
@@ -146,7 +148,11 @@ def under(
         if not frame.comparable:
             return ()
         shifted = Shifted(
-            _peaked(frame.case, scenario), frame.options, _inputs(frame.inputs, scenario), _turn(scenario)
+            _peaked(frame.case, scenario),
+            frame.options,
+            _inputs(frame.inputs, scenario),
+            _turn(scenario),
+            work.months_left,
         )
         standings = _standings(stand(frame.options, quality, ruled(shifted, constraints)), scenario)
         answers = Answers(shifted, standings, confident=constraints.confident)
@@ -164,24 +170,28 @@ class Shifted(Evaluation):
     """
 
     def __init__(
-        self, case: Case, options: Sequence[CostModel], inputs: Mapping[str, Assumption], turn: Turn | None
+        self,
+        case: Case,
+        options: Sequence[CostModel],
+        inputs: Mapping[str, Assumption],
+        turn: Turn | None,
+        months_left: float | None = None,
     ) -> None:
-        super().__init__(case, options, inputs)
+        # A scenario that says what becomes of the model has no other end of it within the horizon.
+        rented = RentedModel(months_left) if turn is None else RentedModel(quiet_months=MONTHS)
+        super().__init__(case, options, inputs, rented=rented)
         self._turn = turn
 
     def _paid(self, option: CostModel, inputs: Inputs, time: Time) -> FloatArray:
         before = super()._paid(option, inputs, time)
         months = len(before)
         turn = self._turn
-        if turn is None or turn.month >= months or not isinstance(option, KeepRenting | OwnStudent):
+        if turn is None or turn.month >= months or option.exposure.tokens != "model":
             return before
         ratio = inputs["rent_price_ratio"] * turn.ratio
         after = super()._paid(option, {**inputs, "rent_price_ratio": ratio}, time)
         paid = np.where(np.arange(months)[:, None] < turn.month, before, after)
-        hours = inputs["migration_hours"]
-        if isinstance(option, OwnStudent):
-            hours = hours + inputs["student_refresh_hours"]
-        paid[turn.month] += people_usd(hours, inputs)
+        paid[turn.month] += people_usd(option.moving_hours(inputs), inputs)
         if not turn.optional:
             return paid
         # as decided once, by the horizon of the decision, whatever the months asked for

@@ -32,6 +32,8 @@ OWNED_WORDS: frozenset[VerdictWord] = frozenset(
 class Option(msgspec.Struct, frozen=True):
     """One way to answer a task's calls, priced. `months_to_pay_back` and `crossover_calls` are None for never.
 
+    `months_to_pay_back` is of the median scenario; `pays_back_share` of the scenarios pay back within five years.
+
     `quality` says what is known of its answers: `certified`, `measured` or `unknown`. `allowed` False: a hard
     constraint removes it (`why_not`, which otherwise holds what is not known of its quality). `npv_usd`, by months:
     of choosing it instead of going on renting, so that renting is 0 and more is better.
@@ -64,6 +66,7 @@ class Option(msgspec.Struct, frozen=True):
     regret_usd: Estimate | None = None
     waiting_usd: Estimate | None = None
     needs: tuple[str, ...] = ()
+    pays_back_share: float | None = None
 
 
 class Flip(msgspec.Struct, frozen=True):

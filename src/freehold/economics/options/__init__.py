@@ -1,6 +1,6 @@
 """The ways to answer a task's calls, one module each, behind `CostModel`."""
 
-from ._protocol import Bill, CostModel, OtherModel, people_usd
+from ._protocol import Bill, CostModel, Exposure, OtherModel, people_usd
 from .fine_tuned_hosted import FineTuneHosted
 from .fine_tuned_own import FineTuneOwn
 from .keep_renting import KeepRenting
@@ -15,6 +15,7 @@ from .rent_smaller import RentSmaller
 __all__ = [
     "Bill",
     "CostModel",
+    "Exposure",
     "FineTuneHosted",
     "FineTuneOwn",
     "HostBought",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -33,6 +33,18 @@ class Bill(NamedTuple):
         return {field.removesuffix("_usd"): getattr(self, field) for field in self._fields}
 
 
+class Exposure(NamedTuple):
+    """Whose prices an option lives with from month to month.
+
+    `tokens`: those of today's `model`, which may end; of another model of that kind (`sibling`); of many sellers of the
+    same weights (`sellers`), among whom one may choose again every month; or of `nobody`. `machines`: the rent of GPUs
+    of each `month`, of the month in which a `year` begins, or `nothing` that moves.
+    """
+
+    tokens: Literal["model", "sibling", "sellers", "nobody"] = "nobody"
+    machines: Literal["month", "year", "nothing"] = "nothing"
+
+
 class CostModel(Protocol):
     """One option. `volume` is a multiple of the case's month and broadcasts with the columns of `inputs`."""
 
@@ -54,6 +66,15 @@ class CostModel(Protocol):
     @property
     def sources(self) -> tuple[Source, ...]:
         """Where its prices come from."""
+        ...
+
+    @property
+    def exposure(self) -> Exposure:
+        """Whose prices it lives with."""
+        ...
+
+    def moving_hours(self, inputs: Inputs, /) -> FloatArray:
+        """Engineer hours each time that the model whose tokens it pays ends, and another one has to do."""
         ...
 
     def monthly(self, case: Case, volume: FloatArray, inputs: Inputs) -> Bill:
@@ -104,6 +125,11 @@ class OtherModel:
 def people_usd(hours: FloatArray, inputs: Inputs) -> FloatArray:
     """What engineer hours cost."""
     return hours * inputs["engineer_usd_per_year"] / _WORK_HOURS_PER_YEAR
+
+
+def no_hours(inputs: Inputs) -> FloatArray:
+    """Of what takes nobody's time."""
+    return np.zeros_like(inputs["migration_hours"])
 
 
 def half_days(hours: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ from freehold.market.tuned import TunedOffer
 from freehold.vocabulary import Source, VerdictWord
 
 from . import _tuning
-from ._protocol import Bill, nothing, people_usd
+from ._protocol import Bill, Exposure, nothing, people_usd
 from .keep_renting import rent_usd
 
 
@@ -20,11 +20,13 @@ class FineTuneHosted:
     """
 
     word: VerdictWord = "fine_tune_hosted"
+    exposure = Exposure(tokens="sibling")
     needs: tuple[str, ...] = (
         *_tuning.NEEDS,
         "tuning_usd_per_mtok",
         "tuned_prompt_ratio",
         "other_model_hours_per_month",
+        "migration_hours",
     )
 
     def __init__(self, offer: TunedOffer, case: Case) -> None:
@@ -32,6 +34,10 @@ class FineTuneHosted:
         self.sources: tuple[Source, ...] = (offer.source,)
         self._offer = offer
         self._case = case
+
+    def moving_hours(self, inputs: Inputs) -> FloatArray:
+        """Its base ends: another is tuned, and its answers compared."""
+        return inputs["migration_hours"] + inputs["tuning_setup_hours"]
 
     def monthly(self, case: Case, volume: FloatArray, inputs: Inputs) -> Bill:
         """Its tokens, training for the times that it is tuned again, people. Its price follows the present model's."""

@@ -10,7 +10,7 @@ from freehold.market.serving import served_model
 from freehold.vocabulary import VerdictWord
 
 from . import _tuning
-from ._protocol import Bill, nothing, people_usd
+from ._protocol import Bill, Exposure, no_hours, nothing, people_usd
 from .keep_renting import rent_usd
 from .open_weights_hosted import HostOpenWeights
 
@@ -33,10 +33,12 @@ class FineTuneOwn(HostOpenWeights):
     """
 
     word: VerdictWord = "fine_tune_own"
+    exposure = Exposure(tokens="model", machines="month")
     needs: tuple[str, ...] = (
         *HostOpenWeights.needs,
         *_tuning.NEEDS,
         "tuned_coverage",
+        "migration_hours",
         "tuning_mfu",
         "tuning_gpu_hours",
     )
@@ -50,6 +52,10 @@ class FineTuneOwn(HostOpenWeights):
         self._restricted = restricted
         active, peak = 1e9 * served_model(weights.name).active_params, hardware(weights.gpu).peak_flops()
         self._hours_per_token = _FLOP_PER_TOKEN * active / peak / 3600
+
+    def moving_hours(self, inputs: Inputs) -> FloatArray:
+        """Tuned again on the answers of the next model, to which escalations move; none where nothing is rented."""
+        return no_hours(inputs) if self._restricted else inputs["migration_hours"] + inputs["tuning_refresh_hours"]
 
     def monthly(self, case: Case, volume: FloatArray, inputs: Inputs) -> Bill:
         """The fleet, what is rented beside it, runs to tune it again, and the people for all of it."""

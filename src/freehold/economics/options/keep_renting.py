@@ -6,18 +6,23 @@ from freehold.economics.arrays import FloatArray, Inputs
 from freehold.economics.case import Case
 from freehold.vocabulary import Source, VerdictWord
 
-from ._protocol import Bill, nothing
+from ._protocol import Bill, Exposure, nothing
 
 
 class KeepRenting:
     """The reference: every other option is an alternative to this bill. No people: the integration exists."""
 
     word: VerdictWord = "keep_renting"
-    needs: tuple[str, ...] = ()
+    exposure = Exposure(tokens="model")
+    needs: tuple[str, ...] = ("migration_hours", "engineer_usd_per_year")
 
     def __init__(self, case: Case) -> None:
         self.name = f"keep renting {case.provider}/{case.model}"
         self.sources: tuple[Source, ...] = case.sources
+
+    def moving_hours(self, inputs: Inputs) -> FloatArray:
+        """Prompts adapted to the next model, its answers compared."""
+        return inputs["migration_hours"]
 
     def monthly(self, case: Case, volume: FloatArray, inputs: Inputs) -> Bill:
         """Tokens, times any change of price that a scenario asks for."""

@@ -12,7 +12,7 @@ from freehold.economics.workload import MONTH_HOURS
 from freehold.market.gpus import hardware
 from freehold.market.models import Weights
 
-from ._protocol import Bill
+from ._protocol import Bill, Exposure
 from .open_weights_hosted import HostOpenWeights
 
 
@@ -24,6 +24,7 @@ class HostBought(HostOpenWeights):
     afterwards. Rollouts are made on the spare. Not known here: taxes, repairs, delivery.
     """
 
+    exposure = Exposure()
     needs: tuple[str, ...] = (
         *(name for name in HostOpenWeights.needs if name != "gpu_usd_per_hour"),
         "gpu_usd_each",

@@ -24,7 +24,7 @@ from freehold.market.models import Weights
 from freehold.market.serving import served_model
 from freehold.vocabulary import Source, VerdictWord
 
-from ._protocol import Bill, OtherModel, nothing, people_usd
+from ._protocol import Bill, Exposure, OtherModel, no_hours, nothing, people_usd
 
 POLICY = Policy()
 """How the fleets of a verdict are run; they are not scaled by load."""
@@ -34,6 +34,7 @@ class HostOpenWeights(OtherModel):
     """One open model on its own fleet, for this task alone."""
 
     word: VerdictWord = "host_open_weights"
+    exposure = Exposure(machines="month")
     needs: tuple[str, ...] = (
         "gpu_usd_per_hour",
         "hosting_engineer_share",
@@ -78,6 +79,10 @@ class HostOpenWeights(OtherModel):
         found = self.sizes(case, float(inputs["target_ttft_s"][0]), float(inputs["target_tpot_s"][0]))
         load = case.mean_per_s(volume) * self._work(inputs)
         return load / (self.replicas(case, volume, inputs) * found.full_per_s)
+
+    def moving_hours(self, inputs: Inputs) -> FloatArray:
+        """None: weights do not end."""
+        return no_hours(inputs)
 
     def monthly(self, case: Case, volume: FloatArray, inputs: Inputs) -> Bill:
         """GPUs around the clock and one replica more during rollouts, and people in steps."""

@@ -9,13 +9,14 @@ from freehold.economics.case import Case
 from freehold.market.models import TokenOffer
 from freehold.vocabulary import Source, VerdictWord
 
-from ._protocol import Bill, OtherModel, nothing, people_usd
+from ._protocol import Bill, Exposure, OtherModel, no_hours, nothing, people_usd
 
 
 class RentOpenWeights(OtherModel):
     """The task's tokens at what sellers of one open model ask: quartiles over sellers, drawn as a scenario."""
 
     word: VerdictWord = "rent_open_weights"
+    exposure = Exposure(tokens="sellers")
     needs: tuple[str, ...] = (
         "token_ratio",
         "migration_hours",
@@ -28,6 +29,10 @@ class RentOpenWeights(OtherModel):
         self.weights = offer.weights
         self.sources: tuple[Source, ...] = (offer.source,)
         self._offer = offer
+
+    def moving_hours(self, inputs: Inputs) -> FloatArray:
+        """None: weights do not end, and another seller has the same."""
+        return no_hours(inputs)
 
     def monthly(self, case: Case, volume: FloatArray, inputs: Inputs) -> Bill:
         """Its tokens, cached ones at the full price, and an engineer's eye on it."""

@@ -8,7 +8,7 @@ from freehold.economics.arrays import FloatArray, Inputs
 from freehold.economics.case import Case
 from freehold.market.models import Weights
 
-from ._protocol import Bill
+from ._protocol import Bill, Exposure
 from .open_weights_hosted import HostOpenWeights
 
 
@@ -18,6 +18,7 @@ class HostReserved(HostOpenWeights):
     Not known here: the end of the year, when a smaller fleet could be reserved anew, and unused hours sold on.
     """
 
+    exposure = Exposure(machines="year")
     needs: tuple[str, ...] = (*HostOpenWeights.needs, "reserved_price_ratio")
 
     def __init__(self, weights: Weights) -> None:

@@ -9,7 +9,7 @@ from freehold.economics.case import Case
 from freehold.economics.workload import MONTH_HOURS
 from freehold.vocabulary import Source, VerdictWord
 
-from ._protocol import Bill, half_days, latency_of_mix, nothing, people_usd, rounded_up
+from ._protocol import Bill, Exposure, half_days, latency_of_mix, no_hours, nothing, people_usd, rounded_up
 from .keep_renting import rent_usd
 
 _CORE_LOAD = 0.5
@@ -29,6 +29,7 @@ class OwnStudent:
     """
 
     word: VerdictWord = "own_student"
+    exposure = Exposure(tokens="model")
     name = "own a student on CPU and escalate the rest"
 
     def __init__(
@@ -55,6 +56,7 @@ class OwnStudent:
         always = (
             "student_coverage",
             "student_setup_hours",
+            "migration_hours",
             "student_upkeep_hours_per_month",
             "student_refreshes_per_year",
             "student_refresh_hours",
@@ -65,6 +67,10 @@ class OwnStudent:
         )
         labels = ("gold_label_usd", "gold_labels_per_refresh") if self._gold else ()
         return always + labels + (("labels_to_certify",) if self._gold and self._labels_missing is None else ())
+
+    def moving_hours(self, inputs: Inputs) -> FloatArray:
+        """Retrained on the next model's answers, to which escalations move; none where nothing is rented."""
+        return no_hours(inputs) if self._restricted else inputs["migration_hours"] + inputs["student_refresh_hours"]
 
     def monthly(self, case: Case, volume: FloatArray, inputs: Inputs) -> Bill:
         """Escalations and audits at the rented price, cores, labels for retraining, people in half days."""

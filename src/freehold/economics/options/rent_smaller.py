@@ -7,7 +7,7 @@ from freehold.economics.case import Case
 from freehold.market.models import Sibling
 from freehold.vocabulary import Source, VerdictWord
 
-from ._protocol import Bill, OtherModel, nothing, people_usd
+from ._protocol import Bill, Exposure, OtherModel, nothing, people_usd
 from .keep_renting import rent_usd
 
 
@@ -18,6 +18,7 @@ class RentSmaller(OtherModel):
     """
 
     word: VerdictWord = "rent_smaller"
+    exposure = Exposure(tokens="sibling")
     needs: tuple[str, ...] = (
         "token_ratio",
         "migration_hours",
@@ -31,6 +32,10 @@ class RentSmaller(OtherModel):
         self.name = f"rent {sibling.provider}/{sibling.model}"
         self.sources: tuple[Source, ...] = (sibling.source,)
         self._ratio = float(sibling.ratio)
+
+    def moving_hours(self, inputs: Inputs) -> FloatArray:
+        """Prompts adapted to the next model, its answers compared."""
+        return inputs["migration_hours"]
 
     def monthly(self, case: Case, volume: FloatArray, inputs: Inputs) -> Bill:
         """Its tokens, and an engineer's eye on it. At the same provider its price follows the present model's."""
