@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -87,8 +88,9 @@ def test_on_a_terminal_each_question_is_asked_and_a_wrong_answer_is_asked_again(
     """A real terminal for what is asked and typed; what comes out goes to a file."""
     name = shell.json("tasks")["tasks"][0]["name"]
     shell.run("ask", name, "--answer", "core=yes", "--answer", "niche=yes")
-    # data_class, residency twice, frames, latency, skills, appetite, prototype, generic, core, niche, strategic
-    typed = ["", "mars!", "de,gb", "", "", "both", "", "", "", "unknown", "", "no"]
+    # data_class, residency twice, frames, latency, can_wait, skills, appetite,
+    # prototype, generic, core, niche, strategic
+    typed = ["", "mars!", "de,gb", "", "", "", "both", "", "", "", "unknown", "", "no"]
     ours, theirs = pty.openpty()
     try:
         with (shell.folder / "out").open("w") as out:
@@ -97,9 +99,12 @@ def test_on_a_terminal_each_question_is_asked_and_a_wrong_answer_is_asked_again(
                 command, cwd=shell.folder, env=shell.env, stdin=theirs, stdout=out, stderr=theirs
             )
             os.close(theirs)
+            watch = threading.Timer(60, running.kill)  # one question more than answers would be waited for for ever
+            watch.start()
             os.write(ours, "".join(f"{line}\n" for line in typed).encode())
             shown = _all_of(ours)
             assert running.wait(timeout=60) == 0, shown
+            watch.cancel()
     finally:
         os.close(ours)
     assert shown.count("Where may its data be processed?") == 2

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import structs
@@ -23,7 +23,10 @@ from .seen import Seen, rented_legs, run_of
 FOLLOWED_S = 600
 """A call of the same run that begins within so many seconds of another's end used its answer, for all that is known."""
 
-_WAITED = 0.01
+WAITED = 0.01
+"""The share of calls for which somebody is seen to wait, up to which a task's calls could be batched."""
+
+Item = TypeVar("Item")
 
 Could = Literal["yes", "partly", "no", "already"]
 """`yes`: somebody is seen to wait in at most 1 % of the calls; `partly`: in fewer than half. `already`: batched."""
@@ -74,12 +77,24 @@ class _Sums:
         self.source = Source("unknown: no batch price", "")
 
 
-class _Last(NamedTuple):
-    """The latest call of a run, which another may follow yet. Its cost counts as one that can wait until then."""
+class Waits(Generic[Item]):
+    """The latest call of each run, which another may follow yet: until then nobody is seen to have waited for it."""
 
-    sums: _Sums
-    ended_us: int
-    costs: _Costs
+    def __init__(self) -> None:
+        self._last: dict[tuple[str, str], tuple[int, Item]] = {}
+
+    def followed(self, run: tuple[str, str], started_us: int) -> Item | None:
+        """What was held of the run's call that one beginning then follows; it is held no longer."""
+        last = self._last.get(run)
+        if last is None or not 0 <= started_us - last[0] <= FOLLOWED_S * 1_000_000:
+            return None
+        del self._last[run]
+        return last[1]
+
+    def hold(self, run: tuple[str, str], ended_us: int, item: Item) -> None:
+        """Hold a call that ended then; one that states no run is followed by none that anybody can see."""
+        if run[0]:
+            self._last[run] = ended_us, item
 
 
 class BatchMeter:
@@ -88,7 +103,7 @@ class BatchMeter:
     def __init__(self, prices: PriceBook) -> None:
         self._prices = prices
         self._sums: dict[tuple[str, str, str], _Sums] = defaultdict(_Sums)
-        self._last: dict[tuple[str, str], _Last] = {}
+        self._waits: Waits[tuple[_Sums, _Costs]] = Waits()
 
     def add(self, seen: Seen) -> None:
         """Count one call; those that no rented model answered do not count."""
@@ -99,7 +114,10 @@ class BatchMeter:
         sums.calls += 1
         run = run_of(call)
         sums.known_runs += bool(run[0])
-        self._follows(run, call.started_at_us)
+        if (followed := self._waits.followed(run, call.started_at_us)) is not None:
+            earlier, costs = followed
+            earlier.followed += 1
+            earlier.costs = earlier.costs.more(costs, -1)
         if call.usage is not None and call.usage.service_tier == BATCH_TIER:
             sums.batched += 1
         elif call.streamed:
@@ -107,21 +125,12 @@ class BatchMeter:
         else:
             costs = self._costs(seen, sums)
             sums.costs = sums.costs.more(costs)
-            if run[0]:
-                self._last[run] = _Last(sums, seen.ended_us, costs)
+            self._waits.hold(run, seen.ended_us, (sums, costs))
 
     def rows(self) -> list[Batchable]:
         """One row for every task and model, those that would save most first."""
         found = [self._row(key, sums) for key, sums in self._sums.items()]
         return sorted(found, key=lambda row: (-(row.saved_usd or ZERO), -row.calls, row.task, row.model))
-
-    def _follows(self, run: tuple[str, str], started_us: int) -> None:
-        last = self._last.get(run)
-        if last is None or not 0 <= started_us - last.ended_us <= FOLLOWED_S * 1_000_000:
-            return
-        del self._last[run]
-        last.sums.followed += 1
-        last.sums.costs = last.sums.costs.more(last.costs, -1)
 
     def _costs(self, seen: Seen, sums: _Sums) -> _Costs:
         """What the call cost, and what it would have cost in a batch."""
@@ -160,4 +169,4 @@ def _could(sums: _Sums) -> Could:
     if sums.batched == sums.calls:
         return "already"
     waited = (sums.streamed + sums.followed) / sums.calls
-    return "yes" if waited <= _WAITED else "partly" if waited < 0.5 else "no"
+    return "yes" if waited <= WAITED else "partly" if waited < 0.5 else "no"

@@ -92,10 +92,17 @@ class _Block:
 
 
 class PrefixMeter:
-    """Takes calls in order of time, and keeps digests and sums only."""
+    """Takes calls in order of time, and keeps digests and sums only.
 
-    def __init__(self, prices: PriceBook) -> None:
+    Args:
+        prices: as the user pays them.
+        apart: whether a prompt is held against those of its own task alone, so that a task's row does not depend on
+            which others are looked at.
+    """
+
+    def __init__(self, prices: PriceBook, *, apart: bool = False) -> None:
         self._prices = prices
+        self._apart = apart
         self._sums: dict[tuple[str, str, str, str], _Sums] = defaultdict(_Sums)
         self._blocks: dict[bytes, _Block] = {}
         self._lines: dict[bytes, int] = {}
@@ -120,9 +127,10 @@ class PrefixMeter:
         if tokens < LEAST_TOKENS:
             return
         sums.eligible += 1
-        model = f"{call.provider}/{call.model}"
-        known, fresh = self._walk(model, prompt, tokens, call.started_at_us)
-        lines = self._lines_known(model, prompt, call.started_at_us) * tokens / len(prompt)
+        shared = f"{seen.task if self._apart else ''}\n{call.provider}/{call.model}"
+        root = hashlib.blake2b(shared.encode(), digest_size=32).digest()
+        known, fresh = self._walk(root, prompt, tokens, call.started_at_us)
+        lines = self._lines_known(root, prompt, call.started_at_us) * tokens / len(prompt)
         if known < LEAST_TOKENS:
             known = 0.0
         sums.cacheable += known
@@ -135,14 +143,14 @@ class PrefixMeter:
         found = [self._row(key, sums) for key, sums in self._sums.items()]
         return sorted(found, key=lambda row: (-(row.saved_usd or ZERO), -row.cacheable_tokens, row.task, row.model))
 
-    def _walk(self, model: str, prompt: bytes, tokens: int, now_us: int) -> tuple[float, float]:
+    def _walk(self, root: bytes, prompt: bytes, tokens: int, now_us: int) -> tuple[float, float]:
         """Tokens at the prompt's beginning that were there, and those of them that somebody must have written first."""
         size = max(1, round(_BLOCK_TOKENS * len(prompt) / tokens))
-        chain = model.encode()
+        chain = root
         known = fresh = 0.0
         leading = True
         for start in range(0, len(prompt) - size + 1, size):
-            chain = hashlib.blake2b(prompt[start : start + size], key=chain[:64], digest_size=12).digest()
+            chain = hashlib.blake2b(prompt[start : start + size], key=chain, digest_size=12).digest()
             block = self._blocks.get(chain)
             if block is None:
                 self._blocks[chain] = _Block(now_us)
@@ -160,13 +168,13 @@ class PrefixMeter:
             self._forget(now_us)
         return known, fresh
 
-    def _lines_known(self, model: str, prompt: bytes, now_us: int) -> int:
+    def _lines_known(self, root: bytes, prompt: bytes, now_us: int) -> int:
         """Bytes of the prompt's lines that a prompt of the last minutes held, wherever it held them."""
-        known, key = 0, model.encode()[:64]
+        known = 0
         for line in prompt.split(b"\\n"):  # a line's end within JSON
             if len(line) < _SHORTEST_LINE:
                 continue
-            digest = hashlib.blake2b(line, key=key, digest_size=12).digest()
+            digest = hashlib.blake2b(line, key=root, digest_size=12).digest()
             if now_us - self._lines.get(digest, -TTL_S * 1_000_000 - 1) <= TTL_S * 1_000_000:
                 known += len(line)
             self._lines[digest] = now_us

@@ -16,6 +16,7 @@ from statistics import median
 
 import msgspec
 
+from freehold.analytics.leaner import Leaner
 from freehold.market.tokens import PriceBook
 from freehold.vocabulary import COUNTS, ZERO, Call, Source, Usage
 
@@ -60,7 +61,7 @@ class Workload(msgspec.Struct, frozen=True):
     within, and `lengths` are prompt and output tokens of some calls. `weight` is the number of real calls that a
     recorded one stands for, `volume_factor` and `price_factor` the multiples of calls and of today's bill that somebody
     asked to see, `monthly_growth` the growth that somebody declared. `months_left`: until an announced shutdown of the
-    model that it is rented from.
+    model that it is rented from. `leaner`: what the same model could save.
     """
 
     calls: int
@@ -77,6 +78,7 @@ class Workload(msgspec.Struct, frozen=True):
     bursts: Bursts = Bursts()
     lengths: tuple[tuple[int, int], ...] = ()
     months_left: float | None = None
+    leaner: Leaner = Leaner()
 
     @property
     def months_observed(self) -> float:

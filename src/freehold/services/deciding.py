@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from freehold.analytics.glance import Glance, Glanced
+from freehold.analytics.leaner import Leaner, LeanMeter
 from freehold.economics.prices_over_time import months_until
 from freehold.economics.quality import QualityFacts
 from freehold.economics.workload import Workload, WorkloadBuilder
@@ -100,7 +101,9 @@ def questions(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: da
         )
         facts = quality(home, task, gathered.golds[task.id], gathered.rivals[task.id], workload.model)
         constraints = declaring.constraints(home, task, workload.model)
-        workload = msgspec.structs.replace(workload, months_left=ends.get(workload.model))
+        workload = msgspec.structs.replace(
+            workload, months_left=ends.get(workload.model), leaner=gathered.leaner.get(task.id, Leaner())
+        )
         found.append(Question(task, workload, facts, constraints, at, gathered.glances[task.id]))
     return sorted(found, key=lambda one: (-one.workload.calls, one.task.name))
 
@@ -115,12 +118,13 @@ def _announced(home: Home, today: date) -> dict[tuple[str, str], float]:
 
 
 class _Gathered(NamedTuple):
-    """What one pass over the calls gives, by task: its workload, a glance, its gold labels, other models."""
+    """What one pass over the calls gives, by task: workload, glance, gold labels, other models, lower costs."""
 
     builders: dict[str, WorkloadBuilder]
     glances: dict[str, Glance]
     golds: dict[str, int]
     rivals: dict[str, SeenRivals]
+    leaner: dict[str, Leaner]
 
 
 def _gather(home: Home, tasks: list[Task], *, task_id: str | None) -> _Gathered:
@@ -129,13 +133,15 @@ def _gather(home: Home, tasks: list[Task], *, task_id: str | None) -> _Gathered:
     glances = {task.id: Glance() for task in tasks}
     golds = dict.fromkeys(builders, 0)
     seen = {task.id: SeenRivals(home, task) for task in tasks}
+    leaner = LeanMeter(home.prices)
     for call, match in home.recognised(task_id=task_id):
         if match is not None and match.task_id in builders:
             builders[match.task_id].add(call)
             glances[match.task_id].add(call, match)
             golds[match.task_id] += call.gold is not None
             seen[match.task_id].add(call, match)
-    return _Gathered(builders, glances, golds, seen)
+            leaner.add(call, match.task_id)
+    return _Gathered(builders, glances, golds, seen, leaner.leaner())
 
 
 def quality(home: Home, task: Task, n_gold: int, seen: SeenRivals, today: tuple[str, str]) -> QualityFacts:

@@ -77,6 +77,7 @@ QUESTIONS: tuple[Question, ...] = (
     ),
     Question("frames", "Which compliance frames bind it?", "names as hipaa,pci_dss, or none", _several(none=())),
     Question("max_latency_ms", "How long may an answer take at the median?", "milliseconds", float),
+    Question("can_wait", "May every answer come a day later, as those of a batch do?", "yes or no", _yes_or_no),
     Question(
         "skills",
         "Who is on the team to run servers with GPUs, or to train models?",

@@ -15,6 +15,7 @@ from freehold.vocabulary import Flip, Option, Task, VerdictWord
 from ._answers import Answers, Swing
 from ._candidates import better_than, next_to_try, trial, would_win
 from ._standing import Standing, rival_of
+from .constraints import NOBODY_SAID
 from .words import certificate_sentence, inputs_text, times_text, usd_text, word_text
 
 _SWAPS = frozenset({"rent_smaller", "rent_open_weights", "host_open_weights"})
@@ -48,7 +49,7 @@ def reason(story: Story, word: VerdictWord, rows: Sequence[Option], flips: Seque
     if word == "not_enough_evidence":
         sentences.append(_shortage(story, rows))
     elif word == "keep_renting":
-        sentences += _staying(story, rows, flips)
+        sentences += [*_same_model_for_less(story, rows), *_staying(story, rows, flips)]
     else:
         chosen = next(row for row in rows if story.winner is not None and row.name == story.winner.option.name)
         sentences.append(_switching(story, chosen, rows[0]))
@@ -78,7 +79,9 @@ def to_find_out(story: Story, word: VerdictWord, rows: Sequence[Option]) -> str:
     elif word != "keep_renting":
         candidates = []
     wanted = next_to_try(candidates, story.answers, story.quality)
-    return "" if wanted is None else _rehearse(story, wanted, rows, now)
+    if wanted is not None:
+        return _rehearse(story, wanted, rows, now)
+    return _ask_to_wait(rows) if word == "keep_renting" else ""
 
 
 def rival_flips(answers: Answers, winner: Standing | None, quality: QualityFacts) -> tuple[Flip, ...]:
@@ -136,6 +139,26 @@ def _bill(story: Story, rent: Option) -> str:
     if case.rent_usd is None:
         return f"The price of {case.provider}/{case.model} is not known ({seen})."
     return f"Renting {case.provider}/{case.model} costs {usd_text(rent.monthly_usd.mid)} a month{times} ({seen})."
+
+
+def _same_model_for_less(story: Story, rows: Sequence[Option]) -> list[str]:
+    """Where staying is the answer, and the same model can be had for less."""
+    if story.winner is None or story.winner.option.name == rows[0].name:
+        return []
+    chosen = next(row for row in rows if row.name == story.winner.option.name)
+    saved = rows[0].monthly_usd.mid - chosen.monthly_usd.mid
+    how = f"To {chosen.name}, costs {usd_text(chosen.monthly_usd.mid)}: {usd_text(saved)} less"
+    return [f"{how}, for {usd_text(chosen.one_off_usd.mid)} of work once."]
+
+
+def _ask_to_wait(rows: Sequence[Option]) -> str:
+    """That somebody should say whether answers may come a day later, where that alone stands before a saving."""
+    held = [row for row in rows if not row.allowed and row.why_not == NOBODY_SAID]
+    if not held or held[0].npv_usd["24"].mid <= 0:
+        return ""
+    saved = rows[0].monthly_usd.mid - held[0].monthly_usd.mid
+    cost = f"in batches they cost {usd_text(saved)} less a month"
+    return f"Say whether its answers may come a day later (`can_wait`): {cost}."
 
 
 def _staying(story: Story, rows: Sequence[Option], flips: Sequence[Flip]) -> list[str]:

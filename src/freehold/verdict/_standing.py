@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from freehold.analytics.batching import WAITED
 from freehold.economics.case import Case
 from freehold.economics.options import (
     CostModel,
@@ -15,6 +16,8 @@ from freehold.economics.options import (
     HostReserved,
     HostSpot,
     KeepRenting,
+    KeepRentingBatched,
+    KeepRentingCached,
     OtherModel,
     OwnStudent,
     RentOpenWeights,
@@ -25,9 +28,9 @@ from freehold.economics.workload import Workload
 from freehold.market import models
 from freehold.market.tokens import PriceBook
 from freehold.market.tuned import tuned_offers
-from freehold.vocabulary import NARROW_KINDS, Usage
+from freehold.vocabulary import BATCH_TIER, NARROW_KINDS, Usage
 
-from .constraints import Rulings
+from .constraints import SAME_MODEL, Rulings
 
 QualityWord = Literal["certified", "measured", "unknown", "reference"]
 
@@ -80,7 +83,7 @@ def options(
 ) -> list[CostModel]:
     """Every option there is for the task, renting first. `restricted`: nothing may go to today's provider."""
     usage = workload.usage
-    found: list[CostModel] = [KeepRenting(case)]
+    found: list[CostModel] = [KeepRenting(case), *_same_model_for_less(case, workload, prices)]
     if case.rent_usd:
         written = usage.cache_write_tokens + usage.cache_write_1h_tokens
         stated = Usage(usage.input_tokens, usage.cache_read_tokens, written, usage.output_tokens)
@@ -119,6 +122,36 @@ def options(
     return found
 
 
+def _same_model_for_less(case: Case, workload: Workload, prices: PriceBook) -> list[CostModel]:
+    """Today's model with its prompts cached, and in batches: where the recorded calls show that they could be."""
+    seen, paid = workload.leaner, workload.observed_usd
+    found: list[CostModel] = []
+    if case.rent_usd and paid and seen.cache_usd:
+        found.append(KeepRentingCached(case, min(0.9, float(seen.cache_usd / paid)), seen.calls))
+    waiting = seen.calls and seen.waited <= WAITED * seen.calls and seen.batched < seen.calls
+    ratio = _batch_ratio(case, workload, prices) if case.rent_usd and waiting else None
+    if ratio is not None and ratio < 1:
+        upper = seen.waited_interval.high
+        waited = f"of {seen.calls:,} calls somebody is seen to wait for {seen.waited:,} (at most {upper:.1%})"
+        blind = "" if seen.known_runs else "; they state no trace and no session, so that nobody can see what follows"
+        found.append(KeepRentingBatched(case, ratio, waited + blind))
+    return found
+
+
+def _batch_ratio(case: Case, workload: Workload, prices: PriceBook) -> float | None:
+    """What the task's tokens cost in a batch over what they cost in the standard tier; None where one has no price."""
+    usage, calls = workload.usage, workload.calls - workload.unpriced_calls
+    costs = [
+        None if rates is None else rates.usd(usage, calls)
+        for rates in (
+            prices.rates(case.provider, case.model, case.as_of, round(case.prompt_tokens_per_call), tier)
+            for tier in ("", BATCH_TIER)
+        )
+    ]
+    standard, batched = costs
+    return float(batched / standard) if standard and batched is not None else None
+
+
 def _judge(option: CostModel, quality: QualityFacts, rulings: Rulings) -> Standing:
     found = _by_quality(option, quality)
     return found._replace(allowed=not rulings.broken, why_not=rulings.broken, unknown=rulings.unknown)
@@ -126,7 +159,7 @@ def _judge(option: CostModel, quality: QualityFacts, rulings: Rulings) -> Standi
 
 def _by_quality(option: CostModel, quality: QualityFacts) -> Standing:
     """What is known of its answers, as if no constraint bound it."""
-    if isinstance(option, KeepRenting):
+    if isinstance(option, SAME_MODEL):
         return Standing(option, "reference", True, True)
     if isinstance(option, OwnStudent):
         return _judge_student(option, quality)

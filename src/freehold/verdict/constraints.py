@@ -18,6 +18,8 @@ from freehold.economics.options import (
     FineTuneOwn,
     HostOpenWeights,
     KeepRenting,
+    KeepRentingBatched,
+    KeepRentingCached,
     OwnStudent,
     RentOpenWeights,
     RentSmaller,
@@ -29,8 +31,14 @@ from freehold.vocabulary import DataClass, Declared
 
 State = Literal["fits", "breaks", "unknown"]
 
-OF_TODAYS_PROVIDER = (KeepRenting, RentSmaller, FineTuneHosted)
+SAME_MODEL = (KeepRenting, KeepRentingCached, KeepRentingBatched)
+"""Options that go on with today's model."""
+
+OF_TODAYS_PROVIDER = (*SAME_MODEL, RentSmaller, FineTuneHosted)
 """Options whose calls go to whom they go to today."""
+
+NOBODY_SAID = "nobody said that its answers may come a day later (can_wait)"
+"""Why answers may not come with a batch until somebody says so."""
 
 _RENTED = (*OF_TODAYS_PROVIDER, RentOpenWeights)
 _CONFIDENT = {"low": 0.9, "medium": 0.8, "high": 0.65}
@@ -102,7 +110,10 @@ def judge(option: CostModel, case: Case, constraints: Constraints, latency_ms: f
         found += [residency(constraints, provider), *_frames(constraints, provider)]
     if isinstance(option, HostOpenWeights):
         found += [_machines(constraints), _skills(constraints, tunes=isinstance(option, FineTuneOwn))]
-    found.append(_latency(constraints, latency_ms))
+    if isinstance(option, KeepRentingBatched):
+        found.append(_waits(constraints))
+    else:
+        found.append(_latency(constraints, latency_ms))
     return Rulings(tuple(found))
 
 
@@ -201,6 +212,14 @@ def _skills(constraints: Constraints, *, tunes: bool) -> Ruling:
     if tunes and "training" not in skills:
         return Ruling("skills", "breaks", "nobody on the team trains models")
     return Ruling("skills", "fits")
+
+
+def _waits(constraints: Constraints) -> Ruling:
+    """A batch takes up to a day, whatever its answers took before: only who says that this will do may have it."""
+    if constraints.strategy.can_wait:
+        return Ruling("can_wait", "fits")
+    said = "its answers may not come a day later" if constraints.strategy.can_wait is False else NOBODY_SAID
+    return Ruling("can_wait", "breaks", said)
 
 
 def _latency(constraints: Constraints, latency_ms: float | None) -> Ruling:

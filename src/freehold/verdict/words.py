@@ -21,7 +21,10 @@ _WORDS: dict[VerdictWord, str] = {
 
 
 INPUTS: dict[str, str] = {
+    "batching_hours": "work to hand calls in as batches",
     "burst_ratio": "how much busier the peak minute is",
+    "cache_realised_share": "how much a prompt cache really reads",
+    "caching_hours": "work to lay prompts out for a cache",
     "cpu_usd_per_hour": "the price of a core",
     "discount_rate_per_year": "the discount rate",
     "engineer_usd_per_year": "what an engineer costs",

@@ -4,6 +4,7 @@ from ._protocol import Bill, CostModel, Exposure, OtherModel, people_usd
 from .fine_tuned_hosted import FineTuneHosted
 from .fine_tuned_own import FineTuneOwn
 from .keep_renting import KeepRenting
+from .keep_renting_leaner import KeepRentingBatched, KeepRentingCached
 from .open_weights_bought import HostBought
 from .open_weights_hosted import HostOpenWeights
 from .open_weights_rented import RentOpenWeights
@@ -23,6 +24,8 @@ __all__ = [
     "HostReserved",
     "HostSpot",
     "KeepRenting",
+    "KeepRentingBatched",
+    "KeepRentingCached",
     "OtherModel",
     "OwnStudent",
     "RentOpenWeights",
