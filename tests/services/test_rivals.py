@@ -29,7 +29,7 @@ def played(folder: Path, model: str = MINI, **more: object) -> Settings:
 
 
 def verdict(home: Home, task: Task) -> Verdict:
-    (found,) = deciding.verdicts(home, task_name=task.name, volume=3000.0)
+    (found,) = deciding.verdicts(home, task_name=task.name, volume=10_000.0)
     return found
 
 
