@@ -145,12 +145,13 @@ def serve(
         stated["gpu_usd_per_hour"] = positive("--usd-per-hour", usd_per_hour)
     if engineer_share is not None:
         stated["hosting_engineer_share"] = not_negative("--engineer-share", engineer_share)
-    with working("simulating the arrivals"):
+    with working("reading the arrivals") as progress:
         if trace is not None:
             arrivals = load(trace)
         else:
             with Home.open() as home:
                 arrivals = costing.trace_of_task(home, task)
+        progress("simulating them; a model that nobody measured on that GPU may take a minute to estimate first")
         found = costing.serve(order, arrivals, stated)
     if json:
         emit_struct("freehold.serving_cost/1", found)

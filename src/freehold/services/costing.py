@@ -16,7 +16,7 @@ from freehold.economics.capacity import Policy, Targets, Trace, of_requests, rep
 from freehold.economics.serving import ServingCost, serving_cost
 from freehold.economics.training import TrainingCost, TrainingPlan, inputs_of, training_cost
 from freehold.errors import UsageError
-from freehold.market import models
+from freehold.market import estimates, models
 from freehold.market.gpus import hardware
 from freehold.market.serving import served_model
 
@@ -83,7 +83,7 @@ def serve(order: ServingOrder, trace: Trace, stated: Mapping[str, float]) -> Ser
     """
     gpu, model = hardware(order.gpu), served_model(order.model)
     points = points_of(order.measured) if order.measured else ()
-    replica = replica_for(model, gpu, order.gpus, order.bytes_per_parameter, points)
+    replica = replica_for(model, gpu, order.gpus, order.bytes_per_parameter, points, estimate=estimates.estimated)
     values, sources = _settings(gpu.name, stated)
     inputs = serving.inputs_of(gpu.name, _rental(gpu.name), values, sources, buying=order.buy_usd is not None)
     wanted = trace if order.volume == 1 else trace.times(order.volume)
