@@ -76,6 +76,20 @@ def test_batches_take_a_yes() -> None:
     assert abs(chosen.monthly_usd.mid - rent / 2) < rent / 50
 
 
+def test_calls_that_are_batched_already_save_nothing_more() -> None:
+    half, standard = len(LARGE.days) // 2, LARGE.days
+    mixed = tuple(
+        msgspec.structs.replace(day, service_tier="batch", usd=day.usd / 2) if place < half else day
+        for place, day in enumerate(standard)
+    )
+    work = msgspec.structs.replace(LARGE, days=mixed)
+    batched = option(verdict(seen(waited=0, batched=10), Strategy(can_wait=True), work), "in batches")
+    alone = option(verdict(seen(waited=0), Strategy(can_wait=True)), "in batches")
+    assert batched is not None
+    assert alone is not None
+    assert abs(batched.monthly_usd.mid - alone.monthly_usd.mid) < alone.monthly_usd.mid / 50
+
+
 def test_where_somebody_waits_there_is_no_batch() -> None:
     assert option(verdict(seen(waited=LARGE.calls // 10), Strategy(can_wait=True)), "in batches") is None
     assert option(verdict(seen(waited=0, batched=LARGE.calls), Strategy(can_wait=True)), "in batches") is None

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from tests.support.workloads import AS_OF, a_certificate, a_task, a_workload
 
+from freehold.analytics.leaner import Leaner
 from freehold.economics.quality import QualityFacts
 from freehold.market.tokens import PriceBook
 from freehold.settings import EconomicsSettings
@@ -81,6 +82,35 @@ def test_the_chosen_option_contends_and_each_kind_once() -> None:
     assert verdict.chosen in {row.name for row in rows}
     assert len({row.word for row in rows}) == len(rows)
     assert rows[0].word == "keep_renting"
+
+
+def test_an_announced_end_counts_for_what_is_drawn_too() -> None:
+    work = msgspec.structs.replace(a_workload(2000, weight=5), volume_factor=1000, months_left=3.0)
+    given = (CERTIFIED, Constraints(), EconomicsSettings(), AS_OF)
+    verdict = decide(a_task(), work, *given, prices=PriceBook())
+    drawn = outlook(verdict, work, *given, PriceBook())
+    chosen = next(row for row in verdict.options if row.name == verdict.chosen)
+    assert drawn is not None
+    assert together([drawn]).gain_usd == chosen.npv_usd["24"]
+
+
+def test_the_same_model_for_less_is_drawn_beside_today_only_where_it_is_the_answer() -> None:
+    work = msgspec.structs.replace(a_workload(), volume_factor=1000)
+    seen = Leaner(calls=work.calls, known_runs=work.calls, eligible=work.calls, cache_usd=work.observed_usd / 2)
+    able = msgspec.structs.replace(work, leaner=seen)
+    verdicts = [
+        decide(a_task(), able, quality, Constraints(), EconomicsSettings(), AS_OF) for quality in (FREE, CERTIFIED)
+    ]
+    stays, owns = ([row.name for row in contending(one)] for one in verdicts)
+    today = verdicts[0].options[0].name
+    assert verdicts[0].chosen == f"{today}, prompts cached"
+    assert stays[:2] == [today, f"{today}, prompts cached"]
+    assert owns[0] == today
+    assert not any(name.startswith(f"{today},") for name in owns)
+    drawn = outlook(verdicts[0], able, FREE, Constraints(), EconomicsSettings(), AS_OF, PriceBook())
+    assert drawn is not None
+    assert drawn.cash is not None
+    assert drawn.cash.option.name == verdicts[0].chosen
 
 
 def test_figures_name_the_inputs_they_depend_on() -> None:

@@ -34,7 +34,7 @@ def verdict_page(verdict: Verdict) -> None:
     if verdict.steps:
         say(
             strong("The swap of the model and the ownership, apart"),
-            dim("  medians; nobody says that it answers alike"),
+            dim(f"  medians; {_alike(verdict)}"),
         )
         steps = [[s.name, s.option, usd(s.monthly_usd), usd(s.change_usd)] for s in verdict.steps]
         table("Step|Option|>A month|>Change", steps)
@@ -88,6 +88,13 @@ def scenarios_page(verdict: Verdict, rows: Sequence[ScenarioRow]) -> None:
     columns = "Scenario|Verdict|Ahead|>Rent a month|>It saves|>P10 to P90|>Staying costs|What happens"
     table(columns, lines, prose=True)
     say(dim("What is ahead saves so much over renting on, in 24 months; staying: with what is ahead today."))
+
+
+def _alike(verdict: Verdict) -> str:
+    """What is known of the answers of the model that the steps swap to."""
+    swapped = {step.option for step in verdict.steps[1:]}
+    measured = any(option.name in swapped and option.quality == "measured" for option in verdict.options)
+    return "a rehearsal says above how its answers compare" if measured else "how its answers compare is not known"
 
 
 def _option(option: Option) -> list[str]:

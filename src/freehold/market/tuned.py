@@ -67,7 +67,7 @@ def tuned_offers(
         if one.provider != provider.lower() or (one.ends and one.ends <= at.date().isoformat()):
             continue
         prompt, output, source = _costs(one, prices, usage, calls, at)
-        if prompt + output < paid:
+        if 0 < prompt + output < paid:
             ratio = (prompt + output) / paid
             found.append(TunedOffer(one.provider, one.model, one.ends, ratio, prompt / (prompt + output), source))
     return tuple(sorted(found, key=lambda offer: (offer.ratio, offer.model)))

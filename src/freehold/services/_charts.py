@@ -27,6 +27,8 @@ COLOURS: dict[VerdictWord, tuple[str, str]] = {
     "train_from_scratch": ("train from scratch", "#4d5560"),
 }
 """What a kind of answer is called in a legend, and its colour: apart for people who see no red or no green, too."""
+LEANER = ("rent the same, used otherwise", "#7c3a12")
+"""The same for today's model with its prompts cached or in batches."""
 
 WIDTH = 740
 _BARS = 8
@@ -86,7 +88,7 @@ def options_chart(options: Sequence[Option]) -> str:
             "low": float(option.monthly_usd.low),
             "mid": float(option.monthly_usd.mid),
             "high": float(option.monthly_usd.high),
-            "kind": COLOURS[option.word][0],
+            "kind": _look(option)[0],
         }
         for option in shown
     ]
@@ -108,7 +110,7 @@ def crossover_chart(outlook: Outlook) -> str:
     lines: list[dict[str, Any]] = []
     bands: list[dict[str, Any]] = []
     for curve in outlook.curves:
-        common = {"kind": COLOURS[curve.option.word][0], "measured": curve.option.quality != "unknown"}
+        common = {"kind": _look(curve.option)[0], "measured": curve.option.quality != "unknown"}
         lines += [{"calls": p.calls, "usd": p.usd, **common} for p in curve.line if p.usd > 0]
         bands += [{"calls": p.at, "low": p.low, "high": p.high, **common} for p in curve.band if p.low > 0]
     x = {
@@ -158,7 +160,7 @@ def crossover_chart(outlook: Outlook) -> str:
 def cash_chart(cash: Cash) -> str:
     """What an option has saved over renting, month by month, with its band; below zero it has not paid back."""
     rows = [point._asdict() for point in cash.months]
-    word, colour = COLOURS[cash.option.word]
+    word, colour = _look(cash.option)
     x = {"field": "at", "type": "quantitative", "title": "months from now", "axis": {"tickCount": 8, "grid": False}}
     y = {"type": "quantitative", "title": "US dollars saved so far", "axis": {"labelExpr": _USD, "tickCount": 5}}
     band = {"low": {"field": "low", **y}, "high": {"field": "high"}}
@@ -262,7 +264,13 @@ def _decades(low: float, high: float) -> list[float]:
 
 
 def _kinds(options: Sequence[Option]) -> dict[str, str]:
-    return dict(COLOURS[option.word] for option in options)
+    return dict(_look(option) for option in options)
+
+
+def _look(option: Option) -> tuple[str, str]:
+    """Going on as today takes nothing to begin; the same model used otherwise takes somebody's work."""
+    otherwise = option.word == "keep_renting" and option.one_off_usd.high > 0
+    return LEANER if otherwise else COLOURS[option.word]
 
 
 def _colour(field: str, colours: Mapping[str, str], *, legend: bool = True) -> dict[str, Any]:
@@ -302,7 +310,7 @@ def _crossings(
 ) -> list[dict[str, Any]]:
     """A ring where an option begins or ceases to beat renting, with the calls a month there."""
     rows: list[dict[str, Any]] = [
-        {"calls": at, "usd": _at(curve, at), "kind": COLOURS[curve.option.word][0], "text": counted(at)}
+        {"calls": at, "usd": _at(curve, at), "kind": _look(curve.option)[0], "text": counted(at)}
         for curve in curves
         for at in curve.crossings
         if curve.line[0].calls < at < curve.line[-1].calls

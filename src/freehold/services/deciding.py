@@ -179,8 +179,7 @@ def standing_certificate(home: Home, task: Task) -> Certificate | None:
 
 def rent_usd(verdict: Verdict) -> Range | None:
     """What the verdict's task costs a month as it is rented today; None where no price is known."""
-    rent = next((option for option in verdict.options if option.word == "keep_renting"), None)
-    return rent.monthly_usd if rent is not None else None
+    return verdict.today.monthly_usd if verdict.today is not None else None
 
 
 def hybrid_usd(verdict: Verdict) -> Range | None:

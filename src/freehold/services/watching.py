@@ -185,7 +185,7 @@ def _hard(kept: Kept, seen: Seen, verdict: Verdict, end: str) -> str:
 
 def _ending(word: VerdictWord, end: str) -> str:
     """The end of its model as a reason against an answer that calls it; "" where none is near or it does not."""
-    return f"its model {end}" if end and word in ("keep_renting", "own_student") else ""
+    return f"its model {end}" if end and word in ("keep_renting", "own_student", "fine_tune_own") else ""
 
 
 def _look(home: Home, question: Question, risk: Risk | None) -> Seen:
@@ -212,7 +212,11 @@ def _look(home: Home, question: Question, risk: Risk | None) -> Seen:
 
 
 def _money(verdict: Verdict, word: VerdictWord) -> dict[str, object]:
-    saved = [option.npv_usd.get("24") for option in verdict.options if option.word == word and option.allowed]
+    held = [option for option in verdict.options if option.word == word and option.allowed]
+    standing = [option for option in held if option.name == verdict.chosen]
+    if word == "keep_renting" and not standing:  # as today, not as the same model could be used
+        held = held[:1]
+    saved = [option.npv_usd.get("24") for option in standing or held]
     best = max((one for one in saved if one is not None), key=lambda one: one.mid, default=None)
     return {
         "rent_monthly_usd": rent_usd(verdict),

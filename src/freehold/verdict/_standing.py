@@ -28,7 +28,7 @@ from freehold.economics.workload import Workload
 from freehold.market import models
 from freehold.market.tokens import PriceBook
 from freehold.market.tuned import tuned_offers
-from freehold.vocabulary import BATCH_TIER, NARROW_KINDS, Usage
+from freehold.vocabulary import BATCH_TIER, NARROW_KINDS, ZERO, Usage
 
 from .constraints import SAME_MODEL, Rulings
 
@@ -139,17 +139,22 @@ def _same_model_for_less(case: Case, workload: Workload, prices: PriceBook) -> l
 
 
 def _batch_ratio(case: Case, workload: Workload, prices: PriceBook) -> float | None:
-    """What the task's tokens cost in a batch over what they cost in the standard tier; None where one has no price."""
-    usage, calls = workload.usage, workload.calls - workload.unpriced_calls
-    costs = [
-        None if rates is None else rates.usd(usage, calls)
-        for rates in (
-            prices.rates(case.provider, case.model, case.as_of, round(case.prompt_tokens_per_call), tier)
-            for tier in ("", BATCH_TIER)
-        )
-    ]
-    standard, batched = costs
-    return float(batched / standard) if standard and batched is not None else None
+    """What the task's tokens cost in a batch over what they cost as they are sent now, some of them in batches already.
+
+    None where one has no price.
+    """
+    now = batched = ZERO
+    for day in workload.days:
+        stated = day.calls - day.unpriced_calls
+        prompt = day.band_tokens + 1 if day.band_tokens else 0
+        tiers = [
+            prices.rates(day.provider, day.model, case.as_of, prompt, tier) for tier in (day.service_tier, BATCH_TIER)
+        ]
+        paid, less = (None if rates is None else rates.usd(day.usage, stated) for rates in tiers)
+        if stated and (paid is None or less is None):
+            return None
+        now, batched = now + (paid or ZERO), batched + (less or ZERO)
+    return float(batched / now) if now else None
 
 
 def _judge(option: CostModel, quality: QualityFacts, rulings: Rulings) -> Standing:

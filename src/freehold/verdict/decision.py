@@ -56,7 +56,7 @@ class Frame(NamedTuple):
     """What the decision on a workload is made over.
 
     `why_barred`: why nothing may go to today's provider, "" where it may. `comparable`: enough was seen, and what the
-    options are compared with has a price.
+    options are compared with has a price. `months_left`: until the announced end of today's model, None without one.
     """
 
     case: Case
@@ -64,6 +64,11 @@ class Frame(NamedTuple):
     inputs: dict[str, Assumption]
     why_barred: str
     comparable: bool
+    months_left: float | None
+
+    def evaluation(self) -> Evaluation:
+        """The options in cash, today's model ending when it is announced to."""
+        return Evaluation(self.case, self.options, self.inputs, rented=RentedModel(self.months_left))
 
 
 def framed(
@@ -91,6 +96,7 @@ def framed(
         inputs,
         why_barred,
         bool(workload.calls) and workload.days_observed >= MIN_DAYS and known,
+        workload.months_left,
     )
 
 
@@ -122,7 +128,7 @@ def decide(
     frame = framed(workload, quality, constraints, settings, as_of, prices or PriceBook())
     if not frame.comparable:
         return _unpriced(task, workload, frame.case, as_of)
-    evaluation = Evaluation(frame.case, frame.options, frame.inputs, rented=RentedModel(workload.months_left))
+    evaluation = frame.evaluation()
     rulings = ruled(evaluation, constraints)
     standings = stand(evaluation.options, quality, rulings)
     answers = Answers(evaluation, standings, confident=constraints.confident)

@@ -101,7 +101,7 @@ def outlook(
     frame = framed(workload, quality, constraints, settings, as_of, prices)
     if not frame.comparable or frame.case.rent_usd is None:
         return None
-    evaluation = Evaluation(frame.case, frame.options, frame.inputs)
+    evaluation = frame.evaluation()
     models = {model.name: model for model in evaluation.options}
     shown = [(models[row.name], row) for row in contending(verdict)]
     best = next((models[row.name] for row in verdict.options if row.name == verdict.chosen), evaluation.options[0])
@@ -121,13 +121,16 @@ def outlook(
 
 def contending(verdict: Verdict) -> tuple[Option, ...]:
     """Today's bill, and of each other kind of answer the allowed option that is worth most; the chosen one always."""
+    today = verdict.today
     found: dict[VerdictWord, Option] = {}
     for row in verdict.options:
+        if row.word == "keep_renting" and row.name != verdict.chosen:
+            continue
         before = found.get(row.word)
         better = before is None or _rank(row, verdict) > _rank(before, verdict)
-        if row.word == "keep_renting" or (row.allowed and better):
+        if row.allowed and better:
             found[row.word] = row
-    return tuple(row for row in verdict.options if found.get(row.word) is row)
+    return tuple(row for row in verdict.options if row is today or found.get(row.word) is row)
 
 
 def _rank(row: Option, verdict: Verdict) -> tuple[bool, float]:
@@ -175,7 +178,8 @@ def _point(at: float, usd: FloatArray) -> BandPoint:
 def _cash(evaluation: Evaluation, verdict: Verdict, models: dict[str, CostModel]) -> Cash | None:
     """Of the chosen option, or, where the answer is to stay, of that which comes nearest to it."""
     rival = "" if verdict.risk is None else verdict.risk.against
-    by_name = {row.name: row for row in verdict.options if row.word != "keep_renting"}
+    today = verdict.today
+    by_name = {row.name: row for row in verdict.options if row is not today}
     leading = "" if verdict.risk is None else verdict.risk.leading
     row = by_name.get(verdict.chosen) or by_name.get(leading) or by_name.get(rival)
     if row is None:

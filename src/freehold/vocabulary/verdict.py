@@ -146,3 +146,8 @@ class Verdict(msgspec.Struct, frozen=True):
     chosen: str = ""
     steps: tuple[Step, ...] = ()
     from_scratch: str = ""
+
+    @property
+    def today(self) -> Option | None:
+        """Going on as today, with the same model used as it is; None where nobody knows what that costs."""
+        return next((option for option in self.options if option.word == "keep_renting"), None)

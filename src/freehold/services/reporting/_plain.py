@@ -7,11 +7,9 @@ import re
 from freehold.services import wording
 from freehold.services._charts import counted
 from freehold.verdict import words
-from freehold.vocabulary import Flip, Option, TaskKind, Verdict, VerdictWord
+from freehold.vocabulary import OWNED_WORDS, Flip, Option, TaskKind, Verdict, VerdictWord
 
 from ._parts import DASH, NBSP, Tone, percent, usd
-
-OWNED: frozenset[VerdictWord] = frozenset({"own_student", "host_open_weights", "fine_tune_own", "train_from_scratch"})
 
 PILLS: dict[VerdictWord, str] = {
     "keep_renting": "keep renting",
@@ -86,7 +84,7 @@ READING: tuple[tuple[str, str], ...] = (
 
 def tone(word: VerdictWord) -> Tone:
     """Whether an answer owns, rents or neither."""
-    return "own" if word in OWNED else "none" if word == "not_enough_evidence" else "rent"
+    return "own" if word in OWNED_WORDS else "none" if word == "not_enough_evidence" else "rent"
 
 
 def pill(verdict: Verdict) -> str:
@@ -104,7 +102,7 @@ def answer(verdict: Verdict, option: Option | None, model: str) -> str:
     refused = option.name.endswith("refuse the rest")
     rest = "the rest is refused, because it may not leave" if refused else f"the rest still goes to {today}"
     texts: dict[VerdictWord, str] = {
-        "keep_renting": f"Keep renting {today}.",
+        "keep_renting": f"Keep renting {today}{_how(verdict, option)}.",
         "rent_smaller": f"Go on renting, but a smaller model: {option.name.removeprefix('rent ')}.",
         "rent_open_weights": f"Go on renting, but an open model, by the token: {option.name.removeprefix('rent ')}.",
         "host_open_weights": f"Run an open model on machines of our own: {option.name}.",
@@ -118,9 +116,15 @@ def answer(verdict: Verdict, option: Option | None, model: str) -> str:
     return texts[verdict.word]
 
 
+def _how(verdict: Verdict, option: Option) -> str:
+    """How the same model is to be used, where that is not as today: `, prompts cached`."""
+    now = verdict.today
+    return "" if now is None else option.name.removeprefix(now.name)
+
+
 def counts(verdicts: list[Verdict]) -> str:
     """The answers of a portfolio as one headline."""
-    owned = sum(v.word in OWNED for v in verdicts)
+    owned = sum(v.word in OWNED_WORDS for v in verdicts)
     undecided = sum(v.word == "not_enough_evidence" for v in verdicts)
     kept = sum(v.word == "keep_renting" for v in verdicts)
     moved = len(verdicts) - owned - undecided - kept

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from freehold.services import _charts, deciding, radar
 from freehold.services._charts import Bill, counted
 from freehold.verdict.outlook import Totals, together
-from freehold.vocabulary import Certificate, Verdict
+from freehold.vocabulary import Certificate
 
 from . import _plain
 from ._parts import (
@@ -154,12 +154,11 @@ def _answer(one: Material, sources: Sources) -> Row:
     verdict, outlook, chosen = one.verdict, one.outlook, one.chosen
     rent = deciding.rent_usd(verdict)
     code = sources.option(chosen.name) if chosen is not None else sources.whole
-    to, rented = sources.to(code), sources.to(sources.option(_renting(verdict)))
-    switches = chosen is not None and chosen.word != "keep_renting" and outlook is not None
+    to, rented = sources.to(code), sources.to(sources.option(one.today))
     saved, pays, then = BLANK, BLANK, BLANK
     if chosen is not None:
         then = spread(chosen.monthly_usd, to)
-    if switches and outlook is not None:
+    if one.switches and outlook is not None:
         alone = together([outlook])
         saved = spread(alone.saved_usd, to)
         pays = BLANK if alone.chance is None else Cell(chance(alone.chance, alone.scenarios), to)
@@ -176,10 +175,6 @@ def _answer(one: Material, sources: Sources) -> Row:
         Cell("", links=sources.links(sources.calls, code)),
     )
     return Row(cells)
-
-
-def _renting(verdict: Verdict) -> str:
-    return next((option.name for option in verdict.options if option.word == "keep_renting"), "")
 
 
 def _bill(one: Material) -> Bill | None:

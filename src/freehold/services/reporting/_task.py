@@ -9,7 +9,7 @@ from freehold.services import _charts, deciding, wording
 from freehold.services._charts import TornadoBar, counted
 from freehold.verdict.outlook import Outlook
 from freehold.verdict.scenarios import ScenarioRow
-from freehold.vocabulary import Certificate, Option, Risk, Task, Verdict
+from freehold.vocabulary import OWNED_WORDS, Certificate, Option, Risk, Task, Verdict
 
 from . import _plain, _tables
 from ._parts import Block, Cell, Chart, Lines, Page, Section, Text, Tile, chance, percent, spread, usd, usd_range
@@ -31,6 +31,16 @@ class Material(NamedTuple):
     def chosen(self) -> Option | None:
         """The option that the answer stands for."""
         return deciding.chosen(self.verdict)
+
+    @property
+    def today(self) -> str:
+        """The option of going on as today, by name, "" where there is none to compare with."""
+        return "" if self.verdict.today is None else self.verdict.today.name
+
+    @property
+    def switches(self) -> bool:
+        """Whether the answer changes anything: another model, or the same one used otherwise."""
+        return self.chosen is not None and self.chosen.name != self.today
 
     @property
     def n_scenarios(self) -> int:
@@ -73,9 +83,8 @@ def _tiles(one: Material, sources: Sources) -> list[Tile]:
     rent, chosen = deciding.rent_usd(one.verdict), one.chosen
     found: list[Tile] = []
     if rent is not None:
-        name = next(option.name for option in one.verdict.options if option.word == "keep_renting")
-        found.append(Tile(spread(rent, sources.to(sources.option(name))), "a month as it is rented today"))
-    if chosen is not None and chosen.word != "keep_renting":
+        found.append(Tile(spread(rent, sources.to(sources.option(one.today))), "a month as it is rented today"))
+    if one.switches and chosen is not None:
         to = sources.to(sources.option(chosen.name))
         found.append(Tile(spread(chosen.monthly_usd, to), "a month with the answer, all included"))
         if "24" in chosen.npv_usd:
@@ -100,7 +109,7 @@ def _why(one: Material, sources: Sources) -> Section:
     proof = sources.links(sources.proof)
     promise = one.certificate
     when = "" if promise is None else f" Issued {promise.issued_at[:10]}, {promise.id}."
-    if promise is not None or verdict.word in _plain.OWNED:
+    if promise is not None or verdict.word in OWNED_WORDS:
         blocks.append(Text(f"What is promised. {wording.promise(promise)}{when}", proof))
     return Section("Why", tuple(blocks))
 
