@@ -30,6 +30,7 @@ from ._rows import GOLD, ID, to_call
 from ._seal import Sealer
 from ._snapshot import Filter, Snapshot, read_calls, read_gold, retried
 from ._sqlite import Vanished
+from ._state import state
 from ._views import Sources, prepare_views
 from .doctor import Finding, examine
 from .recognised import Recognised
@@ -296,6 +297,15 @@ class Ledger:
             return len(lacking)
 
         return retried(make)
+
+    def state(self) -> str:
+        """A short text that changes whenever readers of calls would see something else (`ledger._state`)."""
+
+        def read() -> str:
+            with self._snapshot() as snapshot:
+                return state(self._layout, snapshot)
+
+        return retried(read)
 
     @property
     def recognised(self) -> Recognised:

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "Kind", "PriceBook", "Priced", "Rates", "price_call", "price_usage"]
 
 
+def catalogue_version() -> str:
+    """Which list of prices this is, where what was computed from it is kept."""
+    return f"{_catalogue.package_version()}, {_catalogue.catalogue_date()}"
+
+
 class PriceBook:
     """Prices as this user pays them.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
@@ -17,11 +18,12 @@ from freehold.settings import EconomicsSettings
 from freehold.verdict import Constraints, decide
 from freehold.vocabulary import Certificate, Option, Range, Task, Verdict
 
-from . import declaring, radar, rivals
+from . import declaring, kept_sums, radar, rivals
 from .certifying import first
 from .discovering import list_tasks
 from .home import Home
-from .rivals import SeenRivals
+from .kept_sums import Sums
+from .rivals import RivalsSeen, SeenRivals
 from .training import KEEPABLE
 
 
@@ -84,28 +86,68 @@ def judged(
 
 def questions(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: datetime | None = None) -> list[Question]:
     """What the decision on one task, or on each, is given, largest first; arguments and errors as of `verdicts`."""
+    tasks, window_us = _asked(home, task_name)
+    key = kept_sums.key(home)
+    gathered = _gather(home, tasks, window_us, task_id=tasks[0].id if task_name else None)
+    for one in gathered:
+        kept_sums.keep(home, one.task, key, one.sums)
+    found = _questions(home, gathered, as_of, volume)
+    return sorted(found, key=lambda one: (-one.workload.calls, one.task.name))
+
+
+def question(home: Home, task_name: str, as_of: datetime | None = None) -> Question:
+    """What the decision on one task is given, but for the glance at contents; arguments and errors as of `verdicts`.
+
+    What a pass over its calls gave before is used again as long as nothing that it depends on has changed.
+    """
+    (task,), window_us = _asked(home, task_name)
+    key = kept_sums.key(home)
+    sums = kept_sums.recall(home, task, key)
+    if sums is None:
+        (gathered,) = _gather(home, [task], window_us, task_id=task.id)
+        sums = gathered.sums
+        kept_sums.keep(home, task, key, sums)
+    return _questions(home, [_Gathered(task, sums, Glance())], as_of)[0]
+
+
+def _asked(home: Home, task_name: str) -> tuple[list[Task], tuple[int, int]]:
+    """The tasks, or the one, and from when to when calls were recorded."""
     list_tasks(home)  # finds tasks where calls have come since the last time
     tasks = [home.task(task_name)] if task_name else list(home.registry.tasks())
     window_us = home.span_us()
     if window_us is None:
         raise MissingPrerequisite("no calls have been recorded yet", hint="freehold import LOG, or freehold up")
-    gathered = _gather(home, tasks, task_id=tasks[0].id if task_name else None)
-    found: list[Question] = []
+    return tasks, window_us
+
+
+class _Gathered(NamedTuple):
+    """What a pass over the calls of a task gives."""
+
+    task: Task
+    sums: Sums
+    glance: Glance
+
+
+def _questions(
+    home: Home, gathered: Sequence[_Gathered], as_of: datetime | None, volume: float = 1.0
+) -> list[Question]:
+    """What was declared, certified, rehearsed and announced, put beside the sums."""
     at = as_of or datetime.now(UTC)
     ends = _announced(home, at.date())
-    for task in tasks:
+    found: list[Question] = []
+    for task, sums, glance in gathered:
         declared = home.task_settings(task)
-        weight = first(declared.sample_weight, home.settings.workload.sample_weight)
-        workload = gathered.builders[task.id].build(
-            window_us, weight=weight, volume_factor=volume, monthly_growth=declared.monthly_growth
-        )
-        facts = quality(home, task, gathered.golds[task.id], gathered.rivals[task.id], workload.model)
-        constraints = declaring.constraints(home, task, workload.model)
+        model = sums.workload.model
         workload = msgspec.structs.replace(
-            workload, months_left=ends.get(workload.model), leaner=gathered.leaner.get(task.id, Leaner())
+            sums.workload,
+            weight=first(declared.sample_weight, home.settings.workload.sample_weight),
+            volume_factor=volume,
+            monthly_growth=declared.monthly_growth,
+            months_left=ends.get(model),
         )
-        found.append(Question(task, workload, facts, constraints, at, gathered.glances[task.id]))
-    return sorted(found, key=lambda one: (-one.workload.calls, one.task.name))
+        facts = quality(home, task, sums.golds, sums.rivals, model)
+        found.append(Question(task, workload, facts, declaring.constraints(home, task, model), at, glance))
+    return found
 
 
 def _announced(home: Home, today: date) -> dict[tuple[str, str], float]:
@@ -117,34 +159,30 @@ def _announced(home: Home, today: date) -> dict[tuple[str, str], float]:
     }
 
 
-class _Gathered(NamedTuple):
-    """What one pass over the calls gives, by task: workload, glance, gold labels, other models, lower costs."""
-
-    builders: dict[str, WorkloadBuilder]
-    glances: dict[str, Glance]
-    golds: dict[str, int]
-    rivals: dict[str, SeenRivals]
-    leaner: dict[str, Leaner]
-
-
-def _gather(home: Home, tasks: list[Task], *, task_id: str | None) -> _Gathered:
+def _gather(home: Home, tasks: list[Task], window_us: tuple[int, int], *, task_id: str | None) -> list[_Gathered]:
     """One pass over all calls; with `task_id`, over those that may be of that task."""
     builders = {task.id: WorkloadBuilder(home.prices) for task in tasks}
     glances = {task.id: Glance() for task in tasks}
     golds = dict.fromkeys(builders, 0)
     seen = {task.id: SeenRivals(home, task) for task in tasks}
-    leaner = LeanMeter(home.prices)
+    meter = LeanMeter(home.prices)
     for call, match in home.recognised(task_id=task_id):
         if match is not None and match.task_id in builders:
             builders[match.task_id].add(call)
             glances[match.task_id].add(call, match)
             golds[match.task_id] += call.gold is not None
             seen[match.task_id].add(call, match)
-            leaner.add(call, match.task_id)
-    return _Gathered(builders, glances, golds, seen, leaner.leaner())
+            meter.add(call, match.task_id)
+    leaner = meter.leaner()
+    found: list[_Gathered] = []
+    for task in tasks:
+        workload = msgspec.structs.replace(builders[task.id].build(window_us), leaner=leaner.get(task.id, Leaner()))
+        sums = Sums(workload, golds[task.id], seen[task.id].seen(workload.model[1]))
+        found.append(_Gathered(task, sums, glances[task.id]))
+    return found
 
 
-def quality(home: Home, task: Task, n_gold: int, seen: SeenRivals, today: tuple[str, str]) -> QualityFacts:
+def quality(home: Home, task: Task, n_gold: int, seen: RivalsSeen, today: tuple[str, str]) -> QualityFacts:
     """What is known of how good an owned model of the task would be, and others than the one that is rented today."""
     declared, default = home.task_settings(task), home.settings.certificate
     alpha, delta = first(declared.alpha, default.alpha), first(declared.delta, default.delta)

@@ -15,6 +15,7 @@ from freehold.students import bundle
 from freehold.vocabulary import END_USER_TAG
 from freehold.vocabulary.pseudonyms import pseudonym
 
+from . import kept_sums
 from ._kept import KeptAnswers
 from .home import Home, Progress, silent
 from .promoting import whoever
@@ -91,6 +92,7 @@ def erase(
     progress("rewriting what holds these calls")
     done = home.ledger.erase(whose)
     beside = KeptAnswers(home.path, home.settings.ledger).erase(whose, done.call_ids)
+    kept_sums.forget(home)
     finished, held = done.finished, done.held
     if beside is not None:
         finished, held = finished and beside.finished, (*held, *beside.held)

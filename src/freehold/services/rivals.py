@@ -31,11 +31,23 @@ LEAST_CALLS = 30
 _MOST_INPUTS = 10_000
 
 
+class RivalsSeen(msgspec.Struct, frozen=True):
+    """What a task's calls say of other models. `versions`: calls by prompt version; `log`: of all but today's model."""
+
+    loss: losses.LossName
+    versions: dict[str, int]
+    log: tuple[RivalQuality, ...]
+
+    def covered(self, template_ids: Sequence[str]) -> float:
+        """Share of the calls whose prompt version is one of these."""
+        return sum(self.versions.get(one, 0) for one in template_ids) / max(1, sum(self.versions.values()))
+
+
 class SeenRivals:
     """Takes a task's calls one by one and keeps what they say of several models: gold by model, inputs asked twice."""
 
     def __init__(self, home: Home, task: Task) -> None:
-        self.loss = loss_of(home, task)
+        self.loss: losses.LossName = loss_of(home, task)
         self._differs: Loss = losses.loss(self.loss)
         self._calls: Counter[str] = Counter()
         self._versions: Counter[str] = Counter()
@@ -59,11 +71,11 @@ class SeenRivals:
             counts[0] += answer is not None and not self._differs(answer, call.gold)
             counts[1] += 1
 
-    def covered(self, template_ids: Sequence[str]) -> float:
-        """Share of the calls whose prompt version is one of these."""
-        return sum(self._versions[one] for one in template_ids) / max(1, self._versions.total())
+    def seen(self, today: str) -> RivalsSeen:
+        """What was seen, once all calls were."""
+        return RivalsSeen(self.loss, dict(self._versions), tuple(self._of(today)))
 
-    def of(self, today: str) -> Iterator[RivalQuality]:
+    def _of(self, today: str) -> Iterator[RivalQuality]:
         """What the log says of every model but today's."""
         if len(self._calls) < 2:
             return
@@ -128,7 +140,7 @@ def loss_of(home: Home, task: Task) -> losses.LossName:
 
 
 def known(
-    home: Home, task: Task, seen: SeenRivals, today: tuple[str, str], *, alpha: float, delta: float, against: str
+    home: Home, task: Task, seen: RivalsSeen, today: tuple[str, str], *, alpha: float, delta: float, against: str
 ) -> tuple[RivalQuality, ...]:
     """Every other model that something is known of, each once: by its latest rehearsal, else by the log.
 
@@ -142,7 +154,7 @@ def known(
         against: "gold": only gold may decide; else gold or the recorded answers, with half of the error each.
     """
     found: dict[str, RivalQuality] = {}
-    for rival in seen.of(today[1]):
+    for rival in seen.log:
         found[_canonical(home, today[0], rival.model)] = rival
     for one in home.registry.rehearsals(task.id):
         if one.name == "/".join(today) or seen.covered(one.template_ids) < COVERED_SHARE:

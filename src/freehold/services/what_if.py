@@ -115,7 +115,7 @@ def suppose(home: Home, task_name: str, changes: Sequence[Change], as_of: dateti
         MissingPrerequisite: no calls have been recorded, or the verdict has nothing to compare.
         NotFound: there is no such task.
     """
-    one = deciding.questions(home, task_name=task_name, as_of=as_of)[0]
+    one = deciding.question(home, task_name, as_of)
     before = deciding.judged(home, one)
     if not before.assumptions:
         raise MissingPrerequisite(before.reason, hint=before.to_find_out)

@@ -238,7 +238,9 @@ def _sources(workload: Workload, case: Case, quality: QualityFacts) -> tuple[Sou
     promise = quality.certificate
     proof = () if promise is None else (Source(f"certificate {promise.id}", promise.issued_at),)
     tried = (Source(f"rehearsal {one.id} of {one.model}", one.made_at) for one in quality.rivals if one.id)
-    moving = Source(f"how prices move: {price_facts().source}", price_facts().date)
+    moving = Source(
+        "how prices move: lists, shutdowns and GPU rents since 2024 (market/price_process.toml)", price_facts().date
+    )
     return (calls, *case.sources, *proof, *tried, moving)
 
 

@@ -37,8 +37,8 @@ LOADS = (0.03, 0.08, 0.2, 0.35, 0.5, 0.62, 0.74, 0.86, 0.98, 1.1)
 WINDOWS_KEPT = 400
 """A curve of more windows is kept as so many quantiles of it."""
 
-_LANES = 12
-_LEAD, _REQUESTS = 150, 450
+_LANES = 10
+_LEAD, _REQUESTS = 100, 350
 _SHORTEST_S = 60.0
 _POOLED = 500
 _TESTED: FloatArray = np.geomspace(1e-6, 2, 201)
@@ -105,6 +105,12 @@ def arrivals_of(
         rates = np.quantile(rates, (np.arange(WINDOWS_KEPT) + 0.5) / WINDOWS_KEPT)
     scaled = msgspec.structs.replace(bursts, minutes=bursts.minutes * weight, seconds=bursts.seconds * weight)
     return Arrivals(tuple(rates.tolist()), scaled, lengths)
+
+
+def forget() -> None:
+    """Simulate anew what is asked next, as a new process would."""
+    sizes.cache_clear()
+    _failing.cache_clear()
 
 
 @lru_cache(maxsize=64)
