@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from freehold.verdict.scenarios import ScenarioRow
 
 
+_SHORT_NOTE = 50
+
+
 def verdict_page(verdict: Verdict) -> None:
     """Print a verdict: the answer and why, every option, what would flip it, and what it assumes."""
     from freehold.services.wording import flip_text, risk
@@ -28,7 +32,9 @@ def verdict_page(verdict: Verdict) -> None:
     if verdict.to_find_out:
         say(dim(verdict.to_find_out))
     rows = [_option(option) for option in verdict.options]
-    table("Option|>A month|>P10 to P90|>One-off|>Pays back|>Pays from|>Wins in|Quality|Note", rows, prose=True)
+    table("Option|>A month|>P10 to P90|>One-off|>Wins in|Quality|Note", rows, prose=True)
+    _worth(verdict)
+    _machines(verdict)
     if verdict.from_scratch:
         say(dim(verdict.from_scratch))
     if verdict.steps:
@@ -97,8 +103,45 @@ def _alike(verdict: Verdict) -> str:
     return "a rehearsal says above how its answers compare" if measured else "how its answers compare is not known"
 
 
+def _worth(verdict: Verdict) -> None:
+    """Print what each option is worth against renting on, and where that turns."""
+    from freehold.services.wording import crossover, payback
+
+    rows: list[list[str]] = []
+    for option in verdict.options:
+        if not option.npv_usd or option.quality == "reference":
+            continue
+        by_months = [usd(option.npv_usd[months].mid) for months in ("12", "24", "36")]
+        spread = option.npv_usd["24"]
+        about = f"{usd(spread.low)} to {usd(spread.high)}"
+        rows.append([option.name, *by_months, about, payback(option), _pays(crossover(option))])
+    if rows:
+        say(strong("Worth over renting on"), dim("  net present value after 12, 24 and 36 months, median"))
+        table("Option|>12|>24|>36|>24, P10 to P90|>Pays back|>Pays from", rows, prose=True)
+
+
+def _pays(volumes: str) -> str:
+    """Volumes at which an option beats renting on, in words that need no heading: a table puts them below its rows."""
+    if volumes == "never":
+        return "pays at no volume"
+    return f"pays {'' if ' to ' in volumes or volumes.startswith('from') else 'from '}{volumes} a month"
+
+
+def _machines(verdict: Verdict) -> None:
+    """Print what options run on and how much of it is used; a long note that several have, once."""
+    told = [option for option in verdict.options if option.notes]
+    times = Counter(note for option in told for note in option.notes)
+    shared = [note for note, n in times.items() if n > 1 and len(note) > _SHORT_NOTE]
+    if told:
+        say(strong("What each takes"))
+    for option in told:
+        say(f"  {option.name}: {'; '.join(note for note in option.notes if note not in shared)}")
+    for note in shared:
+        say(dim(f"  several: {note}"))
+
+
 def _option(option: Option) -> list[str]:
-    from freehold.services.wording import crossover, payback, wins
+    from freehold.services.wording import wins
 
     price = option.monthly_usd
     return [
@@ -106,8 +149,6 @@ def _option(option: Option) -> list[str]:
         usd(price.mid),
         f"{usd(price.low)} to {usd(price.high)}",
         usd(option.one_off_usd.mid),
-        payback(option),
-        crossover(option),
         wins(option),
         option.quality,
         option.why_not,
