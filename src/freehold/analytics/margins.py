@@ -221,6 +221,6 @@ def _concentration(customers: Sequence[Customer]) -> Iterable[Concentration]:
     if not whole:
         return
     for top in (0.01, 0.1):
-        n = round(top * len(costs))
+        n = int(top * len(costs))
         if n:
             yield Concentration(top, n, float(sum(costs[:n], ZERO) / whole))

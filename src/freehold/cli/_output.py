@@ -45,6 +45,11 @@ def _line(parts: Sequence[Part]) -> Text:
     return line
 
 
+def _cell(part: Part) -> Text:
+    """A cell of a table: a name that holds a line break would take the rows apart."""
+    return _line([part.replace("\n", " ") if isinstance(part, str) else part])
+
+
 def _styled(text: str, style: str) -> Text:
     return Text(text.translate(_CONTROLS), style=style)
 
@@ -127,7 +132,7 @@ def table(columns: str, rows: Sequence[Sequence[Part]], *, prose: bool = False) 
     """
     console = _console()
     headings = columns.split("|")
-    cells = [[_line([cell]) for cell in row] for row in rows]
+    cells = [[_cell(part) for part in row] for row in rows]
     apart = prose and Sheet(headings, cells).beside_last(console.width) < _PROSE_WIDTH
     shown = len(headings) - apart
     Sheet(headings[:shown], [row[:shown] for row in cells]).show(console)

@@ -15,7 +15,7 @@ from ._measured import exact, looked, rate, rows_of, title
 from ._output import Part, bad, count, dim, emit_struct, percent, say, strong, suggest, usd, warn, working
 
 if TYPE_CHECKING:
-    from freehold.analytics.margins import CostQuantile, Plan
+    from freehold.analytics.margins import CostQuantile, Customer, Feature, Plan
     from freehold.services.margins import Margins
 
 _SHORT_DAYS = 7
@@ -85,7 +85,9 @@ def _page(found: Margins) -> None:
         return
     if found.days < _SHORT_DAYS:
         say(warn(f"A month is reckoned from {found.days:.1f} days."))
-    _plans(found)
+    if found.revenue is not None:
+        _plans(found)
+    _costs(found)
     _customers(found)
     _features(found)
 
@@ -110,34 +112,40 @@ def _whole(found: Margins) -> None:
         dearest = f"the dearest {percent(one.top)} of customers ({count(one.customers)})"
         say(f"  {dearest} make {percent(one.share)} of the cost")
     if found.unused:
-        say(f"  {count(found.unused)} customers of the table made no request")
+        say(f"  {count(found.unused)} of the table's customers made no request")
 
 
 def _plans(found: Margins) -> None:
+    title("By plan, a month", f"95 % interval; the price leaves {percent(found.target)} of it")
+    rows: list[list[Part]] = [
+        [
+            one.plan,
+            count(one.customers),
+            _month(found, one.revenue_usd),
+            _cost(found, one),
+            _left(found, one),
+            _below(one),
+            _month(found, one.price_usd),
+        ]
+        for one in found.plans
+    ]
+    rows_of("Plan|>Customers|>Pay|>Cost|>Left|>Cost more than they pay|>Price", rows, "nobody")
+
+
+def _costs(found: Margins) -> None:
+    """What the customers that are there cost; all of them alike where no table knows of plans."""
     known = found.revenue is not None
-    each = "" if not known else f"; the price leaves {percent(found.target)} of it"
-    title(
-        "By plan, a month" if known else "What a customer costs, a month",
-        f"of those who made a request, 95 % interval{each}",
-    )
+    title("What a customer costs, a month", "of those who made a request, 95 % interval")
     rows = [
         [
             one.plan if known else "everybody",
             f"{count(one.active)} of {count(one.customers)}",
-            *([_month(found, one.revenue_usd)] if known else []),
-            _month(found, one.cost_usd) + (f" + {count(one.unpriced)} unknown" if one.unpriced else ""),
-            *([_left(found, one)] if known else []),
+            *([] if known else [_cost(found, one)]),
             *(_quantile(found, q) for q in one.quantiles or (None,) * 3),
-            *([_below(one), _month(found, one.price_usd)] if known else []),
         ]
         for one in found.plans
     ]
-    money = (">Pay|", ">Left|", "|>Cost more than they pay|>Price") if known else ("",) * 3
-    rows_of(
-        f"{'Plan' if known else ''}|>Active|{money[0]}>Cost|{money[1]}>A customer, median|>p90|>p99{money[2]}",
-        rows,
-        "nobody",
-    )
+    rows_of(f"{'Plan' if known else ''}|>Active|{'' if known else '>Cost|'}>Median|>p90|>p99", rows, "nobody")
 
 
 def _customers(found: Margins) -> None:
@@ -150,7 +158,7 @@ def _customers(found: Margins) -> None:
             *([count(one.users)] if any(some.users > 1 for some in found.customers) else []),
             count(one.requests),
             *([_month(found, one.revenue_usd)] if known else []),
-            _month(found, one.cost_usd) + (f" + {count(one.unpriced)} unknown" if one.unpriced else ""),
+            _cost(found, one),
             *([_margin(found, one.margin_usd)] if known else []),
         ]
         for one in found.customers
@@ -170,7 +178,7 @@ def _features(found: Margins) -> None:
             one.feature or "-",
             count(one.customers),
             count(one.requests),
-            _month(found, one.cost_usd) + (f" + {count(one.unpriced)} unknown" if one.unpriced else ""),
+            _cost(found, one),
             *([_month(found, each) for each in (one.paying_usd, one.free_usd, one.unlisted_usd)] if known else []),
             _month(found, one.cost_usd / one.customers),
         ]
@@ -184,6 +192,11 @@ def _month(found: Margins, amount: Decimal) -> str:
     """An amount for a mean month, with the digits that tell a small one from zero."""
     value = amount / found.months
     return exact(value) if 0 < value < 1 else usd(value)
+
+
+def _cost(found: Margins, one: Plan | Customer | Feature) -> str:
+    """What is known of a cost, and how many requests are in no sum."""
+    return _month(found, one.cost_usd) + (f" + {count(one.unpriced)} unknown" if one.unpriced else "")
 
 
 def _a_month(found: Margins, amount: Decimal) -> str:
