@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -59,6 +61,20 @@ def test_renting_is_the_reference() -> None:
     assert {float(value.mid) for value in row.npv_usd.values()} == {0.0}
     assert (row.months_to_pay_back, row.crossover_calls_per_month, row.quality) == (None, None, "reference")
     assert float(row.one_off_usd.high) == 0
+
+
+def test_an_announced_end_of_another_model_is_moved_from_on_its_day() -> None:
+    one = models.smaller_siblings(PriceBook(), "openai", "gpt-4.1", Usage(input_tokens=500, output_tokens=4), 1, AS_OF)
+    stays, ends = (
+        RentSmaller(msgspec.structs.replace(one[0], ends=day)) for day in ("", (AS_OF + timedelta(91)).isoformat()[:10])
+    )
+    evaluation = _evaluation([stays, ends])
+    values = evaluation.columns()
+    lost = np.diff(np.concatenate([evaluation.saved_usd(o, values) for o in (stays, ends)], axis=1))[:, 0]
+    assert lost[:4] == pytest.approx(0)
+    assert lost[4:] == pytest.approx(-16 * 200_000 / 1760)
+    assert "shuts" in ends.notes(CASE, values)[0]
+    assert stays.notes(CASE, values) == ()
 
 
 def test_every_row_is_ordered_finite_and_repeats() -> None:

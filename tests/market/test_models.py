@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,10 +24,20 @@ def _siblings(provider: str, model: str) -> list[models.Sibling]:
 def test_siblings_are_cheaper_models_of_the_same_provider_and_family() -> None:
     found = _siblings("openai", "gpt-4.1")
     names = [sibling.model for sibling in found]
-    assert {"gpt-4.1-nano", "gpt-4.1-mini"} <= set(names)
+    assert "gpt-4.1-mini" in names
     assert len(names) <= 3
     assert all(sibling.ratio < 0.6 and sibling.provider == "openai" for sibling in found)
     assert all(sibling.source.name and sibling.source.date for sibling in found)
+
+
+def test_models_that_were_shut_down_are_no_choice_and_an_announced_end_is_said() -> None:
+    before, after = (
+        models.smaller_siblings(PriceBook(), "openai", "gpt-4.1", MIX, 1000, datetime(2026, 10, day, tzinfo=UTC))
+        for day in (22, 23)
+    )
+    ends = {sibling.model: sibling.ends for sibling in before}
+    assert ends["gpt-4.1-nano"] == "2026-10-23"
+    assert "gpt-4.1-nano" not in {sibling.model for sibling in after}
 
 
 @pytest.mark.parametrize(

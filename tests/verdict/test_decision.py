@@ -87,8 +87,8 @@ def test_a_task_whose_answers_nobody_can_judge_stays_rented_at_any_volume(kind: 
 
 
 def test_a_cheaper_model_wins_only_once_it_is_measured() -> None:
-    name = "rent openai/gpt-4.1-nano"
-    model = "gpt-4.1-nano"
+    name = "rent openai/gpt-4.1-mini"
+    model = "gpt-4.1-mini"
     good, bad = RivalQuality(model, 0.99, 0.97, 1.0, 400, 0.03), RivalQuality(model, 0.9, 0.86, 0.93, 400, 0.13)
     verdicts = [
         _decide(_times(1000), QualityFacts(kind="free_text", rivals=rivals)) for rivals in ((), (bad,), (good,))

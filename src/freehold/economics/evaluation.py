@@ -10,6 +10,7 @@ and here only: these are estimates, the exact bill is `Case.rent_usd`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 
 import numpy as np
@@ -24,7 +25,7 @@ from .case import Case
 from .cashflow import monthly, paybacks
 from .dependence import OFFER, ranks
 from .options import CostModel, KeepRenting, people_usd
-from .prices_over_time import RentedModel
+from .prices_over_time import RentedModel, months_until
 
 HORIZONS = (12, 24, 36)
 DECISION_MONTHS = 24
@@ -216,9 +217,12 @@ class Evaluation:
     def _paid(self, option: CostModel, inputs: Inputs, time: Time) -> FloatArray:
         """The option's bill, month by scenario: calls grow, prices move, and who loses its model moves on."""
         bill = option.monthly(self.case, time.volume, inputs)
-        tokens, machines = option.exposure
+        tokens, machines, end = option.exposure
         usd = bill.tokens_usd * time.price(tokens) + bill.hosting_usd * time.rent(machines)
         ends = time.ends(tokens)
+        if end and ends is not None:  # it is known, and only what comes after it is drawn
+            month = max(1, round(months_until(date.fromisoformat(end), self.case.as_of.date())))
+            ends = np.concatenate((np.zeros_like(ends[:month]), np.ones_like(ends[:1]), ends[month + 1 :]))[: len(ends)]
         if ends is not None:
             usd = usd + ends * people_usd(option.moving_hours(inputs), inputs)
         return usd + bill.labels_usd + bill.people_usd

@@ -10,7 +10,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
@@ -22,6 +22,7 @@ from freehold.vocabulary import Range, Source, Usage
 
 from . import _catalogue
 from ._catalogue import Listed
+from .retirements import announced_end
 from .tokens import PriceBook
 
 _RESELLERS = ("openrouter", "github-copilot", "cursor", "quicksilverpro")
@@ -35,12 +36,16 @@ _OTHER_TRADES = re.compile(
 
 
 class Sibling(msgspec.Struct, frozen=True):
-    """A cheaper model of the same provider and family. `ratio`: cost of the given tokens on it over their cost now."""
+    """A cheaper model of the same provider and family. `ratio`: cost of the given tokens on it over their cost now.
+
+    `ends`: the day of its announced shutdown, "" where none is announced.
+    """
 
     provider: str
     model: str
     ratio: Decimal
     source: Source
+    ends: str = ""
 
 
 class Point(msgspec.Struct, frozen=True, array_like=True):
@@ -152,8 +157,8 @@ def smaller_siblings(
     """Cheaper models of the same provider and family, at most three: those of the same generation, then the cheapest.
 
     `usage` over `calls` is the task's own mix of tokens, by which "cheaper" (under 60 % of the price) is judged. Rule
-    of names, not of quality. Deprecated models and earlier generations stay out, as do those whose context is too short
-    for the mean prompt.
+    of names, not of quality. Models that are deprecated or shut down by then and earlier generations stay out, as do
+    those whose context is too short for the mean prompt.
     """
     here = prices.listed(provider, model, at)
     now = prices.rates(provider, model, at, usage.prompt_tokens // max(1, calls))
@@ -162,15 +167,22 @@ def smaller_siblings(
         return ()
     found: list[Sibling] = []
     for listed in _catalogue.models_of(here.provider, at):
-        if not _same_trade(listed, here, usage.prompt_tokens // max(1, calls)):
+        ends = announced_end(here.provider, listed.model)
+        gone = ends is not None and ends <= at.date()
+        if gone or not _same_trade(listed, here, usage.prompt_tokens // max(1, calls)):
             continue
         rates = prices.rates(here.provider, listed.model, at, usage.prompt_tokens // max(1, calls))
         usd = None if rates is None else rates.usd(usage, calls)
         if rates is not None and usd is not None and usd / paid < Decimal("0.6"):
-            found.append(Sibling(here.provider, listed.model, usd / paid, rates.source))
+            found.append(Sibling(here.provider, listed.model, usd / paid, rates.source, day_text(ends)))
     found.sort(key=lambda sibling: (sibling.ratio, sibling.model))
     same = [sibling for sibling in found if sibling.model.lower().startswith(f"{here.model.lower()}-")][:2]
     return tuple(same + [sibling for sibling in found if sibling not in same][: 3 - len(same)][:1])
+
+
+def day_text(day: date | None) -> str:
+    """A day as 2026-01-31, "" for none."""
+    return "" if day is None else day.isoformat()
 
 
 def _same_trade(listed: Listed, here: Listed, prompt_tokens: int) -> bool:

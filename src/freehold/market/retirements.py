@@ -120,6 +120,15 @@ def notices(home: Path | None = None) -> tuple[Notice, ...]:
     return (*own, *_catalogue())
 
 
+def announced_end(provider: str, model: str) -> date | None:
+    """The day on which a provider shuts a model down, by this release's catalogue alone; None where it states none.
+
+    What another platform does with the model, it does not know.
+    """
+    found, borrowed = _speaking_of(Used(provider, vendor_of(provider), model), model, _catalogue())
+    return None if borrowed else next((one.shutdown for one in found if one.shutdown is not None), None)
+
+
 def vendor_of(provider: str, kind: str = "", base_url: str = "") -> str:
     """Whose platform a provider is: `openai`, `anthropic`, `google`, `mistral`, `azure`, `bedrock`, or "".
 

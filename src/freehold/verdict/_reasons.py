@@ -295,6 +295,8 @@ def _rehearse(story: Story, candidate: Standing, rows: Sequence[Option], now: Op
     budget = "" if (found.rent_usd or 0.0) < _UNASKED_USD else f" --budget {ceil(1.5 * (found.rent_usd or 0.0))}"
     command = f"`freehold rehearse {story.task.name} {found.model} --calls {found.calls}{budget}`"
     known = " (PROVIDER: one of yours that rents it out)" if found.model.startswith("PROVIDER/") else ""
+    ends = candidate.option.exposure.ends
+    known += f" (it is shut down on {ends}: by then another one has to do)" if ends else ""
     if not found.judging_usd:
         if not found.model:
             return f"Try what nobody rents out ({row.name}) on about {found.calls:,} calls, {stake}."

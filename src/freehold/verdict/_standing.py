@@ -26,6 +26,7 @@ from freehold.economics.options import (
 from freehold.economics.quality import QualityFacts, RivalQuality
 from freehold.economics.workload import Workload
 from freehold.market import models
+from freehold.market.retirements import announced_end
 from freehold.market.tokens import PriceBook
 from freehold.market.tuned import tuned_offers
 from freehold.vocabulary import BATCH_TIER, NARROW_KINDS, ZERO, Usage
@@ -218,7 +219,9 @@ def _rehearsed(
         usd = None if rates is None else rates.usd(usage, calls)
         if rates is not None and usd is not None:
             elsewhere = "" if one.provider == case.provider else one.provider
-            found.append(RentSmaller(models.Sibling(one.provider, one.model, usd / paid, rates.source), elsewhere))
+            ends = models.day_text(announced_end(one.provider, one.model))
+            sibling = models.Sibling(one.provider, one.model, usd / paid, rates.source, ends)
+            found.append(RentSmaller(sibling, elsewhere))
     return found
 
 

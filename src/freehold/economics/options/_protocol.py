@@ -38,11 +38,13 @@ class Exposure(NamedTuple):
 
     `tokens`: those of today's `model`, which may end; of another model of that kind (`sibling`); of many sellers of the
     same weights (`sellers`), among whom one may choose again every month; or of `nobody`. `machines`: the rent of GPUs
-    of each `month`, of the month in which a `year` begins, or `nothing` that moves.
+    of each `month`, of the month in which a `year` begins, or `nothing` that moves. `ends`: the day on which a
+    `sibling` is shut down, where that is announced, "" otherwise.
     """
 
     tokens: Literal["model", "sibling", "sellers", "nobody"] = "nobody"
     machines: Literal["month", "year", "nothing"] = "nothing"
+    ends: str = ""
 
 
 class CostModel(Protocol):
@@ -120,6 +122,11 @@ class OtherModel:
         """What a reader should see of it."""
         ratio = self.measured_token_ratio
         return () if ratio is None else (f"measured: {ratio:.3g} tokens per token of today's model",)
+
+
+def told_end(provider: str, model: str, exposure: Exposure) -> tuple[str, ...]:
+    """That a model ends, where its provider has said so."""
+    return (f"{provider} shuts {model} down on {exposure.ends}",) if exposure.ends else ()
 
 
 def people_usd(hours: FloatArray, inputs: Inputs) -> FloatArray:

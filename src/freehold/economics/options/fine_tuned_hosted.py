@@ -8,7 +8,7 @@ from freehold.market.tuned import TunedOffer
 from freehold.vocabulary import Source, VerdictWord
 
 from . import _tuning
-from ._protocol import Bill, Exposure, nothing, people_usd
+from ._protocol import Bill, Exposure, nothing, people_usd, told_end
 from .keep_renting import rent_usd
 
 
@@ -20,7 +20,6 @@ class FineTuneHosted:
     """
 
     word: VerdictWord = "fine_tune_hosted"
-    exposure = Exposure(tokens="sibling")
     needs: tuple[str, ...] = (
         *_tuning.NEEDS,
         "tuning_usd_per_mtok",
@@ -32,6 +31,7 @@ class FineTuneHosted:
     def __init__(self, offer: TunedOffer, case: Case) -> None:
         self.name = f"fine-tune {offer.provider}/{offer.model} there"
         self.sources: tuple[Source, ...] = (offer.source,)
+        self.exposure = Exposure(tokens="sibling", ends=offer.ends)
         self._offer = offer
         self._case = case
 
@@ -63,8 +63,7 @@ class FineTuneHosted:
 
     def notes(self, _case: Case, _inputs: Inputs) -> tuple[str, ...]:
         """Until when there is such a model."""
-        offer = self._offer
-        return (f"{offer.provider} ends tuned {offer.model} on {offer.ends}",) if offer.ends else ()
+        return told_end(self._offer.provider, f"tuned {self._offer.model}", self.exposure)
 
     def _run_usd(self, inputs: Inputs) -> FloatArray:
         return _tuning.trained_tokens(self._case, inputs) * inputs["tuning_usd_per_mtok"] / 1e6

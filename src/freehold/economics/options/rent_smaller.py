@@ -7,7 +7,7 @@ from freehold.economics.case import Case
 from freehold.market.models import Sibling
 from freehold.vocabulary import Source, VerdictWord
 
-from ._protocol import Bill, Exposure, OtherModel, nothing, people_usd
+from ._protocol import Bill, Exposure, OtherModel, nothing, people_usd, told_end
 from .keep_renting import rent_usd
 
 
@@ -18,7 +18,6 @@ class RentSmaller(OtherModel):
     """
 
     word: VerdictWord = "rent_smaller"
-    exposure = Exposure(tokens="sibling")
     needs: tuple[str, ...] = (
         "token_ratio",
         "migration_hours",
@@ -28,9 +27,11 @@ class RentSmaller(OtherModel):
 
     def __init__(self, sibling: Sibling, elsewhere: str = "") -> None:
         self.model = sibling.model
+        self.exposure = Exposure(tokens="sibling", ends=sibling.ends)
         self.elsewhere = elsewhere
         self.name = f"rent {sibling.provider}/{sibling.model}"
         self.sources: tuple[Source, ...] = (sibling.source,)
+        self._provider = sibling.provider
         self._ratio = float(sibling.ratio)
 
     def moving_hours(self, inputs: Inputs) -> FloatArray:
@@ -59,5 +60,5 @@ class RentSmaller(OtherModel):
         return self.measured_ms
 
     def notes(self, _case: Case, _inputs: Inputs) -> tuple[str, ...]:
-        """What was measured of it."""
-        return self.told()
+        """What was measured of it, and until when there is such a model."""
+        return (*self.told(), *told_end(self._provider, self.model, self.exposure))
