@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from tests.support.rehearsals import made, recording
 
-from freehold.services import deciding, rehearsing, watching
+from freehold.services import deciding, discovering, rehearsing, watching
 from freehold.services.home import Home
 from freehold.services.rehearsing import Order
 from freehold.settings import CertificateSettings, EconomicsSettings, PriceSettings, ProviderSettings, Settings
@@ -156,6 +156,22 @@ def test_a_rehearsal_lapses_when_most_of_the_traffic_has_another_prompt(tmp_path
         of_old = msgspec.structs.replace(found, id="reh_old", template_ids=("a-prompt-of-before",))
         home.registry.add_rehearsal(of_old)
         assert row(verdict(home, task)).quality == "measured", "the one that covers today's prompt still counts"
+
+
+def test_a_rehearsal_lapses_when_the_task_has_moved_to_another_model(tmp_path: Path) -> None:
+    with made(tmp_path, played(tmp_path), calls=150, gold_share=0.0) as (home, task):
+        recording(tmp_path, model=MINI)
+        rehearsing.rehearse(home, task, Order(f"cheap/{MINI}", calls=140), environ={})
+        (before,) = deciding.questions(home, task_name=task.name)
+        assert [one.source for one in before.quality.rivals] == ["rehearsal"]
+        calls = list(home.calls())
+        home.ledger.append(
+            msgspec.structs.replace(c, id=f"{c.id}-m{n}", model="gpt-4o") for n in range(2) for c in calls
+        )
+        discovering.find_tasks(home)
+        (moved,) = deciding.questions(home, task_name=task.name)
+        assert moved.workload.model[1] == "gpt-4o"
+        assert all(one.source != "rehearsal" for one in moved.quality.rivals)
 
 
 def test_what_the_log_says_of_two_models_is_told_and_decides_nothing(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """What is known of other models on a task: from rehearsals, and from the log where several models answered it.
 
-A rehearsal counts as long as the prompt versions that most of the traffic uses are those it was made on. The log alone
-tells less: which calls went to which model was not drawn at random, so it is told and decides nothing.
+A rehearsal counts as long as the model of today is the one it compared with, and the prompt versions that most of the
+traffic uses are those it was made on. The log alone tells less: which calls went to which model was not drawn at
+random, so it is told and decides nothing.
 """
 
 from __future__ import annotations
@@ -158,6 +159,9 @@ def known(
         found[_canonical(home, today[0], rival.model)] = rival
     for one in home.registry.rehearsals(task.id):
         if one.name == "/".join(today) or seen.covered(one.template_ids) < COVERED_SHARE:
+            continue
+        was = _canonical(home, *one.today.split("/", 1))
+        if was != _canonical(home, *today):  # it compares with another model's answers, whoever rents them out
             continue
         rival = judge(one, alpha=alpha, delta=delta, against=against)
         if rival is not None:
