@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 import msgspec
@@ -88,6 +89,19 @@ def test_calls_that_are_batched_already_save_nothing_more() -> None:
     assert batched is not None
     assert alone is not None
     assert abs(batched.monthly_usd.mid - alone.monthly_usd.mid) < alone.monthly_usd.mid / 50
+
+
+def test_a_candidate_must_beat_the_same_model_for_less() -> None:
+    plain, batched = (verdict(seen(waited=0), Strategy(can_wait=said)) for said in (False, True))
+    for found in (plain, batched):
+        held = next(row for row in found.options if row.name == found.chosen)
+        better = [
+            row for row in found.options if row.quality == "unknown" and row.monthly_usd.mid < held.monthly_usd.mid
+        ]
+        assert better
+        stakes = re.findall(r"([\d,]+) USD a month at stake", found.to_find_out)
+        assert Decimal(stakes[0].replace(",", "")) < held.monthly_usd.mid
+    assert batched.chosen != plain.chosen
 
 
 def test_where_somebody_waits_there_is_no_batch() -> None:

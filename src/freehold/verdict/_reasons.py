@@ -65,21 +65,17 @@ def to_find_out(story: Story, word: VerdictWord, rows: Sequence[Option]) -> str:
     """The next measurement worth paying for and what it costs; "" where nothing is worth finding out."""
     student = story.answers.standings[-1]
     unproven = student.quality != "certified" and student.choosable
-    candidates = would_win(story.answers, story.quality)
     if word == "not_enough_evidence" and story.winner is not None and story.winner.unknown and not story.labels_missing:
         return f"Say what is not known, in freehold.toml: {story.winner.unknown}."
     if word == "not_enough_evidence" and story.swings and not story.labels_missing:
         return _settle(story, unproven=unproven)
     if word == "not_enough_evidence" or (word == "own_student" and unproven):
         return _certify(story)
-    now = rows[0]
-    if word in _SWAPS and story.winner is not None:
-        candidates = better_than(story.winner, story.answers, story.quality)
-        now = next(row for row in rows if row.name == story.winner.option.name)
-    elif word != "keep_renting":
-        candidates = []
-    wanted = next_to_try(candidates, story.answers, story.quality)
+    if story.winner is None or word not in {"keep_renting", *_SWAPS}:
+        return ""
+    wanted = next_to_try(better_than(story.winner, story.answers, story.quality), story.answers, story.quality)
     if wanted is not None:
+        now = next(row for row in rows if row.name == story.winner.option.name)
         return _rehearse(story, wanted, rows, now)
     return _ask_to_wait(rows) if word == "keep_renting" else ""
 
@@ -163,7 +159,8 @@ def _ask_to_wait(rows: Sequence[Option]) -> str:
 
 def _staying(story: Story, rows: Sequence[Option], flips: Sequence[Flip]) -> list[str]:
     student = rows[-1]
-    candidates = would_win(story.answers, story.quality)
+    assert story.winner is not None
+    candidates = better_than(story.winner, story.answers, story.quality)
     standing = story.answers.standings[-1]
     sentences: list[str] = []
     if candidates:

@@ -28,7 +28,7 @@ from freehold.vocabulary import Assumption, Option, Source, Task, Verdict, Verdi
 
 from . import _reasons, from_scratch
 from ._answers import Answers, Swing, needed_by
-from ._candidates import better_than, would_win
+from ._candidates import better_than
 from ._hosting import hosting_inputs
 from ._risks import Risks
 from ._standing import Standing, options, stand
@@ -212,9 +212,7 @@ def _provisional(word: VerdictWord, winner: Standing | None, answers: Answers, q
         return winner.quality != "certified"
     if isinstance(winner.option, HostOpenWeights):  # measured as somebody else serves the same weights
         return True
-    if winner.option.word != "keep_renting":
-        return bool(better_than(winner, answers, quality))
-    return bool(would_win(answers, quality))
+    return bool(better_than(winner, answers, quality))
 
 
 def _row(evaluation: Evaluation, standing: Standing) -> Option:
