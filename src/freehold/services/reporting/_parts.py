@@ -16,7 +16,7 @@ from freehold.vocabulary import Estimate, Range
 Tone = Literal["", "own", "rent", "none", "soft", "warn"]
 """What a cell speaks of: owning, renting, neither; or how loud it is."""
 
-_SMALL_SHARE = Decimal("0.005")
+_HALF_A_CENT = Decimal("0.005")
 NBSP = "\u00a0"
 
 
@@ -128,10 +128,12 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def usd(amount: Decimal | float) -> str:
-    """Dollars as people read them: cents below a hundred, whole dollars above."""
+    """Dollars as people read them: cents below a hundred, whole dollars above, and never 0 for some."""
     exact = Decimal(amount)
     size = abs(exact)
-    sign = "\u2212" if exact < 0 and size >= _SMALL_SHARE else ""
+    if 0 < size < _HALF_A_CENT:
+        return ">\u2212$0.01" if exact < 0 else "<$0.01"
+    sign = "\u2212" if exact < 0 else ""
     return f"{sign}${size:,.2f}" if size < 100 else f"{sign}${size:,.0f}"
 
 
