@@ -235,3 +235,15 @@ def test_columns_can_be_named(folder: Path, tmp_path: Path) -> None:
     wrong = ([str(table), "--column", "whom"], [str(table), "--column", "colour=x"])
     for arguments in (*wrong, ["--column", "who=whom"], [str(table), "--target", "1"]):
         assert isinstance(run(folder, *arguments).exception, UsageError)
+
+
+def test_a_cost_that_nobody_knows_is_not_printed_as_nothing(tmp_path: Path, revenue: Path) -> None:
+    with homes.home(tmp_path / "home") as home:
+        home.ledger.append([call for call in CALLS if call.model == "none-such"])
+    for words in ((), (str(revenue),)):
+        printed = run(tmp_path / "home", *words).output
+        assert "what model calls cost is unknown" in printed
+        costs_part = printed[printed.index("What a customer costs") :]
+        assert "unknown" in costs_part
+        assert "$0.00 (" not in printed
+        assert "is left" not in printed

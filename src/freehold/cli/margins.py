@@ -94,9 +94,13 @@ def _page(found: Margins) -> None:
 
 def _whole(found: Margins) -> None:
     say()
-    cost = f"model calls {usd(found.cost_usd)}"
+    unknown = _nothing_known(found)
+    cost = "what model calls cost is unknown" if unknown else f"model calls {usd(found.cost_usd)}"
     if found.revenue is None:
-        say(strong(cost), f"{_a_month(found, found.cost_usd)}; what customers pay is not known")
+        monthly = "" if unknown else _a_month(found, found.cost_usd)
+        say(strong(cost), f"{monthly}; what customers pay is not known")
+    elif unknown:
+        say(strong(f"customers pay {usd(found.revenue_usd)}"), f" over {found.days:.1f} days; {cost}")
     else:
         left = found.revenue_usd - found.cost_usd
         share = f", {percent(float(left / found.revenue_usd), 1)}" if found.revenue_usd > 0 else ""
@@ -105,7 +109,7 @@ def _whole(found: Margins) -> None:
         say(f"  over {found.days:.1f} days{_a_month(found, left)}")
     if found.nobody_requests:
         say(f"  {count(found.nobody_requests)} requests name no {found.by} and are in no customer's cost:", " ",
-            _known(found.nobody_usd, found.nobody_unpriced))  # fmt: skip
+            _known(found.nobody_usd, found.nobody_requests, found.nobody_unpriced))  # fmt: skip
     for what, n in found.unpriced_why.items():
         say(f"  unknown, and in no sum: {count(n)} requests, {what.removeprefix('requests ')}")
     for one in found.concentration:
@@ -125,7 +129,7 @@ def _plans(found: Margins) -> None:
             _cost(found, one),
             _left(found, one),
             _below(one),
-            _month(found, one.price_usd),
+            "unknown" if _nothing_known(one) else _month(found, one.price_usd),
         ]
         for one in found.plans
     ]
@@ -141,7 +145,7 @@ def _costs(found: Margins) -> None:
             one.plan if known else "everybody",
             f"{count(one.active)} of {count(one.customers)}",
             *([] if known else [_cost(found, one)]),
-            *(_quantile(found, q) for q in one.quantiles or (None,) * 3),
+            *("unknown" if _nothing_known(one) else _quantile(found, q) for q in one.quantiles or (None,) * 3),
         ]
         for one in found.plans
     ]
@@ -159,7 +163,7 @@ def _customers(found: Margins) -> None:
             count(one.requests),
             *([_month(found, one.revenue_usd)] if known else []),
             _cost(found, one),
-            *([_margin(found, one.margin_usd)] if known else []),
+            *(["unknown" if _nothing_known(one) else _margin(found, one.margin_usd)] if known else []),
         ]
         for one in found.customers
     ]
@@ -196,7 +200,14 @@ def _month(found: Margins, amount: Decimal) -> str:
 
 def _cost(found: Margins, one: Plan | Customer | Feature) -> str:
     """What is known of a cost, and how many requests are in no sum."""
+    if _nothing_known(one):
+        return "unknown"
     return _month(found, one.cost_usd) + (f" + {count(one.unpriced)} unknown" if one.unpriced else "")
+
+
+def _nothing_known(one: Margins | Plan | Customer | Feature) -> bool:
+    """Whether not one request has a known cost: then no sum of costs is told, which would read as 0."""
+    return 0 < one.requests == one.unpriced
 
 
 def _a_month(found: Margins, amount: Decimal) -> str:
@@ -209,6 +220,8 @@ def _margin(found: Margins, amount: Decimal) -> Part:
 
 
 def _left(found: Margins, one: Plan) -> Part:
+    if _nothing_known(one):
+        return "unknown"
     share = f" ({percent(float(one.margin_usd / one.revenue_usd))})" if one.revenue_usd > 0 else ""
     text = usd(one.margin_usd / found.months) + share
     return bad(text) if one.margin_usd < 0 else text
@@ -229,5 +242,9 @@ def _quantile(found: Margins, one: CostQuantile | None) -> str:
     return f"{_month(found, one.usd)} ({low} to {high})"
 
 
-def _known(amount: Decimal, unpriced: int) -> str:
-    return usd(amount) + (f" and {count(unpriced)} of unknown cost" if unpriced else "")
+def _known(amount: Decimal, requests: int, unpriced: int) -> str:
+    return (
+        "unknown"
+        if unpriced == requests
+        else usd(amount) + (f" and {count(unpriced)} of unknown cost" if unpriced else "")
+    )

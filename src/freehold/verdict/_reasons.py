@@ -100,7 +100,7 @@ def warnings(workload: Workload, case: Case, quality: QualityFacts) -> tuple[str
         found.append(f"Only {seen} were observed: the monthly figures stretch them to a month and may be far off.")
     elif workload.days_observed < 7:
         found.append(f"Only {workload.days_observed:.1f} days were observed: no weekly rhythm is in the figures.")
-    if workload.unpriced_calls:
+    if 0 < workload.unpriced_calls < workload.calls:
         share = workload.unpriced_calls / workload.calls
         found.append(
             f"{workload.unpriced_calls:,} calls ({share:.0%}) have no known cost; they count as the mean of the rest."
