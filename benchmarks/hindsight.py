@@ -120,7 +120,7 @@ def live(model: str, calls: int, mix: tuple[int, int], rng: np.random.Generator)
     growth = np.cumsum(rng.normal(0.0, 0.03, len(days)))
     volume = calls * np.exp(growth - growth[0])
     host = HostOpenWeights(next(one for one in open_weights() if one.points))
-    rivals = {host.name: RivalQuality(0.98, 0.96, 0.99, 400)}
+    rivals = (RivalQuality(host.weights, 0.98, 0.96, 0.99, 400, 0.03),)
     quality = QualityFacts(kind="classification", certificate=a_certificate(COVERAGE), rivals=rivals)
     said: list[VerdictWord] = []
     for i, day in enumerate(days):

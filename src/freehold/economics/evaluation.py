@@ -77,6 +77,10 @@ class Evaluation:
             inputs[name] = np.broadcast_to(np.asarray(value, dtype=np.float64), (n,)).copy()
         return inputs
 
+    def at_todays_prices(self) -> Inputs:
+        """The scenarios with every price as it is today, but for an announced end: what the inputs alone do."""
+        return self.scenarios | price_columns.at_rest(SCENARIOS, self._rented)
+
     def npv_usd(self, option: CostModel, inputs: Inputs, months: int = DECISION_MONTHS) -> FloatArray:
         """Net present value of choosing `option` instead of going on renting, per scenario."""
         return self.npvs_usd([option], inputs, months)[0]

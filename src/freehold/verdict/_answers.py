@@ -25,6 +25,9 @@ WORTH_SWITCHING = 0.1
 CONFIDENT = 0.8
 """Share of the scenarios that must give the answer, else it is withheld, where nobody stated an appetite for risk."""
 
+_MOST_TURNED_BY_PRICES = 0.5
+"""Share of the scenarios, moving prices among them, that may answer otherwise before the answer is withheld."""
+
 _REFINED = 64
 _REFINEMENTS = 3
 
@@ -105,10 +108,20 @@ class Answers:
         return alone or self._together(base, items)
 
     def _together(self, base: VerdictWord, items: Sequence[Assumption]) -> tuple[Swing, ...]:
-        """The three inputs whose ranks separate the scenarios that answer otherwise, where those are too many."""
-        words = self.words(self.evaluation.scenarios)
-        others: Counter[VerdictWord] = Counter(word for word in words if word != base)
-        if others.total() <= (1 - self.confident) * len(words):
+        """The three inputs whose ranks separate the scenarios that answer otherwise, where those are too many.
+
+        Prices stay as they are in these: how they will move nobody can state and no waiting settles, so that it is a
+        risk of the answer and no lack of evidence, unless it turns the answer in more than half of the scenarios.
+        """
+        for scenarios, most in (
+            (self.evaluation.at_todays_prices(), 1 - self.confident),
+            (self.evaluation.scenarios, _MOST_TURNED_BY_PRICES),
+        ):
+            words = self.words(scenarios)
+            others: Counter[VerdictWord] = Counter(word for word in words if word != base)
+            if others.total() > most * len(words):
+                break
+        else:
             return ()
         to = max(others, key=lambda word: (others[word], word))
         otherwise = np.array([word != base for word in words])

@@ -60,7 +60,7 @@ class Constraints(msgspec.Struct, frozen=True):
 
     @property
     def confident(self) -> float:
-        """Share of the scenarios that must give the answer: 0.9, 0.8 or 0.65 by appetite for risk."""
+        """Share of the scenarios, at today's prices, that must give the answer: 0.9, 0.8 or 0.65 by appetite."""
         return _CONFIDENT[self.strategy.appetite or "medium"]
 
 
