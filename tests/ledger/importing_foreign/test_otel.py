@@ -165,6 +165,11 @@ def test_messages_may_be_values_and_not_text() -> None:
 OLD = {"gen_ai.system": "azure.ai.openai", "gen_ai.request.model": "gpt-4", "gen_ai.operation.name": "chat"}
 
 
+def test_a_part_of_no_stated_type_stays_as_it_is() -> None:
+    call = read({**TODAY, "gen_ai.system_instructions": [{}, {"type": "text", "content": "Be brief."}]})
+    assert json.loads(call.request)["messages"][0]["content"] == [{}, {"type": "text", "text": "Be brief."}]
+
+
 def test_old_names() -> None:
     call = read(
         {

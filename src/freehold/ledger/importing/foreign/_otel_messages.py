@@ -124,7 +124,7 @@ def _joined(parts: list[dict[str, Any]]) -> Any:
     """Content as one text where it is nothing else, as a list of parts where it is, None where it is nothing."""
     if not parts:
         return None
-    if any(part["type"] != "text" for part in parts):
+    if any(part.get("type") != "text" for part in parts):  # some parts state no type
         return parts
     return parts[0]["text"] if len(parts) == 1 else "\n".join(part["text"] for part in parts)
 
