@@ -35,7 +35,7 @@ from freehold.economics.case import build_case
 from freehold.economics.evaluation import Evaluation
 from freehold.economics.options import HostOpenWeights, KeepRenting, OwnStudent, people_usd
 from freehold.economics.quality import QualityFacts, RivalQuality
-from freehold.economics.workload import DayUsage, Workload
+from freehold.economics.workload import MONTH_DAYS, DayUsage, Workload
 from freehold.market.models import open_weights
 from freehold.market.tokens import PriceBook
 from freehold.settings import EconomicsSettings, PriceSettings
@@ -63,7 +63,7 @@ MIXES = ((500, 20), (1500, 300))
 COVERAGE = 0.8
 H100 = ((date(2024, 1, 1), 2.85), (date(2024, 10, 15), 2.99), (date(2025, 10, 15), 1.70), (date(2026, 3, 15), 2.35))
 WORDS: tuple[VerdictWord, ...] = ("keep_renting", "own_student", "host_open_weights")
-STEPS_A_MONTH = 30.44 / STEP_DAYS
+STEPS_A_MONTH = float(MONTH_DAYS) / STEP_DAYS
 
 
 class Lived(NamedTuple):
@@ -93,7 +93,7 @@ def prices_of(model: str, days: Sequence[date]) -> tuple[FloatArray, FloatArray,
 
 def work(calls_a_month: float, mix: tuple[int, int], usd: tuple[float, float], day: date) -> Workload:
     """28 days of calls with a rhythm of the day, ended on `day`."""
-    n = max(1, round(calls_a_month * 28 / 30.44))
+    n = max(1, round(calls_a_month * 28 / float(MONTH_DAYS)))
     rhythm = 1 + 0.8 * np.sin(np.arange(4032) * 2 * np.pi / 144)
     arrivals = np.floor(np.cumsum(rhythm) / rhythm.sum() * n + 1e-6).astype(int)
     usage = Usage(input_tokens=n * mix[0], output_tokens=n * mix[1])

@@ -192,9 +192,8 @@ def _plan(name: str, customers: Sequence[Customer], target: Decimal) -> Plan:
 
 def _quantile(ordered: Sequence[Decimal], q: float) -> CostQuantile:
     n = len(ordered)
-    rank = min(n - 1, int(q * n))
     ranks = quantile_ranks(n, q)
-    return CostQuantile(q, ordered[rank], None if ranks is None else (ordered[ranks[0]], ordered[ranks[1]]))
+    return CostQuantile(q, ordered[int(q * (n - 1))], None if ranks is None else (ordered[ranks[0]], ordered[ranks[1]]))
 
 
 def _feature(name: str, uses: Sequence[Use], accounts: Mapping[str, Account]) -> Feature:

@@ -163,7 +163,7 @@ def _customers(found: Margins) -> None:
             count(one.requests),
             *([_month(found, one.revenue_usd)] if known else []),
             _cost(found, one),
-            *(["unknown" if _nothing_known(one) else _margin(found, one.margin_usd)] if known else []),
+            *([_left(found, one)] if known else []),
         ]
         for one in found.customers
     ]
@@ -214,16 +214,12 @@ def _a_month(found: Margins, amount: Decimal) -> str:
     return f", {usd(amount / found.months)} a month at this rate"
 
 
-def _margin(found: Margins, amount: Decimal) -> Part:
-    text = usd(amount / found.months)
-    return bad(text) if amount < 0 else text
-
-
-def _left(found: Margins, one: Plan) -> Part:
+def _left(found: Margins, one: Customer | Plan) -> Part:
+    """What is left of what they pay; at most that where some of their requests are of unknown cost."""
     if _nothing_known(one):
         return "unknown"
     share = f" ({percent(float(one.margin_usd / one.revenue_usd))})" if one.revenue_usd > 0 else ""
-    text = usd(one.margin_usd / found.months) + share
+    text = f"{'at most ' if one.unpriced else ''}{usd(one.margin_usd / found.months)}{share}"
     return bad(text) if one.margin_usd < 0 else text
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from freehold.market.price_process import Jumps, Stated
 
 from .arrays import FloatArray
+from .workload import MONTH_DAYS
 
 INPUT_WEIGHT = 0.75
 """Three tokens in for one out: the mix by which a price of two parts becomes one."""
@@ -184,7 +185,7 @@ def fit_reversion(days: Sequence[date], prices: Sequence[float], half_life_month
     if len(prices) < 3:
         raise ValueError("three points at least")
     logs = np.log(np.array(prices))
-    months = np.diff([day.toordinal() for day in days]) / 30.44
+    months = np.diff([day.toordinal() for day in days]) / float(MONTH_DAYS)
     kept = 0.5 ** (months / half_life_months)
     monthly = 0.5 ** (1 / half_life_months)
     width = (1 - kept**2) / (1 - monthly**2)

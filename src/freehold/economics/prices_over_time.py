@@ -22,8 +22,8 @@ from freehold.market.price_process import Jumps, PriceFacts, Rental, Stated, pri
 
 from .arrays import FloatArray, Inputs
 from .options import people_usd
+from .workload import MONTH_DAYS
 
-_MONTH_DAYS = 30.44
 _P90 = float(ndtri(0.9))
 LARGEST_JUMP = 8.0
 """Larger factors were taken for mistakes where the rates were fitted, so that none is drawn."""
@@ -60,7 +60,7 @@ class PricePaths(NamedTuple):
 
 def months_until(shutdown: date, today: date) -> float:
     """Months of mean length until a day; 0 where it has passed."""
-    return max(0.0, (shutdown - today).days / _MONTH_DAYS)
+    return max(0.0, (shutdown - today).days / float(MONTH_DAYS))
 
 
 def draw_paths(
@@ -141,7 +141,7 @@ def _ends(
 
 def _notice(days: Stated, n: int, rng: np.random.Generator) -> FloatArray:
     """Months between an announcement and the shutdown: what nobody has announced today cannot happen sooner."""
-    return np.maximum(0.5, _spread(days, rng.standard_normal(n)) / _MONTH_DAYS)
+    return np.maximum(0.5, _spread(days, rng.standard_normal(n)) / float(MONTH_DAYS))
 
 
 def _successor(facts: PriceFacts, n: int, rng: np.random.Generator) -> FloatArray:

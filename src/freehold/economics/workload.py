@@ -26,7 +26,8 @@ WINDOW_S = 600
 MONTH_DAYS = Decimal("30.44")
 """Days of a mean month; every monthly figure is scaled to it."""
 
-MONTH_HOURS = 30.44 * 24
+MONTH_HOURS = 24 * float(MONTH_DAYS)
+"""Hours of a mean month."""
 
 LENGTHS_KEPT = 400
 """Calls whose lengths are kept, evenly over all of them in order of length."""

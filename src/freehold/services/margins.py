@@ -98,9 +98,7 @@ def margins(
         BadRevenue: the table cannot be read as one.
     """
     revenue = None if table is None else read_revenue(table, columns or {})
-    by = by or _by(revenue)
-    if by not in BY:
-        raise UsageError(f"who pays is not known by {by!r}", hint=f"--by with one of {', '.join(BY)}")
+    by = _checked(by or _by(revenue))
     looked, days = looked_at(home, window)
     paid = () if revenue is None else revenue.paid
     customers = _customers(home, paid, by)
@@ -130,6 +128,12 @@ def margins(
         sources=spent.sources,
         unpriced_why=spent.unpriced,
     )
+
+
+def _checked(by: str) -> str:
+    if by not in BY:
+        raise UsageError(f"who pays is not known by {by!r}", hint=f"--by with one of {', '.join(BY)}")
+    return by
 
 
 def _by(revenue: Revenue | None) -> str:

@@ -22,7 +22,7 @@ from freehold.economics.options import CostModel, RentSmaller, people_usd
 from freehold.economics.price_columns import MONTHS
 from freehold.economics.prices_over_time import RentedModel
 from freehold.economics.quality import QualityFacts
-from freehold.economics.workload import Workload
+from freehold.economics.workload import MONTH_DAYS, Workload
 from freehold.market.price_process import price_facts
 from freehold.market.tokens import PriceBook
 from freehold.settings import EconomicsSettings
@@ -32,8 +32,6 @@ from ._answers import Answers
 from ._standing import Standing, stand
 from .constraints import OF_TODAYS_PROVIDER, Constraints
 from .decision import framed, judged, ruled
-
-_MONTH_DAYS = 30.44
 
 
 class Turn(NamedTuple):
@@ -89,7 +87,7 @@ def table(months_left: float | None = None) -> tuple[Scenario, ...]:
         months_left: until an announced shutdown of the rented model; the usual notice where none is known.
     """
     ends = price_facts().ends
-    usual = ends.notice_days.mid / _MONTH_DAYS
+    usual = ends.notice_days.mid / float(MONTH_DAYS)
     month = max(1, round(usual if months_left is None else months_left))
     known = "after the usual notice" if months_left is None else "as announced"
     successor, dearer = ends.successor_price.mid, ends.successor_price.high
