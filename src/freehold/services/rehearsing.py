@@ -12,7 +12,8 @@ import asyncio
 import os
 import secrets
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -161,19 +162,20 @@ class _Run:
         self._restrictions = Restrictions(home.loaded)
         self._restrictions.refresh()
         self._store = KeptAnswers(home.path, home.settings.ledger)
-        self._renter: Renter = None  # type: ignore[assignment] -- made inside the loop
+        self._renter: Renter = None  # type: ignore[assignment] -- `renting` makes it
         self._sample: list[tuple[Call, str]] = []
         self._before: dict[str, Call] = {}
         self._wanted: list[Wanted] = []
 
-    def renting(self) -> _Renting:
-        """The renter of this run, open."""
-        return _Renting(self)
-
-    def open(self) -> Renter:
-        """Make the renter, inside the event loop."""
+    @asynccontextmanager
+    async def renting(self) -> AsyncGenerator[None]:
+        """With a renter that is ready; made inside the event loop."""
         self._renter = Renter(self._home.loaded, self._provider, self._model, self._environ, self._restrictions)
-        return self._renter
+        try:
+            await self._renter.prepare()
+            yield
+        finally:
+            self._renter.close()
 
     def plan(self) -> Plan:
         """Leave out what may not leave and what is answered already, and price the rest."""
@@ -337,26 +339,6 @@ class _Run:
         ]
         before = {one.sample for one in mine if not set(versions).isdisjoint(one.template_ids)}
         return len(before | {sample})
-
-
-class _Renting:
-    """Opens a run's renter and closes it."""
-
-    def __init__(self, run: _Run) -> None:
-        self._run = run
-        self._renter: Renter | None = None
-
-    async def __aenter__(self) -> None:
-        self._renter = self._run.open()
-        try:
-            await self._renter.prepare()
-        except BaseException:
-            self._renter.close()
-            raise
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._renter is not None:
-            self._renter.close()
 
 
 _NOTHING = Done({}, frozenset(), frozenset(), {}, ZERO, "")
