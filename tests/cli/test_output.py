@@ -47,6 +47,17 @@ def test_sentences_leave_a_table_that_has_no_room_for_them(
     assert all(len(line) <= int(width) for line in printed.splitlines())
 
 
+def test_a_sentence_that_several_rows_share_is_said_once_under_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "50")
+    monkeypatch.setenv("TERM", "xterm")
+    _output.table("Option|Why", [["a", "nobody knows it"], ["b", ""], ["c", "nobody knows it"]], prose=True)
+    printed = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
+    assert printed.count("nobody knows it") == 1
+    assert "a; c: nobody knows it" in printed
+
+
 def test_a_name_with_a_line_break_stays_in_its_row(capsys: pytest.CaptureFixture[str]) -> None:
     _output.table("Name|Cost", [["two\nlines", "$1"], ["b", "$2"]])
     lines = capsys.readouterr().out.splitlines()

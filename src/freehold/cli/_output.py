@@ -128,7 +128,7 @@ def table(columns: str, rows: Sequence[Sequence[Part]], *, prose: bool = False) 
     """Print a table to stdout; headings are separated by bars, and one that begins with > stands to the right.
 
     With `prose`, the last column is sentences: where a terminal leaves too little room for them, they follow the table,
-    a paragraph per row under the name in its first column that has a heading.
+    a paragraph each, under the names, in the first column that has a heading, of the rows that have it.
     """
     console = _console()
     headings = columns.split("|")
@@ -138,9 +138,15 @@ def table(columns: str, rows: Sequence[Sequence[Part]], *, prose: bool = False) 
     Sheet(headings[:shown], [row[:shown] for row in cells]).show(console)
     if apart:
         name = next((i for i, heading in enumerate(headings) if heading), 0)
+        said: dict[str, list[list[Text]]] = {}
         for row in cells:
             if row[-1]:
-                console.print(Padding(_line([row[name], ": ", row[-1]]), (0, 0, 0, 2), expand=False))
+                said.setdefault(row[-1].plain, []).append(row)
+        for alike in said.values():
+            names = Text("; ").join(row[name] for row in alike)
+            console.print(Padding(_line([names, ": ", alike[0][-1]]), (0, 0, 0, 2), expand=False))
+        if said:
+            console.print()
 
 
 def say(*parts: Part) -> None:
