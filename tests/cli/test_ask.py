@@ -11,8 +11,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.cli.test_commands import Shell
 from tests.support import homes
+from tests.support.shell import Shell
 
 
 @pytest.fixture

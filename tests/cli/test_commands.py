@@ -1,40 +1,20 @@
-"""The command line as a person or a script meets it: real processes, exit codes, stdout as data, stderr as talk."""
+"""The command line as a person or a script meets it: exit codes, stdout as data, stderr as talk."""
 
 from __future__ import annotations
 
 import json
-import os
 import socket
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.support import homes
+from tests.support.shell import Shell
 
 from freehold.cli import main
-
-
-class Shell:
-    """Runs `freehold` in a folder of its own, with a home of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("FREEHOLD_")}
-        self.env = kept | {"FREEHOLD_HOME": str(folder / "home"), "COLUMNS": "160"}
-
-    def run(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "freehold", *words]
-        done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, check=False)
-        assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        assert "Traceback" not in done.stderr
-        return done
-
-    def json(self, *words: str, code: int = 0) -> Any:
-        return json.loads(self.run(*words, "--json", code=code).stdout)
 
 
 @pytest.fixture
@@ -116,7 +96,7 @@ def test_a_no_is_exit_code_three_and_says_what_is_missing(shell: Shell) -> None:
     assert certificate["certified"] is False
     assert certificate["threshold"] is None
     assert certificate["reason"]
-    refused = shell.run("promote", name, "--stage", "full", code=3)
+    refused = shell.process("promote", name, "--stage", "full", code=3)
     assert "freehold certify" in refused.stderr
     shell.run("promote", name, "--stage", "shadow")
 
@@ -155,10 +135,24 @@ def test_wrong_input_gets_a_message_and_an_exit_code(shell: Shell, words: list[s
     assert not done.stdout.strip()
 
 
+def test_a_process_ends_with_its_code_and_keeps_its_streams_apart(shell: Shell) -> None:
+    for words, code, said in (
+        (["verdict"], 4, "no calls have been recorded yet"),
+        (["verify", "missing"], 1, "not a folder"),
+        (["verdict", "--volume", "lots"], 2, "no factor"),
+    ):
+        done = shell.process(*words, code=code)
+        assert said in done.stderr
+        assert not done.stdout
+    log = homes.colours_log(shell.folder / "calls.jsonl", 20, essays=0)
+    done = shell.process("import", str(log), "--json")
+    assert (json.loads(done.stdout)["added"], done.stderr) == (20, "")
+
+
 def test_a_port_that_is_taken_is_named(shell: Shell) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        said = shell.run("up", "--port", port, code=1).stderr
+        said = shell.process("up", "--port", port, code=1).stderr
     assert f"port {port}, is taken" in said
     assert "--port" in said
 
@@ -279,8 +273,8 @@ def test_bad_lines_are_counted_and_the_rest_comes_in(shell: Shell) -> None:
 
 
 def test_help_and_version_need_no_home(shell: Shell) -> None:
-    assert "backtest" in shell.run("--help").stdout
-    assert shell.run("--version").stdout.startswith("freehold ")
+    assert "backtest" in shell.process("--help").stdout
+    assert shell.process("--version").stdout.startswith("freehold ")
     assert not (shell.folder / "home").exists()
 
 

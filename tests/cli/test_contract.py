@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.test_commands import Shell
 from tests.support import homes
+from tests.support.shell import Shell
 
 
 @pytest.fixture

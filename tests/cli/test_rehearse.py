@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 from tests.support.rehearsals import made, played_from, recording
+from tests.support.shell import Shell
 
 _TOML = """
 [providers.other]
@@ -26,39 +21,32 @@ output_usd_per_mtok = 4
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shell, str]:
     """A home with a task and a recording of another model, and the task's name."""
     folder = tmp_path_factory.mktemp("rehearse")
     with made(folder, played_from(folder / "small-1.jsonl"), calls=120) as (home, task):
         file = recording(folder, lambda number: number % 10 == 0)
         (home.path / "freehold.toml").write_text(_TOML.format(file=file))
         name, path = task.name, home.path
-    return path, name
+    return Shell(path, home=path), name
 
 
-def run(home: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own."""
-    env = {**os.environ, "FREEHOLD_HOME": str(home), **environ}
-    argv = [sys.executable, "-m", "freehold", "rehearse", *words]
-    return subprocess.run(argv, capture_output=True, text=True, env=env, cwd=home, check=False, timeout=120)
-
-
-def test_a_person_reads_what_is_as_good_what_differs_and_what_to_do(place: tuple[Path, str]) -> None:
-    home, task = place
-    done = run(home, task, "other/small-1", "--calls", "100")
-    assert done.returncode == 0, done.stderr
+def test_a_person_reads_what_is_as_good_what_differs_and_what_to_do(place: tuple[Shell, str]) -> None:
+    shell, task = place
+    done = shell.run("rehearse", task, "other/small-1", "--calls", "100")
     for said in ("a recording stood in", "as good as recorded", "latency P95", "Not good enough", "100 answers."):
         assert said in done.stdout
     assert f"freehold verdict {task}" in done.stderr
 
 
-def test_machines_read_the_same_and_a_plan(place: tuple[Path, str]) -> None:
-    home, task = place
-    found = json.loads(run(home, task, "other/small-1", "--calls", "90", "--json").stdout)
+def test_machines_read_the_same_and_a_plan(place: tuple[Shell, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    shell, task = place
+    found = shell.json("rehearse", task, "other/small-1", "--calls", "90")
     assert found["schema"] == "freehold.rehearsal/1"
     assert found["rehearsal"]["agreed"]["n"] == 90
     assert found["judged"]["worse_upper"] > 0.05
-    plan = json.loads(run(home, task, "paid/x", "--dry-run", "--json", PAID_KEY="k").stdout)
+    monkeypatch.setitem(shell.env, "PAID_KEY", "k")
+    plan = shell.json("rehearse", task, "paid/x", "--dry-run")
     assert plan["schema"] == "freehold.rehearsal_plan/1"
     assert 0 < float(plan["plan"]["expected_usd"]) < float(plan["plan"]["worst_usd"])
 
@@ -75,17 +63,18 @@ def test_machines_read_the_same_and_a_plan(place: tuple[Path, str]) -> None:
     ],
 )
 def test_wrong_orders_end_with_their_code_and_a_hint(
-    place: tuple[Path, str], words: tuple[str, ...], code: int, said: str
+    place: tuple[Shell, str], words: tuple[str, ...], code: int, said: str
 ) -> None:
-    home, task = place
-    done = run(home, task, *words)
-    assert (done.returncode, done.stdout) == (code, "")
+    shell, task = place
+    done = shell.run("rehearse", task, *words, code=code)
+    assert done.stdout == ""
     assert said in done.stderr
     assert "next:" in done.stderr
 
 
-def test_a_budget_of_nothing_is_refused_before_anything_is_sent(place: tuple[Path, str]) -> None:
-    home, task = place
-    done = run(home, task, "paid/x", "--budget", "0", PAID_KEY="k")
-    assert done.returncode == 3
-    assert "carries no call" in done.stderr
+def test_a_budget_of_nothing_is_refused_before_anything_is_sent(
+    place: tuple[Shell, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell, task = place
+    monkeypatch.setitem(shell.env, "PAID_KEY", "k")
+    assert "carries no call" in shell.run("rehearse", task, "paid/x", "--budget", "0", code=3).stderr

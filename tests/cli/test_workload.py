@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.cli.test_commands import Shell
 from tests.support import homes
+from tests.support.shell import Shell
 
 
 def test_a_tasks_traffic_is_measured(tmp_path: Path) -> None:

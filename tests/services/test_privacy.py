@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.support.bundles import draft, files
 from tests.support.homes import START, colours_log, home
 from tests.support.homes import line as log_line
+from tests.support.shell import Shell
 
 from freehold.errors import UsageError
 from freehold.ledger import Ledger
@@ -158,27 +155,13 @@ def test_the_doctor_says_what_is_due_and_the_housekeeper_does_it(
     assert not any(one.request for one in Ledger(tmp_path).calls())
 
 
-def run(folder: Path, *words: str, code: int = 0, said: str = "") -> Any:
-    env = {name: value for name, value in os.environ.items() if not name.startswith("FREEHOLD_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "freehold", *words],
-        cwd=folder,
-        env=env | {"FREEHOLD_HOME": str(folder), "COLUMNS": "160"},
-        capture_output=True,
-        text=True,
-        check=False,
-        input=said,
-    )
-    assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return json.loads(done.stdout) if "--json" in words else done.stdout + done.stderr
-
-
 def test_the_commands(tmp_path: Path) -> None:
     with with_users(tmp_path):
         pass
-    assert "14 calls hold content that would be erased" in run(tmp_path, "erase", "--user", USER, "--dry-run")
-    done = run(tmp_path, "erase", "--user", "-", "--json", said=f"{USER}\n")
+    shell = Shell(tmp_path, home=tmp_path)
+    assert "14 calls hold content that would be erased" in shell.run("erase", "--user", USER, "--dry-run").stdout
+    done = shell.json("erase", "--user", "-", said=f"{USER}\n")
     assert (done["schema"], done["calls"], done["finished"]) == ("freehold.erase/1", 14, True)
     (tmp_path / "freehold.toml").write_text("[retention]\nbodies_days = 1\n")
-    assert run(tmp_path, "expire", "--json")["schema"] == "freehold.expire/1"
-    assert "0 files" in run(tmp_path, "log", "rekey")
+    assert shell.json("expire")["schema"] == "freehold.expire/1"
+    assert "0 files" in shell.run("log", "rekey").stdout
