@@ -27,7 +27,7 @@ class Opened:
     """
 
     def __init__(self, path: Path, offset: int = 0) -> None:
-        self._file = path.open("rb")
+        self._file = path.open("rb", buffering=_BUFFER)
         self.content: io.BufferedReader
         head = self._file.read(4)
         self._file.seek(0)
