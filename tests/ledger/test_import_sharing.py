@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from tests.ledger.importing_foreign import test_helicone, test_langfuse, test_litellm, test_otel
 
 from freehold.ledger import Ledger, feedback
-from freehold.ledger.importing import Imported, _sharing, import_logs, running
-from freehold.ledger.importing._outcome import Outcome
+from freehold.ledger.importing import Imported, _helper, _pieces, _shares, _sharing, import_logs, running
+from freehold.ledger.importing._outcome import Outcome, outcome
+from freehold.ledger.importing._shares import Batch, Portable
 from freehold.ledger.importing.known import FORMATS
 from freehold.ledger.importing.protocol import Mark, Record
 
@@ -106,13 +107,14 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counted: list[int] = []
     plain = _sharing._Helper.answer
 
-    def answer(self: _sharing._Helper) -> list[Outcome]:
+    def answer(self: _sharing._Helper) -> list[Outcome] | None:
         outcomes = plain(self)
-        counted.append(len(outcomes))
+        counted.append(len(outcomes or ()))
         return outcomes
 
     monkeypatch.setattr(_sharing, "ALONE_BYTES", 0)
-    monkeypatch.setattr(_sharing, "_BATCH_RECORDS", 7)
+    monkeypatch.setattr(_shares, "_BATCH_RECORDS", 7)
+    monkeypatch.setattr(_pieces, "PIECE_BYTES", 4096)
     monkeypatch.setattr(_sharing, "_cores", lambda: 2)
     monkeypatch.setattr(_sharing._Helper, "there", lambda self: bool(select.select([self._socket], [], [], 60)[0]))
     monkeypatch.setattr(_sharing._Helper, "answer", answer)
@@ -166,14 +168,14 @@ def test_helpers_that_die_cost_nothing(tmp_path: Path, answers: list[int], monke
     log = LOGS["pairs"](tmp_path, 300)
     one, asked, plain = alone(tmp_path / "one", log), 0, _sharing._Helper.ask
 
-    def ask(self: _sharing._Helper, records: list[Record]) -> None:
+    def ask(self: _sharing._Helper, share: Portable) -> None:
         nonlocal asked
         asked += 1
         if asked in (3, 9):
             os.kill(self._process.pid, signal.SIGKILL)
             if asked == 9:
                 self._process.wait()
-        plain(self, records)
+        plain(self, share)
 
     monkeypatch.setattr(_sharing._Helper, "ask", ask)
     assert import_logs(Ledger(tmp_path / "several"), log) == one
@@ -217,7 +219,7 @@ class _Fake:
 
     def __init__(self, comes_after: int, dies_after: int) -> None:
         self._waits, self._lives = comes_after, dies_after
-        self._held: list[list[bytes]] = []
+        self._held: list[Portable] = []
 
     def there(self) -> bool:
         self._waits -= 1
@@ -227,19 +229,18 @@ class _Fake:
         if not self._lives:
             raise EOFError
 
-    def ask(self, records: list[Record]) -> None:
+    def ask(self, share: Portable) -> None:
         self._lives -= 1
         if self._lives < 0:
             raise BrokenPipeError
-        assert not self._held, "one batch at a time"
-        self._held.append([record.data for record in records])
+        assert not self._held, "one share at a time"
+        self._held.append(share)
 
-    def answer(self) -> list[Outcome]:
+    def answer(self) -> list[Outcome] | None:
         self._lives -= 1
         if self._lives < 0:
             raise EOFError
-        form = FORMATS["openai"]
-        return [_sharing.outcome(form, data) for data in self._held.pop()]
+        return _helper._read(FORMATS["openai"], self._held.pop())
 
 
 RECORDS = st.lists(st.sampled_from([json.dumps(pair(0)), *BROKEN[:3], "fault"]), max_size=40)
@@ -255,22 +256,22 @@ def test_whatever_helpers_do_each_record_is_read_once_and_in_order(
             yield Record(n, b"" if fault else text.encode(), Mark(n, n), fault)
 
     form, there = FORMATS["openai"], list(records())
-    batches = iter([there[at : at + together] for at in range(0, len(there), together)])
+    batches = [Batch(there[at : at + together]) for at in range(0, len(there), together)]
     fakes: Any = [_Fake(*one) for one in helpers]
-    assert list(_sharing._Sharing(form, fakes).read(batches)) == list(_sharing.read_all(records(), form))
+    assert list(_sharing._Sharing(form, fakes).read(batches)) == [outcome(form, record) for record in there]
 
 
 _CHILD = """
 import os, select, sys
 from pathlib import Path
 from freehold.ledger import Ledger
-from freehold.ledger.importing import _sharing, import_logs, running
+from freehold.ledger.importing import _pieces, _sharing, import_logs, running
 running.GROUP_CALLS = 200
-_sharing.ALONE_BYTES, _sharing._BATCH_RECORDS, _sharing._cores = 0, 20, lambda: 2
+_sharing.ALONE_BYTES, _pieces.PIECE_BYTES, _sharing._cores = 0, 8192, lambda: 2
 plain = _sharing._Helper.ask
-def ask(self, records):
+def ask(self, share):
     (Path(sys.argv[3]) / str(self._process.pid)).touch()
-    plain(self, records)
+    plain(self, share)
 _sharing._Helper.ask = ask
 _sharing._Helper.there = lambda self: bool(select.select([self._socket], [], [], 60)[0])
 import_logs(Ledger(Path(sys.argv[1])), [Path(sys.argv[2])])

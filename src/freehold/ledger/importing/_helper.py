@@ -1,8 +1,8 @@
 """A process that reads records for an import: `python -m freehold.ledger.importing._helper FORMAT`.
 
-Its standard input is a socket to the import, which sends lists of records and is sent their outcomes, each as a frame:
-eight bytes that say how long it is, and msgpack. The first frame it sends is empty: it is there. It keeps nothing, and
-ends when the socket does, whatever became of the import.
+Its standard input is a socket to the import, which sends shares and is sent the outcomes of their records (none at all
+for a piece that cannot be cut), each as a frame: eight bytes that say how long it is, and msgpack. The first frame it
+sends is empty: it is there. It keeps nothing, and ends when the socket does, whatever became of the import.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import sys
 import msgspec
 
 from ._outcome import Outcome, outcome
+from ._shares import Portable, Uncut
 from .known import format_named
+from .protocol import Format
 
 _HEAD = 8
 
@@ -48,12 +50,18 @@ def _exactly(there: socket.socket, size: int) -> bytearray:
 def serve(there: socket.socket, name: str) -> None:
     """Read records of a format until nobody asks any more."""
     form = format_named(name)
-    decode = msgspec.msgpack.Decoder(list[bytes]).decode
+    decode = msgspec.msgpack.Decoder(Portable).decode
     encode = msgspec.msgpack.Encoder().encode
     send(there, b"")
     while True:
-        found: list[Outcome] = [outcome(form, record) for record in decode(receive(there))]
-        send(there, encode(found))
+        send(there, encode(_read(form, decode(receive(there)))))
+
+
+def _read(form: Format, share: Portable) -> list[Outcome] | None:
+    try:
+        return [outcome(form, record) for record in share.records()]
+    except Uncut:
+        return None
 
 
 def main() -> None:

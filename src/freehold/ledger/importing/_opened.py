@@ -7,7 +7,6 @@ import io
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 from freehold.errors import BadLog, MissingPrerequisite
 
@@ -27,8 +26,8 @@ class Opened:
     """
 
     def __init__(self, path: Path, offset: int = 0) -> None:
-        self._file = path.open("rb", buffering=_BUFFER)
-        self.content: io.BufferedReader
+        self._file: io.BufferedIOBase = io.BufferedReader(io.FileIO(path), _BUFFER)
+        self.content: io.BufferedIOBase
         head = self._file.read(4)
         self._file.seek(0)
         if head.startswith(_GZIP):
@@ -73,7 +72,7 @@ class _Unpacked(io.RawIOBase):
         return len(data)
 
 
-def _unzipped(file: BinaryIO) -> io.BufferedReader:
+def _unzipped(file: io.BufferedIOBase) -> io.BufferedReader:
     unpacked = _Unpacked(gzip.GzipFile(fileobj=file).read1, (EOFError, zlib.error, gzip.BadGzipFile))
     return io.BufferedReader(unpacked, _BUFFER)
 
@@ -81,7 +80,7 @@ def _unzipped(file: BinaryIO) -> io.BufferedReader:
 class _Zstd:
     """The content of a zstd file, frame after frame; an end that is too early is told."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: io.BufferedIOBase) -> None:
         try:
             import zstandard
         except ImportError:
@@ -113,7 +112,7 @@ class _Zstd:
         return data
 
 
-def _unzstd(file: BinaryIO) -> io.BufferedReader:
+def _unzstd(file: io.BufferedIOBase) -> io.BufferedReader:
     zstd = _Zstd(file)
     return io.BufferedReader(_Unpacked(zstd.read, (EOFError, zstd.damage)), _BUFFER)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from ._lines import MAX_RECORD_BYTES, TOO_LONG
-from ._opened import BOM, DAMAGED, Opened
+from ._opened import BOM, DAMAGED
 from .protocol import Mark, Record
 
 _DELIMITERS = ",;\t|"
@@ -35,8 +36,8 @@ class _Text:
     `whole`: the last line read ends with a line's end. `ended`: somebody asked for a line after the last one.
     """
 
-    def __init__(self, opened: Opened, start: Mark) -> None:
-        self._readline = opened.content.readline
+    def __init__(self, content: io.BufferedIOBase, start: Mark) -> None:
+        self._readline = content.readline
         self.offset = start.offset
         self.number = start.number
         self.damaged = self.ended = False
@@ -55,10 +56,20 @@ class _Text:
             self.damaged = True
 
 
-def rows(opened: Opened, start: Mark, columns: Sequence[str], delimiter: str) -> Iterator[Record]:
-    """The rows below the header, each an object of its cells that are not empty; numbered by the line they end on."""
+class Unfinished(Exception):
+    """A part of a table ends within a row."""
+
+
+def rows(
+    content: io.BufferedIOBase, start: Mark, columns: Sequence[str], delimiter: str, *, part: bool = False
+) -> Iterator[Record]:
+    """The rows below the header, each an object of its cells that are not empty; numbered by the line they end on.
+
+    Raises:
+        Unfinished: the content is `part` of a table, and ends within a row.
+    """
     csv.field_size_limit(MAX_RECORD_BYTES)
-    text = _Text(opened, start)
+    text = _Text(content, start)
     reader = csv.reader(iter(text), delimiter=delimiter)
     if start.offset == 0:
         next(reader, None)
@@ -73,6 +84,8 @@ def rows(opened: Opened, start: Mark, columns: Sequence[str], delimiter: str) ->
                 continue
             if text.ended or (len(cells) < width and not text.whole):
                 # Only an open quotation mark makes the reader ask for more than there is.
+                if part:
+                    raise Unfinished
                 fault = _CUT
             elif len(cells) > width:
                 fault = f"{len(cells)} cells under {width} columns"

@@ -6,7 +6,6 @@ given away. What comes out is what one process would have made, in the same orde
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import socket
@@ -14,55 +13,64 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack, closing, suppress
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
 
 from . import _helper
 from ._outcome import Outcome, outcome
+from ._shares import LARGEST_BYTES, Portable, Rest, Share, Uncut, shares
 from .known import FORMATS
-from .protocol import Format, Record
+from .protocol import Format, Mark, Source
 
 ALONE_BYTES = 16 * 1024 * 1024
 """So much is read before helpers are started: a small log is done before they would be there."""
 
 MOST_HELPERS = 4
-_BATCH_RECORDS = 250
-_BATCH_BYTES = 512 * 1024
-_LARGEST_BYTES = 32 * 1024 * 1024  # a batch that is larger, of one record, is read here: memory stays bounded
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[Outcome]).decode
-
-Read = tuple[Record, Outcome]
+_decode = msgspec.msgpack.Decoder(list[Outcome] | None).decode
 
 
-def read_all(records: Iterable[Record], form: Format) -> Generator[Read]:
-    """Each record with what reading it came to, in order, by one process."""
-    for record in records:
-        yield record, Outcome([], [], record.fault) if record.fault else outcome(form, record.data)
+def read_all(source: Source, start: Mark, form: Format) -> Generator[Outcome]:
+    """What reading the records of a source from a place on came to, in order, by one process."""
+    return _outcomes(Rest(source, start), form)
 
 
-def read_shared(records: Iterator[Record], form: Format) -> Generator[Read]:
+def read_shared(source: Source, start: Mark, form: Format) -> Generator[Outcome]:
     """The same by several processes, where the log is long and the machine has several cores.
 
     A helper that dies costs nothing but time: what it had is read here.
     """
     count = min(_cores(), MOST_HELPERS)
     if count < 2 or FORMATS.get(form.name) is not form:
-        yield from read_all(records, form)
+        yield from read_all(source, start, form)
         return
-    yield from read_all(_first(records), form)
-    following = _batches(records)
-    first = next(following, None)
-    if first is None:
+    try:
+        with closing(shares(source, start)) as some:
+            yield from _read(some, form, count)
+    except Uncut as error:
+        yield from read_all(source, error.start, form)
+
+
+def _read(some: Generator[Share], form: Format, count: int) -> Generator[Outcome]:
+    """What the records of shares came to. Raises `Uncut` after those before the piece that could not be cut."""
+    yield from chain.from_iterable(_outcomes(share, form) for share in _first(some))
+    following = next(some, None)
+    if following is None:
         return
-    with contextlib.ExitStack() as stack:
+    with ExitStack() as stack:
         helpers: list[_Helper] = []
-        with contextlib.suppress(OSError):  # no processes to be had: it is read here
+        with suppress(OSError):  # no processes to be had: it is read here
             while len(helpers) < count:
-                helpers.append(stack.enter_context(contextlib.closing(_Helper(form.name))))
-        yield from read_all(first, form)
-        yield from _Sharing(form, helpers).read(following)
+                helpers.append(stack.enter_context(closing(_Helper(form.name))))
+        yield from _Sharing(form, helpers).read(chain([following], some))
+
+
+def _outcomes(share: Share, form: Format) -> Generator[Outcome]:
+    for record in share.records():
+        yield outcome(form, record)
 
 
 def _cores() -> int:
@@ -70,28 +78,15 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _first(records: Iterator[Record]) -> Iterator[Record]:
-    size = 0
-    while size < ALONE_BYTES and (record := next(records, None)) is not None:
-        size += len(record.data)
-        yield record
-
-
-def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
-    batch: list[Record] = []
-    size = 0
-    for record in records:
-        batch.append(record)
-        size += len(record.data)
-        if size >= _BATCH_BYTES or len(batch) >= _BATCH_RECORDS:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+def _first(some: Iterator[Share]) -> Iterator[Share]:
+    size = 0.0
+    while size < ALONE_BYTES and (share := next(some, None)) is not None:
+        size += share.size
+        yield share
 
 
 class _Helper:
-    """A process that reads records: one batch at a time, so that neither side ever waits to be heard."""
+    """A process that reads shares: one at a time, so that neither side ever waits to be heard."""
 
     def __init__(self, name: str) -> None:
         self._socket, theirs = socket.socketpair()
@@ -118,12 +113,12 @@ class _Helper:
         """Take that. Raises OSError or EOFError where it is gone."""
         _helper.receive(self._socket)
 
-    def ask(self, records: list[Record]) -> None:
-        """Give it records. Raises OSError where it is gone."""
-        _helper.send(self._socket, _encode([record.data for record in records]))
+    def ask(self, share: Portable) -> None:
+        """Give it a share. Raises OSError where it is gone."""
+        _helper.send(self._socket, _encode(share))
 
-    def answer(self) -> list[Outcome]:
-        """What they came to. Raises OSError or EOFError where it is gone."""
+    def answer(self) -> list[Outcome] | None:
+        """What its records came to; None where it could not be cut. Raises OSError or EOFError where it is gone."""
         return _decode(_helper.receive(self._socket))
 
     def close(self) -> None:
@@ -134,14 +129,14 @@ class _Helper:
 
 
 class _Asked(NamedTuple):
-    """Records, and the helper that has them; None where it is gone."""
+    """A share, and the helper that has it; None where it is gone."""
 
-    records: list[Record]
+    share: Portable
     helper: _Helper | None
 
 
 class _Sharing:
-    """Gives batches to helpers and takes their outcomes in order."""
+    """Gives shares to helpers and takes the outcomes of their records in order."""
 
     def __init__(self, form: Format, helpers: list[_Helper]) -> None:
         self._form = form
@@ -149,51 +144,50 @@ class _Sharing:
         self._idle: list[_Helper] = []
         self._asked: deque[_Asked] = deque()
 
-    def read(self, batches: Iterator[list[Record]]) -> Iterator[Read]:
-        for batch in batches:
+    def read(self, some: Iterable[Share]) -> Iterator[Outcome]:
+        """What all of them came to. Raises `Uncut` after what came before the piece that could not be cut."""
+        for share in some:
             self._welcome()
-            done = self._answered() if self._asked and not self._idle else None
-            given = bool(self._idle) and sum(len(record.data) for record in batch) <= _LARGEST_BYTES
-            if given:  # before the outcomes are used: it works on meanwhile
-                self._ask(self._idle.pop(), batch)
-            if done is not None:
-                yield from zip(*done, strict=True)
-            if not given:
+            done = self._answered() if self._asked and not self._idle else ()
+            if self._idle and not isinstance(share, Rest) and share.size <= LARGEST_BYTES:
+                # Before the outcomes are used: it works on meanwhile.
+                self._ask(self._idle.pop(), share)
+                yield from done
+            else:
+                yield from done
                 yield from self._rest()
-                yield from read_all(batch, self._form)
+                yield from _outcomes(share, self._form)
         yield from self._rest()
 
     def _welcome(self) -> None:
         """Take helpers in that have come up."""
         for helper in [one for one in self._coming if one.there()]:
             self._coming.remove(helper)
-            with contextlib.suppress(OSError, EOFError):
+            with suppress(OSError, EOFError):
                 helper.greet()
                 self._idle.append(helper)
 
-    def _rest(self) -> Iterator[Read]:
+    def _rest(self) -> Iterator[Outcome]:
         while self._asked:
-            yield from zip(*self._answered(), strict=True)
+            yield from self._answered()
 
-    def _ask(self, helper: _Helper, batch: list[Record]) -> None:
+    def _ask(self, helper: _Helper, share: Portable) -> None:
         try:
-            helper.ask(batch)
+            helper.ask(share)
         except OSError:
-            self._asked.append(_Asked(batch, None))
+            self._asked.append(_Asked(share, None))
         else:
-            self._asked.append(_Asked(batch, helper))
+            self._asked.append(_Asked(share, helper))
 
-    def _answered(self) -> tuple[list[Record], list[Outcome]]:
-        """The oldest records that were given away, and what they came to."""
-        records, helper = self._asked.popleft()
+    def _answered(self) -> Iterable[Outcome]:
+        """What the oldest share that was given away came to. Raises `Uncut`."""
+        share, helper = self._asked.popleft()
         try:
             if helper is None:
                 raise EOFError  # noqa: TRY301
             outcomes = helper.answer()
             self._idle.append(helper)
         except (OSError, EOFError):
-            return records, [found for _, found in read_all(records, self._form)]
-        for at, record in enumerate(records):
-            if record.fault:
-                outcomes[at] = Outcome([], [], record.fault)
-        return records, outcomes
+            return _outcomes(share, self._form)
+        # Whatever it could not cut raises here what it raised there.
+        return _outcomes(share, self._form) if outcomes is None else outcomes

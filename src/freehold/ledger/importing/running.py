@@ -178,14 +178,14 @@ class _Reading:
         """The calls of each record after a place that has any; `mark` is the place after the latest of them."""
         self.mark = start
         report, content = self.report, self.report.content
-        with closing(self._read(self._log.source.records(start), self._log.format)) as read:
-            for record, found in read:
+        with closing(self._read(self._log.source, start, self._log.format)) as read:
+            for found in read:
                 report.read += 1
-                self.mark = record.end
+                self.mark = found.end
                 if each is not None and report.read % _PROGRESS_RECORDS == 0:
                     each(report.read)
                 if found.reason:
-                    self._reject(record.number, found.reason)
+                    self._reject(found.number, found.reason)
                 elif not found.calls:
                     report.skipped += 1
                 for call in found.calls:

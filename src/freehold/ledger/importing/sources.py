@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from freehold.errors import BadLog, NotFound
 from . import _opened
 from ._lines import lines
 from ._opened import Opened
+from ._pieces import Piece, pieces
 from ._rows import header, rows
 from ._values import PAGE, values
 from .protocol import UNREADABLE, Head, Mark, Record, Shape, Source
@@ -69,13 +71,25 @@ class FileSource:
         self._reading = opened
         try:
             if self.shape == "jsonl":
-                yield from lines(opened, start)
+                yield from lines(opened.content, start)
             elif self.shape == "json":
                 yield from values(opened, start, level=self._level)
             else:
-                yield from rows(opened, start, self.columns, self._delimiter)
+                yield from rows(opened.content, start, self.columns, self._delimiter)
         finally:
             opened.close()
+
+    def pieces(self, start: Mark = _START) -> Generator[Piece, None, Mark | None]:
+        """Its content from a place on, where it has lines or rows, in pieces that hold the same records.
+
+        Returns the place from which on the records have to be read one by one; None where all of it was given.
+        """
+        try:
+            opened = self._reading = Opened(self.path, start.offset)
+        except EOFError:
+            return start
+        with closing(opened):
+            return (yield from pieces(opened.content, start, self.columns, self._delimiter))
 
     def done(self) -> int:
         """How many of its bytes have been read."""
