@@ -24,7 +24,7 @@ from freehold.vocabulary import Call
 from ._hot import HotTotals, count
 from ._keys import new_key
 from ._layout import ROTATE_BYTES, Layout, now_us
-from ._manifest import Listing, Manifest
+from ._manifest import Listing, Manifest, SegmentEntry
 from ._rows import HOT_SCHEMA, body_rows, call_rows, insert, size_of
 from ._snapshot import Snapshot
 from ._sqlite import sync_folder, uri
@@ -202,14 +202,13 @@ class Appender:
                         (json.dumps(ids[start : start + 5000]),),
                     )
                     known.update(row[0] for row in found)
-            paths = snapshot.segment_paths()
-            if paths:
-                snapshot.check_segments(listing.segments)
+            if listing.segments:
+                from ._sealed_ids import SealedIds
+
+                def checked(segments: Sequence[SegmentEntry]) -> list[str]:
+                    snapshot.check_segments(segments)
+                    return snapshot.segment_paths(segments)
+
                 with closing(self._engine().cursor()) as cursor:
-                    found = cursor.execute(
-                        "SELECT DISTINCT id FROM read_parquet(?)"
-                        " SEMI JOIN (SELECT unnest(?::VARCHAR[]) AS id) USING (id)",
-                        [paths, ids],
-                    ).fetchall()
-                known.update(row[0] for row in found)
+                    known |= SealedIds(self._layout.sealed_ids, cursor, checked).among(ids, listing.segments)
         return known

@@ -55,6 +55,11 @@ class Layout(NamedTuple):
         return self.root / "recognised"
 
     @property
+    def sealed_ids(self) -> Path:
+        """Digests of the ids of sealed calls, for finding duplicates."""
+        return self.root / "ids"
+
+    @property
     def imports(self) -> Path:
         """Where imports stand that were interrupted."""
         return self.root / "imports"
