@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
 Digests = NDArray[np.uint64]
 
-_MOST_ROWS = 16_000_000
-"""Rows of a run, at most: merging holds two of that size, 256 MB."""
+_MOST_ROWS = 8_000_000
+"""Rows of a run, at most: merging holds twice its 64 MB."""
+
+_AT_ONCE_ROWS = 2_000_000
+"""Rows whose digests are made at once."""
 
 _GROWTH = 2
 """A run is merged with those that are at most so many times as large: as many merges for each digest as doublings."""
@@ -158,6 +161,7 @@ class SealedIds:
             np.save(path, digests)
             description.write_bytes(msgspec.json.encode(covered))
             description.replace(path.with_suffix(".json"))
+            digests = np.load(path, mmap_mode="r")
         except OSError:
             for left in (description, path):
                 with contextlib.suppress(OSError):
@@ -173,7 +177,8 @@ class SealedIds:
             return runs
         segments = {name: rows for run in some for name, rows in run.segments.items()}
         # Stable sorting takes sorted parts as they are, and merges them.
-        digests = np.sort(np.concatenate([run.digests for run in some]), kind="stable")
+        digests = np.concatenate([run.digests for run in some])
+        digests.sort(kind="stable")
         whole = self._written(segments, digests)
         if whole.path.exists():
             for run in some:
@@ -199,7 +204,7 @@ def _together(segments: Iterable[SegmentEntry]) -> Iterator[list[SegmentEntry]]:
     some: list[SegmentEntry] = []
     rows = 0
     for segment in segments:
-        if some and rows + segment.rows > _MOST_ROWS:
+        if some and rows + segment.rows > _AT_ONCE_ROWS:
             yield some
             some, rows = [], 0
         some.append(segment)
