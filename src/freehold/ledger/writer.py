@@ -39,8 +39,8 @@ from ._sqlite import Vanished, code_of
 
 _HELD_BYTES = 1200  # what the objects of a waiting call take beside its bodies
 
-_BATCH_CALLS = 250
-_BATCH_BYTES = 16 * 1024 * 1024
+_BATCH_CALLS = 256  # one statement for each table
+_BATCH_BYTES = 2 * 1024 * 1024  # held three times while it is written: as calls, as SQLite's values, as its pages
 _GATHER_S = 0.005  # wait this long before each batch: fewer commits, and a kill costs no more than this
 _TICK_S = 0.25
 _BACKOFF_S = (0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
