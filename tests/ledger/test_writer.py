@@ -3,18 +3,22 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.support.ledger_calls import make_call
 from tests.support.ledger_crash import Nursery
 
+import freehold.ledger
 from freehold.ledger import Ledger
 from freehold.ledger._marks import Mark, peek, take
+from freehold.ledger._rows import HOT_SCHEMA, body_rows, call_rows, insert
 from freehold.ledger.writer import LedgerWriter
 from freehold.settings import LedgerSettings
 
@@ -175,9 +179,28 @@ def test_a_backlog_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert ledger.doctor() == []
 
 
-def test_the_writer_loads_nothing_heavy() -> None:
-    code = (
-        "import sys, freehold.ledger.writer;"
-        "print(sorted({'duckdb','numpy','sqlalchemy','scipy','rich','typer'} & set(sys.modules)))"
-    )
+@pytest.mark.parametrize("module", ["writer", "sealing"])
+def test_what_runs_beside_every_gateway_loads_nothing_heavy(module: str) -> None:
+    heavy = {"duckdb", "numpy", "sqlalchemy", "scipy", "rich", "typer", "freehold.ledger._store", "freehold.wire"}
+    code = f"import sys, freehold.ledger.{module}; print(sorted({heavy!r} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_everything_that_the_package_offers_can_be_had() -> None:
+    for name in freehold.ledger.__all__:
+        assert getattr(freehold.ledger, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = freehold.ledger.nothing
+
+
+@pytest.mark.parametrize("values", [999, 32_766])
+def test_a_batch_is_written_whole_however_many_values_a_statement_may_have(values: int) -> None:
+    calls = [make_call(number) for number in range(700)]
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, values)
+        for statement in HOT_SCHEMA:
+            db.execute(statement)
+        insert(db, "calls", call_rows(1, calls))
+        insert(db, "bodies", body_rows(1, calls))
+        written = db.execute("SELECT seq, id, request FROM calls JOIN bodies USING (seq) ORDER BY seq").fetchall()
+    assert written == [(number, call.id, call.request) for number, call in enumerate(calls, 1)]

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from freehold.errors import LedgerUnavailable
 from freehold.settings import LedgerSettings
 
 ROTATE_BYTES = 64 * 1024 * 1024
@@ -91,6 +92,14 @@ class Layout(NamedTuple):
     def holds_files(self) -> bool:
         """Whether any hot file or segment lies there, listed or not."""
         return any(self.hot.glob("*.db")) or any(self.segments.glob("*.parquet"))
+
+    def unwritable(self, error: BaseException) -> LedgerUnavailable:
+        """What to raise where writing failed."""
+        return LedgerUnavailable(
+            f"the ledger cannot be written: {error}",
+            hint=f"check space and permissions of {self.root}",
+            code="ledger_unwritable",
+        )
 
 
 def now_us() -> int:

@@ -18,7 +18,7 @@ from ._rows import ADDED, BODIES, COLUMNS, NAMES, Row
 if TYPE_CHECKING:
     from arro3.core import RecordBatch, Schema
 
-_BATCH_ROWS = 128
+_BATCH_ROWS = 256
 _BATCH_BYTES = 256 * 1024
 _READ_ROWS = 64
 _GROUP_ROWS = 4096

@@ -9,9 +9,7 @@ are compared with the manifest before the first use.
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
-import tempfile
 import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
@@ -122,6 +120,8 @@ class RollupFiles:
 
     def _own_folder(self) -> Path:
         if self._aside is None:
+            import tempfile
+
             self._aside = Path(tempfile.mkdtemp(prefix="freehold-rollups-"))
             weakref.finalize(self, shutil.rmtree, self._aside, ignore_errors=True)
         return self._aside
@@ -129,7 +129,7 @@ class RollupFiles:
     def _make(self, segment: str, source: Path, folder: Path) -> Path:
         name = self._name(segment)
         final = folder / name
-        part = folder / f".{_stem(segment)}-{secrets.token_hex(4)}"
+        part = folder / f".{_stem(segment)}-{os.urandom(4).hex()}"
         part.mkdir(parents=True)
         try:
             self._write(source, part, self._marks / segment if name != _stem(segment) else None)

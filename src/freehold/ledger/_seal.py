@@ -14,7 +14,7 @@ Before `publish` the sources count, afterwards the segment does. What a killed s
 from __future__ import annotations
 
 import os
-import secrets
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -71,7 +71,7 @@ class Sealer:
         """
         first = min(e.first_us for e in group if e.rows or not any(one.rows for one in group))
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(max(first, 0) // 1_000_000))
-        name = f"{stamp}-{secrets.token_hex(6)}.parquet"
+        name = f"{stamp}-{os.urandom(6).hex()}.parquet"
         place = place_for_new(self._layout)
         part = place.part(name)
         expected = sum(entry.rows for entry in group)
@@ -160,6 +160,11 @@ class _Sources(Snapshot):
 
     def __init__(self, layout: Layout, listing: Listing) -> None:
         super().__init__(layout, listing, _no_engine)
+
+    def _checked(self, entry: HotEntry) -> sqlite3.Connection:
+        db = super()._checked(entry)
+        db.execute("PRAGMA cache_size=-256")  # KiB: rows are read once, so that more would be kept for nothing
+        return db
 
     def _segment_rows(self, segment: SegmentEntry, wanted: Filter, after: tuple[int, str] | None) -> Iterator[Row]:
         del wanted, after  # a segment is merged whole

@@ -21,19 +21,19 @@ from ._erase import WAIT_S, Erased, Eraser, Whose
 from ._exclusive import alone
 from ._expire import NEVER_US, Expired, Expirer, Rules
 from ._layout import ORPHAN_AFTER_S, REMOVE_AFTER_S, Layout
-from ._manifest import HotEntry, Listing, Manifest
+from ._manifest import Listing, Manifest
 from ._marks import SUFFIX, peek
 from ._recovery import recover, recover_quietly
 from ._rollup_files import RollupFiles
 from ._rollup_read import RollupQuery, Rollups, TaskNames
 from ._rows import GOLD, ID, to_call
-from ._seal import Sealer
 from ._snapshot import Filter, Snapshot, read_calls, read_gold, retried
 from ._sqlite import Vanished
 from ._state import state
 from ._views import Sources, prepare_views
 from .doctor import Finding, examine
 from .recognised import Recognised
+from .sealing import Sealed, seal
 
 if TYPE_CHECKING:
     import duckdb
@@ -45,15 +45,6 @@ class QueryResult(msgspec.Struct, frozen=True):
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
     truncated: bool = False
-
-
-class Sealed(msgspec.Struct, frozen=True):
-    """What `seal` did: segments written, calls newly sealed, files swept, and answered calls found to be lost."""
-
-    segments: int = 0
-    calls: int = 0
-    swept: int = 0
-    lost: int = 0
 
 
 class Losses(msgspec.Struct, frozen=True):
@@ -105,7 +96,7 @@ class Ledger:
                     self.seal()
             return appender.append(calls)
         except self._failures() as error:
-            raise self._unwritable(error) from error
+            raise self._layout.unwritable(error) from error
 
     def known(self, ids: Sequence[str]) -> set[str]:
         """Those of the ids that the ledger holds a call of."""
@@ -331,7 +322,7 @@ class Ledger:
         try:
             return recover(self._layout, self._manifest)
         except self._failures() as error:
-            raise self._unwritable(error) from error
+            raise self._layout.unwritable(error) from error
 
     def seal(self, *, remove_after_s: float = REMOVE_AFTER_S, orphans_after_s: float = ORPHAN_AFTER_S) -> Sealed:
         """Turn closed hot files into Parquet segments and sweep what is no longer used.
@@ -339,28 +330,7 @@ class Ledger:
         May be killed anywhere and run by several processes at once. Files of living writers are left alone.
         `remove_after_s` must be longer than the longest read.
         """
-        if not self._layout.root.exists():
-            return Sealed()
-        try:
-            with alone(self._layout):
-                return self._seal(remove_after_s, orphans_after_s)
-        except self._failures() as error:
-            raise self._unwritable(error) from error
-
-    def _seal(self, remove_after_s: float, orphans_after_s: float) -> Sealed:
-        self._manifest.create()
-        lost = recover(self._layout, self._manifest)
-        sealer = Sealer(self._layout, self._manifest)
-        segments = calls = 0
-        for group in sealer.plan():
-            written = sealer.write(group)
-            sealer.install(written)
-            if sealer.publish(written):
-                segments += 1
-                calls += sum(entry.rows for entry in group if isinstance(entry, HotEntry))
-        swept = sealer.sweep(after_s=remove_after_s, orphans_after_s=orphans_after_s)
-        self._rollup_files.sweep(self._manifest.known_files())
-        return Sealed(segments, calls, swept, lost)
+        return seal(self.home, self._layout.settings, remove_after_s=remove_after_s, orphans_after_s=orphans_after_s)
 
     def to_erase(self, whose: Whose) -> list[str]:
         """Ids of the calls whose content `erase` would erase; changes nothing."""
@@ -385,7 +355,7 @@ class Ledger:
                 self._rollup_files.sweep(self._manifest.known_files(), at_once=True)
                 return eraser.end(whose, begun, held)
         except self._failures() as error:
-            raise self._unwritable(error) from error
+            raise self._layout.unwritable(error) from error
 
     def expire(self, rules: Rules, now_us: int, *, dry_run: bool = False) -> Expired:
         """Let content and calls go whose time is over, from sealed segments; hot ones are sealed soon enough.
@@ -408,7 +378,7 @@ class Ledger:
                     if not dry_run:
                         expirer.write(segment)
         except self._failures() as error:
-            raise self._unwritable(error) from error
+            raise self._layout.unwritable(error) from error
         coming = min(following, default=NEVER_US)
         return Expired(segments, contents, calls, coming if coming < NEVER_US else None)
 
@@ -427,7 +397,7 @@ class Ledger:
                 return 0
             return self._manifest.rekey(vault_of(self._layout).rewrapped)
         except self._failures() as error:
-            raise self._unwritable(error) from error
+            raise self._layout.unwritable(error) from error
 
     def write_off(self, name: str) -> int | None:
         """Give up a hot file or segment that is missing or damaged, so that the rest can be read again.
@@ -442,7 +412,7 @@ class Ledger:
         except KeyError:
             raise NotFound(f"the ledger lists no file {name}", hint="freehold doctor names them") from None
         except self._failures() as error:
-            raise self._unwritable(error) from error
+            raise self._layout.unwritable(error) from error
 
     def losses(self) -> Losses:
         """Answered calls that are known not to be in the ledger. Dead writers are accounted for first."""
@@ -500,10 +470,3 @@ class Ledger:
         import duckdb
 
         return (sqlite3.Error, OSError, Vanished, duckdb.Error)
-
-    def _unwritable(self, error: BaseException) -> LedgerUnavailable:
-        return LedgerUnavailable(
-            f"the ledger cannot be written: {error}",
-            hint=f"check space and permissions of {self._layout.root}",
-            code="ledger_unwritable",
-        )

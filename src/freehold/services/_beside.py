@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import subprocess
 import sys
+from collections.abc import Mapping
 
 
 def ended(wait_s: float) -> bool:
@@ -21,12 +23,18 @@ class Beside:
         module: which.
         arguments: its arguments.
         heard: whether it says something on its standard output; else that is ours.
+        environ: variables that it has beside ours, where we do not have them.
     """
 
-    def __init__(self, module: str, *arguments: str, heard: bool = False) -> None:
+    def __init__(
+        self, module: str, *arguments: str, heard: bool = False, environ: Mapping[str, str] | None = None
+    ) -> None:
         command = [sys.executable, "-P", "-m", module, *arguments]
         self.process = subprocess.Popen(  # noqa: S603 - our own module
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE if heard else None
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE if heard else None,
+            env={**(environ or {}), **os.environ},
         )
 
     @property

@@ -16,6 +16,8 @@ PUBLISH_S = 30.0
 _AGAIN_S = 10.0
 _END_S = 10.0
 _MODULE = "freehold.services.housekeeping"
+_FRUGAL = {"MALLOC_MMAP_THRESHOLD_": str(1024 * 1024)}
+"""For the allocator of glibc: sealing packs pages of a MiB, one after another, and each is to go back at once."""
 
 
 class Housekeeper:
@@ -59,4 +61,4 @@ class Housekeeper:
         self._beside.let_go()
 
     def _start(self) -> Beside:
-        return Beside(_MODULE, str(self._home), heard=True)
+        return Beside(_MODULE, str(self._home), heard=True, environ=_FRUGAL)
