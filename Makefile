@@ -11,8 +11,9 @@ help:            ## this list
 demo: $(STAMP)/base  ## the whole circle on a recorded product, offline, in about a minute
 	@$(BIN)/freehold demo
 
+# The tests start hundreds of processes: what Python has compiled is kept, even where the environment says otherwise.
 test: $(STAMP)/dev   ## every test, in parallel
-	@$(BIN)/pytest -n auto --dist worksteal
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n auto --dist worksteal
 
 lint: $(STAMP)/dev   ## style, format, types, and the arrows between packages
 	@$(BIN)/ruff check src tests benchmarks
@@ -39,6 +40,7 @@ lock: $(STAMP)/dev   ## rewrite the hash-locked requirements
 
 clean:           ## forget the environment and what runs have left
 	@rm -rf $(VENV) .venv-clients .freehold .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Freehold needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'

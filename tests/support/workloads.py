@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime
 
 from freehold.economics.workload import Workload, WorkloadBuilder
@@ -38,13 +39,19 @@ def a_workload(
     monthly_growth: float | None = None,
 ) -> Workload:
     """`n` equal calls of gpt-4.1 evenly over `days`: 500 tokens in and 4 out unless told otherwise."""
-    usage = usage or Usage(input_tokens=500, output_tokens=4)
+    window_us = (START_US, START_US + int(days * DAY_US))
+    builder = _counted(n, days, usage or Usage(input_tokens=500, output_tokens=4), prices)
+    return builder.build(window_us, weight=weight, volume_factor=volume_factor, monthly_growth=monthly_growth)
+
+
+@functools.cache
+def _counted(n: int, days: float, usage: Usage, prices: PriceBook | None) -> WorkloadBuilder:
+    """The calls' sums, counted once: most modules ask for the same calls at another volume."""
     step = days * DAY_US / n
     builder = WorkloadBuilder(prices)
     for i in range(n):
         builder.add(a_call(START_US + int(i * step), usage))
-    window_us = (START_US, START_US + int(days * DAY_US))
-    return builder.build(window_us, weight=weight, volume_factor=volume_factor, monthly_growth=monthly_growth)
+    return builder
 
 
 def a_task(kind: TaskKind = "classification", name: str = "triage") -> Task:
