@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.support.names import MARKUP
 
@@ -13,6 +14,7 @@ from freehold.services import reporting
 from freehold.services._charts import plain
 from freehold.services.home import Home
 from freehold.services.reporting import Material, Report, _pdf
+from freehold.services.reporting._parts import Lines, Section, Text
 
 pypdf = pytest.importorskip("pypdf", reason="reads the PDF back; in the development environment")
 pytest.importorskip("typst", reason="sets the PDF: pip install 'freehold[pdf]'")
@@ -45,18 +47,34 @@ def test_it_holds_what_the_content_holds(said: list[str], report: Report) -> Non
     assert _squeezed(MARKUP) in whole
 
 
-def test_pages_are_numbered_dated_and_begin_with_each_task(
+def test_pages_are_numbered_dated_and_what_is_signed_is_a_page_each(
     document: pypdf.PdfReader, said: list[str], report: Report
 ) -> None:
     count = len(document.pages)
     for number, text in enumerate(said, 1):
         assert f"{number}/{count}" in text
         assert report.made_on in text
+    titles = [plain(page.title) for page in report.pages]
     bookmarks = [entry for entry in document.outline if not isinstance(entry, list)]
-    assert [entry.title for entry in bookmarks] == [plain(page.title) for page in report.pages]
+    assert [entry.title for entry in bookmarks] == [*titles, *(f"Annex: {title}" for title in titles)]
     begun = [document.get_destination_page_number(entry) for entry in bookmarks]
-    assert begun[0] == 0
+    assert begun[: len(titles) + 1] == list(range(len(titles) + 1))
     assert begun == sorted(set(begun))
+    for text, page in zip(said, report.pages, strict=False):
+        leads = [section for section in page.sections if section.lead]
+        assert leads
+        assert all(_squeezed(section.title) in text for section in leads)
+
+
+def test_a_page_with_much_on_it_stays_one_page(report: Report) -> None:
+    *others, page = report.pages
+    many = tuple(Text(f"Point {n}: " + "there is much to be said of this. " * 4) for n in range(20))
+    much = Section("Much", (Lines(many),), lead=True)
+    full = msgspec.structs.replace(page, sections=(much, *page.sections))
+    found = pypdf.PdfReader(io.BytesIO(reporting.pdf(msgspec.structs.replace(report, pages=(*others, full)))))
+    place = len(others)
+    assert "Point19" in _squeezed(found.pages[place].extract_text())
+    assert _squeezed(plain(report.pages[0].title)) in _squeezed(found.pages[place + 1].extract_text())
 
 
 def test_links_lead_to_pages_of_the_document(document: pypdf.PdfReader) -> None:

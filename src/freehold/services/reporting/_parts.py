@@ -93,11 +93,16 @@ Block = Table | Chart | Text | Lines
 
 
 class Section(msgspec.Struct, frozen=True):
-    """A heading and what stands below it. `minor`: of use to who checks the figures rather than to who decides."""
+    """A heading and what stands below it.
+
+    `lead`: part of the one printed page that is read by who signs; these come first. `minor`: of use to who checks the
+    figures rather than to who decides.
+    """
 
     title: str
     blocks: tuple[Block, ...]
     minor: bool = False
+    lead: bool = False
 
 
 class Tile(msgspec.Struct, frozen=True):

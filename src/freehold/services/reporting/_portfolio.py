@@ -49,6 +49,8 @@ def page(tasks: Sequence[Material], endings: Sequence[tuple[str, str, radar.Risk
     sections = [
         _answers(tasks, sources, totals),
         _risks(tasks, sources, totals, endings),
+        _summed(tasks),
+        _changes(tasks, sources),
         _next(tasks, sources),
         _rests(tasks, sources, totals),
         _reading(),
@@ -147,7 +149,7 @@ def _answers(tasks: Sequence[Material], sources: dict[str, Sources], totals: Tot
         caption = "A month now, and with the answer: the middle as a point, P10 to P90 as a line."
         blocks.append(Chart(_charts.bills_chart(shown), alt, caption, _total_links()))
     lead = f"Pays in: the share of the futures examined in which the answer beats renting within {_HORIZON} months."
-    return Section("What each task should do", (Text(lead, tone="soft"), *blocks))
+    return Section("What each task should do", (Text(lead, tone="soft"), *blocks), lead=True)
 
 
 def _answer(one: Material, sources: Sources) -> Row:
@@ -189,7 +191,7 @@ def _risks(
     sources: dict[str, Sources],
     totals: Totals | None,
     endings: Sequence[tuple[str, str, radar.Risk]],
-) -> Section:
+) -> Section | None:
     lines: list[Text] = []
     if totals is not None and totals.chance is not None:
         wrong = f"under {percent(1 / totals.scenarios, 1)}" if totals.chance == 1 else percent(1 - totals.chance, 1)
@@ -204,10 +206,27 @@ def _risks(
             lines.append(Text(f"{one.verdict.task_name} {what}: see its page.", mine.links(mine.whole)))
     lines += [_bound(one, sources[one.verdict.task_id]) for one in tasks if _costs_more(one)]
     lines += _endings(endings)
-    blocks: list[Block] = [Lines(tuple(lines))] if lines else []
-    nearest = _nearest(tasks, sources)
-    worlds = _worlds(tasks, sources)
-    return Section("The risk", (*blocks, *nearest, *worlds))
+    return Section("The risk", (Lines(tuple(lines)),), lead=True) if lines else None
+
+
+def _changes(tasks: Sequence[Material], sources: dict[str, Sources]) -> Section | None:
+    blocks = (*_nearest(tasks, sources), *_worlds(tasks, sources))
+    return Section("What would change the answers", blocks) if blocks else None
+
+
+def _summed(tasks: Sequence[Material]) -> Section:
+    """What all the answers rest on together, in a few lines; the table says it for each."""
+    links = tuple(Link(one.verdict.task_name, one.verdict.task_id) for one in tasks)
+    priced = sum(one.price is not None for one in tasks)
+    proven = sum(_certified(one.certificate) for one in tasks)
+    days = sorted({one.price.date for one in tasks if one.price is not None})
+    dated = f", of {days[0]}" if len(days) == 1 else f", of {days[0]} to {days[-1]}" if days else ""
+    guessed = max(one.guessed for one in tasks)
+    text = (
+        f"Recorded calls of {len(tasks)} tasks; prices of {priced} of them{dated}; certificates of {proven}. Up to "
+        f"{guessed} inputs of an answer are judgement or usual ranges. Each task's page names its own."
+    )
+    return Section("What it rests on", (Text(text, links),), lead=True)
 
 
 def _costs_more(one: Material) -> bool:
@@ -341,28 +360,26 @@ def _rests(tasks: Sequence[Material], sources: dict[str, Sources], totals: Total
         )
         head = (Column("", wide=0.35), Column("Computed", wide=4), Column("From", wide=4))
         blocks.append(Table("Computed", head, computed))
-    return Section("What it rests on", tuple(blocks))
+    return Section("What each answer rests on", tuple(blocks))
 
 
 def _rest(one: Material, sources: Sources, n: int) -> Row:
     verdict = one.verdict
-    calls, *others = verdict.sources
-    prices = [source for source in others if one.certificate is None or one.certificate.id not in source.name]
+    calls, price = verdict.sources[0], one.price
     promise = one.certificate
     proof = Cell("none")
     if promise is not None:
         word = "" if promise.certified else "no promise; "
         proof = Cell(promise.id, sources.to(sources.proof), f"{word}n = {promise.n:,}, {promise.issued_at[:10]}")
-    guessed = sum(item.source.assumed for item in verdict.assumptions)
-    price = Cell("none known")
-    if prices:
-        price = Cell(prices[0].name, sources.to(sources.key()[1].code), prices[0].date)
+    paid = Cell("none known")
+    if price is not None:
+        paid = Cell(price.name, sources.to(sources.key()[1].code), price.date)
     cells = (
         Cell(verdict.task_name, verdict.task_id),
         Cell(calls.name, sources.to(sources.calls), calls.date),
-        price,
+        paid,
         proof,
-        Cell(str(guessed), sources.to("A1") if verdict.assumptions else sources.to(sources.calls)),
+        Cell(str(one.guessed), sources.to("A1") if verdict.assumptions else sources.to(sources.calls)),
         Cell("", links=sources.key()),
     )
     return Row(cells, id=f"{ID}-S{n + 1}")

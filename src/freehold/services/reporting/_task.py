@@ -9,7 +9,7 @@ from freehold.services import _charts, deciding, wording
 from freehold.services._charts import TornadoBar, counted
 from freehold.verdict.outlook import Outlook
 from freehold.verdict.scenarios import ScenarioRow
-from freehold.vocabulary import OWNED_WORDS, Certificate, Option, Risk, Task, Verdict
+from freehold.vocabulary import OWNED_WORDS, Certificate, Option, Risk, Source, Task, Verdict
 
 from . import _plain, _tables
 from ._parts import Block, Cell, Chart, Lines, Page, Section, Text, Tile, chance, percent, spread, usd, usd_range
@@ -47,6 +47,20 @@ class Material(NamedTuple):
         """How many futures were examined; 0 where nothing could be compared."""
         return 0 if self.outlook is None else len(self.outlook.gain_usd)
 
+    @property
+    def price(self) -> Source | None:
+        """The rented model's price, None where nobody knows it."""
+        if deciding.rent_usd(self.verdict) is None:
+            return None
+        _, *others = self.verdict.sources
+        proof = None if self.certificate is None else self.certificate.id
+        return next((source for source in others if proof is None or proof not in source.name), None)
+
+    @property
+    def guessed(self) -> int:
+        """How many inputs nobody measured."""
+        return sum(item.source.assumed for item in self.verdict.assumptions)
+
     def sources(self) -> Sources:
         """The entries that its figures lead to."""
         return Sources(self.verdict, self.certificate, self.model, self.n_scenarios)
@@ -59,6 +73,8 @@ def page(one: Material) -> Page:
         _why(one, sources),
         _volume(one, sources),
         _risk(one, sources),
+        _rests(one, sources),
+        _flips(one, sources),
         _learn(one, sources),
         _money(one, sources),
         _moves(one, sources),
@@ -111,7 +127,7 @@ def _why(one: Material, sources: Sources) -> Section:
     when = "" if promise is None else f" Issued {promise.issued_at[:10]}, {promise.id}."
     if promise is not None or verdict.word in OWNED_WORDS:
         blocks.append(Text(f"What is promised. {wording.promise(promise)}{when}", proof))
-    return Section("Why", tuple(blocks))
+    return Section("Why", tuple(blocks), lead=True)
 
 
 def _money(one: Material, sources: Sources) -> Section | None:
@@ -157,7 +173,7 @@ def _volume(one: Material, sources: Sources) -> Section | None:
         f"whether the answers are good enough. {where}{barred}"
     )
     alt = f"Cost a month by volume. Today is at {today} calls a month. {where}"
-    return Section("Cost by volume", (Chart(_charts.crossover_chart(outlook), alt, caption, whole),))
+    return Section("Cost by volume", (Chart(_charts.crossover_chart(outlook), alt, caption, whole),), lead=True)
 
 
 def _cash(outlook: Outlook, sources: Sources) -> Chart:
@@ -173,13 +189,27 @@ def _cash(outlook: Outlook, sources: Sources) -> Chart:
 
 
 def _risk(one: Material, sources: Sources) -> Section | None:
-    verdict, risk = one.verdict, one.verdict.risk
-    flips = _tables.flips(verdict, sources)
-    if risk is None and flips is None:
-        return None
-    blocks: list[Block] = [] if risk is None else [Lines(tuple(_risks(one, risk, sources)))]
-    blocks += [flips] if flips is not None else []
-    return Section("The risk, and what would change the answer", tuple(blocks))
+    risk = one.verdict.risk
+    return None if risk is None else Section("The risk", (Lines(tuple(_risks(one, risk, sources))),), lead=True)
+
+
+def _rests(one: Material, sources: Sources) -> Section:
+    """What was looked at, how old its price is, and how much nobody measured; the entries say the rest."""
+    calls, price = one.verdict.sources[0], one.price
+    found = [Text(f"{calls.name}, {calls.date}.", sources.links(sources.calls))]
+    if price is None:
+        found.append(Text("No price of the rented model is known."))
+    else:
+        found.append(Text(f"Prices: {price.name}, {price.date}.", sources.links(sources.key()[1].code)))
+    if one.verdict.assumptions:
+        text = f"{one.guessed} of {len(one.verdict.assumptions)} inputs are judgement or usual ranges: nobody measured"
+        found.append(Text(f"{text} them here. Each is listed with its range and its source.", sources.links("A1")))
+    return Section("What it rests on", (Lines(tuple(found)),), lead=True)
+
+
+def _flips(one: Material, sources: Sources) -> Section | None:
+    table = _tables.flips(one.verdict, sources)
+    return None if table is None else Section("What would change the answer", (table,))
 
 
 def _moves(one: Material, sources: Sources) -> Section | None:
