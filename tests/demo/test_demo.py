@@ -87,6 +87,12 @@ def test_a_teacher_that_errs_and_no_restriction(tmp_path: Path) -> None:
     assert sorting.verdict != "own_student"
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_home_that_is_kept_is_named_with_what_to_type(*, kept: bool) -> None:
+    result = walk.DemoResult(1.0, (), 10, 1.0, "report.html", "a folder/home" if kept else "")
+    assert any("FREEHOLD_HOME='a folder/home' freehold tasks" in line for line in show.closing(result)) is kept
+
+
 def test_the_product_states_its_error_rate_and_nothing_of_the_outcome() -> None:
     lines = product.build(product.ProductOptions(size=0.5, teacher_error=0.2, gold_share=1.0))
     judged = [(line["response"]["choices"][0]["message"]["content"], line["gold"]) for line in lines if "gold" in line]

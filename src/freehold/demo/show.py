@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 
 from freehold.services.wording import level, percent
@@ -61,6 +62,8 @@ def closing(result: DemoResult) -> list[str]:
         "Next, on a log of your own:   freehold backtest calls.jsonl",
         "What if it were less:         freehold demo --volume x0.01",
     ]
+    if result.home:
+        lines.append(f"Look around in this one:      FREEHOLD_HOME={shlex.quote(result.home)} freehold tasks")
     return lines
 
 
