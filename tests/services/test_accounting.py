@@ -290,6 +290,17 @@ def test_commands_print_tables_and_documents(folder: Path):
     assert re.search(r" ms \(\d+ to \d+ ms\)", run(folder, "latency", "--by", "model").stdout)
 
 
+def test_calls_that_stand_for_more_are_priced_as_recorded_and_that_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    plain = run(folder, "spend").stdout
+    assert "recorded calls alone" not in plain
+    monkeypatch.setenv("FREEHOLD_WORKLOAD__SAMPLE_WEIGHT", "300")
+    weighed = run(folder, "spend").stdout
+    assert "of the recorded calls alone; verdicts take each for 300 calls" in " ".join(weighed.split())
+    assert [one for one in weighed.splitlines() if "$" in one] == [one for one in plain.splitlines() if "$" in one]
+
+
 def test_what_names_nothing_tells_nothing_apart(folder: Path):
     assert "By team" in run(folder, "spend", "--by", ",").stdout
     (line,) = [line for line in run(folder, "latency", "--by", ",").stdout.splitlines() if " whole  " in line]

@@ -24,7 +24,7 @@ _SOURCES = 4
 """Prices that are named; `--json` has all."""
 
 
-def spend_total(found: SpendReport) -> None:
+def spend_total(found: SpendReport, sample_weight: float = 1.0) -> None:
     """What everything cost, what of it is unknown, and where the prices come from."""
     total = found.total
     month = found.monthly(total.usd)
@@ -34,6 +34,8 @@ def spend_total(found: SpendReport) -> None:
     cached = percent(total.cache_read_tokens / total.prompt_tokens) if total.prompt_tokens else "-"
     prompt, output = count(total.prompt_tokens), count(total.output_tokens)
     say(f"  {prompt} prompt tokens, {cached} of them read from a cache; {output} output tokens")
+    if sample_weight != 1:
+        say(f"  of the recorded calls alone; verdicts take each for {sample_weight:g} calls (workload.sample_weight)")
     if total.estimated:
         say(f"  the tokens of {count(total.estimated)} requests are estimated: no provider stated them")
     for what, n in found.unpriced.items():

@@ -46,9 +46,10 @@ def spend(since: Since = "", until: Until = "", by: Grouped = "", json: Json = F
     asked, names = window(since, until), _names(by)
     with Home.open() as home, working("adding up what the calls cost"):
         found = accounting.spend(home, asked, [names] if names else [])
+        sample_weight = home.settings.workload.sample_weight
     if not _shown("freehold.spend/1", found, asked, json=json):
         return
-    spend_total(found)
+    spend_total(found, sample_weight)
     for one in found.tables:
         spend_by(one, found.looked)
 
