@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from ._arguments import By, Json, page
 from ._imports import emit_import, imported
 from ._output import count, emit_line, emit_struct, percent, say, suggest, table, warn, working
 from ._pages import explained_legs
+
+if TYPE_CHECKING:
+    from freehold.services.discovering import TaskListing
 
 log_app = typer.Typer(help="The recorded calls as a file.")
 task_app = typer.Typer(help="Look at a task, rename, merge, split, tag it: what a person decides survives discovery.")
@@ -86,6 +89,19 @@ def tasks(
         say("There is no call to look at.")
         suggest("freehold import LOG")
         return
+    _tasks_page(listing)
+    for one in listing.tasks:
+        answers, broken = judged.get(one.id, (0, 0))
+        if broken:
+            say(warn(f"{one.name}: {count(broken)} of {count(answers)} later answers broke their contract."))
+            suggest(f"freehold contract {one.name} --check")
+    if listing.tasks:
+        suggest(f"freehold task show {listing.tasks[0].name}")
+    suggest("freehold verdict")
+
+
+def _tasks_page(listing: TaskListing) -> None:
+    """The tasks, how sure they are, and what of the traffic is in none of them."""
     rows = [
         [
             t.name,
@@ -116,14 +132,6 @@ def tasks(
         say("Import a log with what was asked and answered, or send the traffic through freehold up, which records it.")
     if listing.paused:
         say(warn("All owned answers are paused: everything is rented."))
-    for one in listing.tasks:
-        answers, broken = judged.get(one.id, (0, 0))
-        if broken:
-            say(warn(f"{one.name}: {count(broken)} of {count(answers)} later answers broke their contract."))
-            suggest(f"freehold contract {one.name} --check")
-    if listing.tasks:
-        suggest(f"freehold task show {listing.tasks[0].name}")
-    suggest("freehold verdict")
 
 
 def calls(

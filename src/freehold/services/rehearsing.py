@@ -286,12 +286,6 @@ class _Run:
         versions = tuple(sorted({pair.template_id for pair in pairs}))
         sample = _comparing.sample_digest(pairs)
         times = [pair.call.started_at_us for pair in pairs]
-        lost = Counter(
-            name
-            for pair in answered
-            if pair.new is not None
-            for name in filter(None, pair.new.tags.get(NOT_CARRIED_TAG, "").split(", "))
-        )
         return Rehearsal(
             id=f"reh_{secrets.token_hex(6)}",
             task_id=self._task.id,
@@ -317,7 +311,7 @@ class _Run:
             calls_to_us=max(times),
             breaches=_comparing.breaches(pairs, self._contract),
             disagreements=found.disagreements,
-            not_carried=dict(lost.most_common()),
+            not_carried=_not_carried(answered),
             input_ratio=tokens.input_ratio,
             output_ratio=tokens.output_ratio,
             token_ratio=tokens.token_ratio,
@@ -415,6 +409,15 @@ def _unanswered(plan: Plan, done: Done) -> UpstreamFailed:
         hint="check the model's name and the provider's key; what was answered is kept, so run it again",
         code="rehearsal_unanswered",
     )
+
+
+def _not_carried(answered: Sequence[Pair]) -> dict[str, int]:
+    """What the requests asked for that the other model's interface could not be told, the most frequent first."""
+    lost: Counter[str] = Counter()
+    for pair in answered:
+        if pair.new is not None:
+            lost.update(filter(None, pair.new.tags.get(NOT_CARRIED_TAG, "").split(", ")))
+    return dict(lost.most_common())
 
 
 def _sum(amounts: Sequence[Decimal | None]) -> Decimal | None:
