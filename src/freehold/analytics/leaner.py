@@ -12,7 +12,7 @@ import msgspec
 
 from freehold.evidence.intervals import two_sided
 from freehold.market.tokens import PriceBook
-from freehold.vocabulary import BATCH_TIER, ZERO, Call, Interval
+from freehold.vocabulary import BATCH_TIER, ZERO, Call
 
 from .batching import Waits
 from .prefixes import LEAST_TOKENS, PrefixMeter
@@ -23,7 +23,8 @@ class Leaner(msgspec.Struct, frozen=True):
     """What was seen of `calls` answered by rented models.
 
     `waited`: somebody is seen to wait for them (`batching`): they were streamed, or another call of the same task
-    followed in the same run, the calls of other tasks not being looked at; `known_runs` state what they belong to,
+    followed in the same run, the calls of other tasks not being looked at; `waited_at_most` bounds their share (exact,
+    the upper end of a 95 % interval; 1 where nobody asked); `known_runs` state what they belong to,
     without which nobody can see what follows; `batched` are batched already. `eligible` have prompts that a provider
     caches, and `cache_usd` is what reading from its cache would have saved of all calls, at the price of their own
     time: an upper bound where its machines do not share one. None: a price of it is unknown.
@@ -35,11 +36,7 @@ class Leaner(msgspec.Struct, frozen=True):
     batched: int = 0
     eligible: int = 0
     cache_usd: Decimal | None = ZERO
-
-    @property
-    def waited_interval(self) -> Interval:
-        """Exact, 95 %, of the share of calls for which somebody is seen to wait."""
-        return two_sided(self.waited, self.calls)
+    waited_at_most: float = 1.0
 
 
 class _Counts:
@@ -92,6 +89,7 @@ class LeanMeter:
                 counts.batched,
                 counts.eligible,
                 saved.get(task, ZERO),
+                two_sided(counts.waited, counts.calls).high,
             )
             for task, counts in self._counts.items()
         }

@@ -11,14 +11,13 @@ from decimal import Decimal
 
 import msgspec
 import numpy as np
-from scipy.special import ndtri
 
 from freehold.errors import ConfigurationError, UsageError
 from freehold.market.models import Gpu, gpu
 from freehold.settings import EconomicsSettings
 from freehold.vocabulary import Assumption, Source, TaskKind
 
-from .arrays import FloatArray, Inputs
+from .arrays import P90_SCORE, FloatArray, Inputs
 from .dependence import ranks, scores
 from .quality import QualityFacts
 from .workload import Workload
@@ -161,8 +160,7 @@ def at_values(inputs: Mapping[str, Assumption], n: int = 1) -> Inputs:
 def from_scores(item: Assumption, z: FloatArray) -> FloatArray:
     """The input's value at each normal score: its value at 0, its P10 and P90 at -1.28 and 1.28."""
     value, low, high = float(item.value), float(item.low), float(item.high)
-    p90 = float(ndtri(0.9))
-    spread = np.where(z > 0, (high - value) / p90, (value - low) / p90)
+    spread = np.where(z > 0, (high - value) / P90_SCORE, (value - low) / P90_SCORE)
     floor = -1.0 if item.name == "monthly_growth" else 0.0
     ceiling = 1.0 if item.name in {"student_coverage", "tuned_coverage", "price_decline_per_year"} else np.inf
     return np.clip(value + z * spread, floor, ceiling)

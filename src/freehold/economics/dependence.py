@@ -11,9 +11,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import ndtri
 
-from .arrays import FloatArray
+from .arrays import FloatArray, normal_quantiles
 
 OFFER = "offer_quantile"
 """Not an assumption but a draw: which seller of open weights a scenario meets, from cheap to dear."""
@@ -79,7 +78,14 @@ def ranks(name: str, n: int, seed: int) -> FloatArray:
 
 def scores(rank: FloatArray) -> FloatArray:
     """Normal scores of the ranks of a Latin hypercube: the middle of each stratum."""
-    return np.asarray(ndtri((rank + 0.5) / len(rank)), dtype=np.float64)
+    return _strata(len(rank))[rank.astype(np.intp)]
+
+
+@lru_cache(maxsize=8)
+def _strata(n: int) -> FloatArray:
+    found = normal_quantiles((np.arange(n) + 0.5) / n)
+    found.flags.writeable = False
+    return found
 
 
 def _alone(name: str, n: int, seed: int) -> FloatArray:

@@ -16,15 +16,13 @@ from datetime import date
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtri
 
 from freehold.market.price_process import Jumps, PriceFacts, Rental, Stated, price_facts
 
-from .arrays import FloatArray, Inputs
+from .arrays import P90_SCORE, FloatArray, Inputs
 from .options import people_usd
 from .workload import MONTH_DAYS
 
-_P90 = float(ndtri(0.9))
 LARGEST_JUMP = 8.0
 """Larger factors were taken for mistakes where the rates were fitted, so that none is drawn."""
 SMALLEST_JUMP = 1.02
@@ -175,4 +173,4 @@ def _known(stated: Stated, n: int, rng: np.random.Generator, *, exact: bool) -> 
 
 def _spread(stated: Stated, z: FloatArray) -> FloatArray:
     """A split normal through P10, P50 and P90."""
-    return stated.mid + z * np.where(z > 0, stated.high - stated.mid, stated.mid - stated.low) / _P90
+    return stated.mid + z * np.where(z > 0, stated.high - stated.mid, stated.mid - stated.low) / P90_SCORE

@@ -7,14 +7,13 @@ from decimal import Decimal
 
 import msgspec
 import numpy as np
-from scipy.special import ndtri
 
 from freehold.market.gpus import hardware
 from freehold.market.models import Gpu, TokenOffer
 from freehold.vocabulary import Assumption, Range, Source
 
 from . import bought
-from .arrays import FloatArray, Inputs, money, money_range
+from .arrays import FloatArray, Inputs, money, money_range, normal_quantiles
 from .assumptions import at_values, defaults, draw, given, rented_or_stated
 from .bought import LIFE_MONTHS, Machines, People
 from .capacity import Fleet, Held, Trace
@@ -129,7 +128,7 @@ def serving_cost(
 def _replicas(fleet: Fleet, seed: int) -> FloatArray:
     """The fleet's own number, and at either tail the one that its throughput's interval leads to."""
     rng = np.random.default_rng([seed, 3])
-    z = ndtri((rng.permutation(SCENARIOS) + 0.5) / SCENARIOS)
+    z = normal_quantiles((rng.permutation(SCENARIOS) + 0.5) / SCENARIOS)
     few, many = fleet.span
     return np.select([z < -1, z > 1], [few, many], fleet.replicas).astype(np.float64)
 

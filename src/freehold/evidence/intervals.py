@@ -2,19 +2,22 @@
 
 They assume independent trials of equal probability and know nothing of how the trials were chosen: a bound at a place
 that was picked because it looked good is no bound. Where there are no trials they answer [0, 1].
+
+scipy is loaded at the first bound: much that can ask for one, and what-ifs above all, mostly asks for none.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from freehold.vocabulary import Interval
 
 
 def upper_bounds(errors: ArrayLike, trials: ArrayLike, delta: ArrayLike) -> NDArray[np.float64]:
     """One-sided upper bounds: the true rate is at most this, each with confidence 1 - delta."""
+    from scipy import special
+
     k, n = np.broadcast_arrays(np.asarray(errors, float), np.asarray(trials, float))
     # The limit of the beta quantile as the successes run out is 1; scipy answers nan there.
     open_ended = k >= n
@@ -24,6 +27,8 @@ def upper_bounds(errors: ArrayLike, trials: ArrayLike, delta: ArrayLike) -> NDAr
 
 def p_values(errors: ArrayLike, trials: ArrayLike, rate: float) -> NDArray[np.float64]:
     """P(at most that many errors) if the true rate were `rate`: the exact p-value of "the rate is at least `rate`"."""
+    from scipy import special
+
     k, n = np.broadcast_arrays(np.asarray(errors, float), np.asarray(trials, float))
     return np.where(k >= n, 1.0, special.bdtr(k, n.astype(int), rate))
 
@@ -50,7 +55,7 @@ def quantile_ranks(n: int, q: float, level: float = 0.95) -> tuple[int, int] | N
     For any distribution, of independent values: how many lie below the quantile is binomial (David and Nagaraja, Order
     Statistics, section 7.1). None: there are too few values for one.
     """
-    from scipy import stats  # slow to import, and the gateway, which uses the bounds above, asks no quantile
+    from scipy import stats
 
     tail = (1 - level) / 2
     low, high = int(stats.binom.ppf(tail, n, q)) - 1, int(stats.binom.ppf(1 - tail, n, q))

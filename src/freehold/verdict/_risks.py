@@ -12,7 +12,7 @@ from decimal import Decimal
 import msgspec
 import numpy as np
 
-from freehold.economics.arrays import FloatArray, Inputs, money
+from freehold.economics.arrays import FloatArray, Inputs, money, normal_quantiles
 from freehold.economics.assumptions import from_scores
 from freehold.economics.dependence import OFFER
 from freehold.economics.evaluation import DECISION_MONTHS, Evaluation
@@ -200,7 +200,7 @@ class _Margin:
         if found is None:
             return ()
         rows = [
-            Influence(item.name, *(round(float(value), 4) for value in values))
+            Influence(item.name, *(round(float(value), 4) + 0.0 for value in values))  # and no minus zero
             for item, *values in zip(
                 self.items, found.first, *found.first_interval, found.total, *found.total_interval, strict=True
             )
@@ -209,9 +209,7 @@ class _Margin:
 
 
 def _normal(uniform: FloatArray) -> FloatArray:
-    from scipy.special import ndtri
-
-    return np.asarray(ndtri(np.clip(uniform, 1e-9, 1 - 1e-9)), dtype=np.float64)
+    return normal_quantiles(np.clip(uniform, 1e-9, 1 - 1e-9))
 
 
 def _how(name: str, task: str) -> str:

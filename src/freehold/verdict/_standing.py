@@ -132,7 +132,7 @@ def _same_model_for_less(case: Case, workload: Workload, prices: PriceBook) -> l
     waiting = seen.calls and seen.waited <= WAITED * seen.calls and seen.batched < seen.calls
     ratio = _batch_ratio(case, workload, prices) if case.rent_usd and waiting else None
     if ratio is not None and ratio < 1:
-        upper = seen.waited_interval.high
+        upper = seen.waited_at_most
         waited = f"of {seen.calls:,} calls somebody is seen to wait for {seen.waited:,} (at most {upper:.1%})"
         blind = "" if seen.known_runs else "; they state no trace and no session, so that nobody can see what follows"
         found.append(KeepRentingBatched(case, ratio, waited + blind))
