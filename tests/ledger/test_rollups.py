@@ -340,12 +340,11 @@ def test_totals_are_never_wrong_beside_a_writer_and_a_sealer(tmp_path: Path) -> 
     with LedgerWriter(tmp_path, LedgerSettings(rotate_rows=100)) as writer:
 
         def produce() -> None:
-            n = 0
-            while not stop.is_set():
-                for _ in range(40):
-                    writer.offer(make_call(n))
-                    n += 1
-                stop.wait(0.02)
+            """For some seconds; where reads are slow they would have ever more to read."""
+            for n in range(6_000):
+                if n % 40 == 0 and stop.wait(0.02):
+                    break
+                writer.offer(make_call(n))
 
         def seal() -> None:
             other = Ledger(tmp_path)

@@ -23,17 +23,17 @@ def _tried(trained: Trained) -> dict[str, str]:
 
 def test_a_narrow_task_ends_on_the_kernel_rung_with_a_learning_curve():
     # The clock cuts the curve short where time runs out; on a busy machine it must not.
-    trained = train("desk", "classification", examples(900), contract(), time_limit_s=3_600)
+    trained = train("desk", "classification", examples(500), contract(), time_limit_s=3_600)
     assert trained.rung == "kernel"
     assert trained.suffices
     assert trained.labels_needed == 0
-    assert trained.n_train == 900
+    assert trained.n_train == 500
     assert trained.n_parity == 100
     sizes = [point.n_train for point in trained.learning_curve]
     assert sizes == sorted(sizes)
     assert len(sizes) == 4
     assert all(point.low <= point.accuracy <= point.high for point in trained.learning_curve)
-    assert fit("kernel", examples(900), contract()).files == trained.files
+    assert fit("kernel", examples(500), contract()).files == trained.files
 
 
 def test_an_answer_that_never_varies_needs_no_more_than_a_constant():
