@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from tests.support.workloads import AS_OF, a_workload
@@ -11,7 +12,7 @@ from freehold.economics.assumptions import assumptions, defaults
 from freehold.economics.case import Case, build_case
 from freehold.economics.cashflow import npv
 from freehold.economics.evaluation import Evaluation
-from freehold.economics.options import HostBought, HostOpenWeights, HostReserved, HostSpot, KeepRenting
+from freehold.economics.options import HostAutoscaled, HostBought, HostOpenWeights, HostReserved, HostSpot, KeepRenting
 from freehold.economics.quality import QualityFacts
 from freehold.economics.workload import MONTH_HOURS
 from freehold.market.models import open_weights
@@ -22,7 +23,7 @@ from freehold.settings import EconomicsSettings
 LLAMA = next(weights for weights in open_weights() if weights.name == "Llama-3.1-8B")
 WORK = a_workload(volume_factor=300_000)
 CASE: Case = build_case(WORK, PriceBook(), AS_OF)
-TERMS = [HostOpenWeights(LLAMA), HostReserved(LLAMA), HostSpot(LLAMA), HostBought(LLAMA)]
+TERMS = [HostOpenWeights(LLAMA), HostReserved(LLAMA), HostSpot(LLAMA), HostBought(LLAMA), HostAutoscaled(LLAMA)]
 
 
 def _evaluation(**assume: float) -> Evaluation:
@@ -88,6 +89,41 @@ def test_bought_gpus_cost_their_capital_power_and_place() -> None:
     ).columns()
     paid = option.monthly(CASE, month, with_power).hosting_usd[0]
     assert paid == pytest.approx(gpus * (0.7 * 2 * 1.5 * MONTH_HOURS * 0.2 + 100))
+
+
+def _days(windows: list[int]) -> Case:
+    """Two weeks of days that look alike, of so many calls in the windows of each."""
+    work = msgspec.structs.replace(a_workload(volume_factor=900), arrivals=tuple(windows * 14))
+    return build_case(work, PriceBook(), AS_OF)
+
+
+def test_a_fleet_that_follows_the_load_pays_for_what_runs() -> None:
+    columns = _evaluation().columns()
+    fixed, follows = HostOpenWeights(LLAMA), HostAutoscaled(LLAMA)
+    nights = _days([20] * 72 + [600] * 72)
+    whole = fixed.replicas(nights, np.array([1.0]), columns)[0]
+    assert whole > 8
+    mean = follows.running(nights, np.array([1.0]), columns)[0]
+    assert whole / 2 < mean < 0.75 * whole
+    ours, theirs = (one.monthly(nights, np.array([1.0]), columns) for one in (follows, fixed))
+    rollouts = fixed.hours(np.zeros(1))[0] * columns["gpu_usd_per_hour"][0]
+    assert (ours.hosting_usd[0] - rollouts) / (theirs.hosting_usd[0] - rollouts) == pytest.approx(mean / whole)
+    assert ours.people_usd[0] == theirs.people_usd[0]
+    used = [one.utilisation(nights, np.array([1.0]), columns)[0] for one in (follows, fixed)]
+    assert used[0] * mean == pytest.approx(used[1] * whole)
+    even = _days([300] * 144)
+    assert follows.running(even, np.array([1.0]), columns) == fixed.replicas(even, np.array([1.0]), columns)
+
+
+def test_a_fleet_that_follows_the_load_never_shrinks_with_volume() -> None:
+    columns = _evaluation().columns()
+    volumes = np.geomspace(0.01, 100, 60)[:, None]
+    follows, fixed = HostAutoscaled(LLAMA), HostOpenWeights(LLAMA)
+    nights = _days([20] * 72 + [600] * 72)
+    running = follows.running(nights, volumes, columns)[:, 0]
+    assert np.all(np.diff(running) >= 0)
+    assert np.all(running <= fixed.replicas(nights, volumes, columns)[:, 0] + 1e-9)
+    assert np.all(running >= 2)
 
 
 def test_people_are_the_same_step_function_on_every_term() -> None:

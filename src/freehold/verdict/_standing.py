@@ -11,6 +11,7 @@ from freehold.economics.options import (
     CostModel,
     FineTuneHosted,
     FineTuneOwn,
+    HostAutoscaled,
     HostBought,
     HostOpenWeights,
     HostReserved,
@@ -102,7 +103,7 @@ def options(
     offers = [models.token_offer(weights, case.as_of) for weights in fitting]
     found += [RentOpenWeights(offer) for offer in offers if offer is not None]
     for weights in [one for one in fitting if one.points][:1]:
-        found += [HostOpenWeights(weights), HostReserved(weights), HostSpot(weights)]
+        found += [HostOpenWeights(weights), HostAutoscaled(weights), HostReserved(weights), HostSpot(weights)]
         if weights.gpu == _PRICED_GPU:
             found.append(HostBought(weights))
         found.append(FineTuneOwn(weights, case, audit_share=quality.audit_share, restricted=restricted))

@@ -250,20 +250,26 @@ def _quantiles(seconds: FloatArray) -> dict[str, float]:
 
 
 def _autoscaled(counts: npt.NDArray[np.int64], replicas: int, targets: Targets, policy: Policy) -> Autoscaled:
-    """Replicas in proportion to the load of a start-up ago, with the least headroom that still holds in enough windows.
-
-    A window needs its share of the replicas that its busiest needs. What is started on the load of `start_s` ago must
-    cover what the load has become; it is never scaled down within that time again.
-    """
     assert policy.start_s is not None
-    needs = np.maximum(1, np.ceil(np.round(counts / counts.max() * replicas, 9)))
     lag = max(1, math.ceil(policy.start_s / targets.window_s))
+    have, headroom = follow(counts.astype(np.float64), replicas, lag, targets.windows)
+    mean, most = float(have.mean()) + policy.spare, int(have.max()) + policy.spare
+    return Autoscaled(policy.start_s, round(headroom, 2), mean, most)
+
+
+def follow(load: FloatArray, replicas: int, lag: int, windows: float) -> tuple[FloatArray, float]:
+    """Replicas in each window, in proportion to the load of a start-up ago, and the headroom that this took.
+
+    A window needs its share of the replicas that its busiest needs. What is started on the load of `lag` windows ago
+    must cover what the load has become, in a share of `windows` of them; it is never scaled down within that time
+    again. The headroom is the least that holds.
+    """
+    needs = np.maximum(1, np.ceil(np.round(load / load.max() * replicas, 9)))
     padded = np.concatenate((np.full(2 * lag, needs[0]), needs))
     seen = np.max([padded[lag - back : len(padded) - lag - back] for back in range(lag)], axis=0)
     have, headroom = needs, 1.0
     for headroom in (*np.arange(1.0, 20.0, 0.05), float(replicas)):  # with the last one, all of them always run
         have = np.minimum(np.ceil(np.round(seen * headroom, 9)), replicas)
-        if float((have >= needs).mean()) >= targets.windows:
+        if float((have >= needs).mean()) >= windows:
             break
-    mean, most = float(have.mean()) + policy.spare, int(have.max()) + policy.spare
-    return Autoscaled(policy.start_s, round(float(headroom), 2), mean, most)
+    return have, float(headroom)

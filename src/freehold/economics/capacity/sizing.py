@@ -10,11 +10,13 @@ what a replica carries is interpolated, beyond them it stays.
 Within ten minutes calls come by chance around a rate that moves (gamma factors, measured on the log): a swell that all
 calls have in common, bursts of a minute, bursts of seconds. More volume has the same swell and more bursts, not larger
 ones. More replicas are taken to carry more each, never less: that takes chance out of the table and makes every fleet
-monotone in volume. Not known here: shared prefixes, balancing by load, failures; autoscaling is not counted on.
+monotone in volume. How many of a fleet run where it follows the load is a table of the same fleets. Not known here:
+shared prefixes, balancing by load, failures.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -26,7 +28,7 @@ from freehold.economics.arrays import FloatArray
 from freehold.economics.bursts import PER_MINUTE, SLOT_S, Bursts, smoothed
 
 from ._lanes import Lanes
-from .fleet import Targets, sustained
+from .fleet import Targets, follow, sustained
 from .replica import Replica
 from .trace import Trace
 
@@ -36,6 +38,9 @@ LOADS = (0.03, 0.08, 0.2, 0.35, 0.5, 0.62, 0.74, 0.86, 0.98, 1.1)
 """Rates that are simulated, as shares of what a replica carries in a steady state."""
 WINDOWS_KEPT = 400
 """A curve of more windows is kept as so many quantiles of it."""
+
+START_S = 300.0
+"""From asking for a machine until a replica on it serves: it boots, and loads the weights. Judgement."""
 
 _LANES = 10
 _LEAD, _REQUESTS = 100, 350
@@ -49,13 +54,22 @@ class Arrivals(msgspec.Struct, frozen=True, cache_hash=True):
 
     `rates_per_s`: calls a second in the windows in which any come, in ascending order, each window as likely as the
     next. `bursts`: how calls vary within ten minutes, beyond chance. `lengths`: prompt and output tokens of some calls,
-    each as likely as the next. `where`: what it is from.
+    each as likely as the next. `followed`: mean replicas that run of fleets of `FLEETS` that follow the load; () where
+    nothing says how the load moves. `where`: what it is from.
     """
 
     rates_per_s: tuple[float, ...]
     bursts: Bursts
     lengths: tuple[tuple[int, int], ...]
+    followed: tuple[float, ...] = ()
     where: str = "the task's own arrivals"
+
+    def running(self, replicas: FloatArray) -> FloatArray:
+        """Mean replicas that run of so many, without spares, where the fleet follows the load."""
+        if not self.followed:
+            return replicas
+        beyond = np.maximum(replicas / FLEETS[-1], 1.0)
+        return np.interp(replicas, FLEETS, self.followed) * beyond
 
     def lengths_trace(self) -> Trace:
         """The lengths alone, as a trace that has no times."""
@@ -100,11 +114,21 @@ def arrivals_of(
     counted = np.asarray(list(counts), dtype=np.float64)
     means = smoothed(counted)
     means += bursts.windows * (counted - means)
+    # A mean of three windows knows of the one after it.
+    followed = _followed(means, math.ceil(START_S / window_s) + 1)
     rates = np.sort(means[means > 1e-9]) / window_s * weight * volume
     if len(rates) > WINDOWS_KEPT:
         rates = np.quantile(rates, (np.arange(WINDOWS_KEPT) + 0.5) / WINDOWS_KEPT)
     scaled = msgspec.structs.replace(bursts, minutes=bursts.minutes * weight, seconds=bursts.seconds * weight)
-    return Arrivals(tuple(rates.tolist()), scaled, lengths)
+    return Arrivals(tuple(rates.tolist()), scaled, lengths, followed)
+
+
+def _followed(load: FloatArray, lag: int) -> tuple[float, ...]:
+    """Mean replicas that run of each of `FLEETS`; a larger fleet never has fewer of them."""
+    if not len(load) or not load.max() > 0:
+        return ()
+    means = [float(follow(load, fleet, lag, Targets().windows)[0].mean()) for fleet in FLEETS]
+    return tuple(np.maximum.accumulate(means).tolist())
 
 
 def forget() -> None:

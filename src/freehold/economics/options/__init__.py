@@ -5,6 +5,7 @@ from .fine_tuned_hosted import FineTuneHosted
 from .fine_tuned_own import FineTuneOwn
 from .keep_renting import KeepRenting
 from .keep_renting_leaner import KeepRentingBatched, KeepRentingCached
+from .open_weights_autoscaled import HostAutoscaled
 from .open_weights_bought import HostBought
 from .open_weights_hosted import HostOpenWeights
 from .open_weights_rented import RentOpenWeights
@@ -19,6 +20,7 @@ __all__ = [
     "Exposure",
     "FineTuneHosted",
     "FineTuneOwn",
+    "HostAutoscaled",
     "HostBought",
     "HostOpenWeights",
     "HostReserved",

@@ -66,5 +66,7 @@ class HostBought(HostOpenWeights):
     def notes(self, case: Case, inputs: Inputs) -> tuple[str, ...]:
         """The fleet, and what is paid for it at once."""
         at_once = float(np.asarray(self.machines(case, inputs["volume"], inputs).capital_usd)[0])
-        paid = f"{at_once:,.0f} USD of machines, counted as a level payment over {LIFE_MONTHS} months"
+        paid = (
+            f"{at_once:,.0f} USD of machines, counted as a level payment over {LIFE_MONTHS} months, as a lease would be"
+        )
         return (*super().notes(case, inputs), paid)

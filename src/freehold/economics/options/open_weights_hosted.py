@@ -3,7 +3,7 @@
 The fleet is `capacity.sizing`: replicas that hold the targets (time to the first token, time per token) in 99 % of the
 windows, as a function of volume; one spare; one more during rollouts. What tokens another model makes of the same text,
 and how far the throughput is off, scale the volume that a fleet carries. Utilisation is what comes out. Not known here:
-shared fleets, autoscaling, the time to the first token to better than a half.
+shared fleets, the time to the first token to better than a half.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from freehold.vocabulary import Source, VerdictWord
 from ._protocol import Bill, Exposure, OtherModel, no_hours, nothing, people_usd
 
 POLICY = Policy()
-"""How the fleets of a verdict are run; they are not scaled by load."""
+"""How the fleets of a verdict are run."""
 
 
 class HostOpenWeights(OtherModel):
