@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,11 +11,12 @@ import msgspec
 import pytest
 from tests.support import homes
 
-from freehold.services import deciding, erasing, ingest, kept_sums
+from freehold.economics.capacity import sizing
+from freehold.services import _stored, deciding, erasing, ingest, kept_questions, kept_sums
 from freehold.services.discovering import list_tasks
 from freehold.services.home import Home
 from freehold.services.what_if import parse, suppose
-from freehold.settings import PriceSettings
+from freehold.settings import PriceSettings, TaskSettings
 from freehold.vocabulary import END_USER_TAG
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
@@ -130,19 +131,24 @@ def test_erasure_removes_them(home: Home) -> None:
     )
     deciding.question(home, _task(home), AT)
     state = home.ledger.state()
-    assert list((home.path / kept_sums.FOLDER).iterdir())
-    assert b"erika" not in b"".join(file.read_bytes() for file in (home.path / kept_sums.FOLDER).iterdir())
+    assert list((home.path / _stored.FOLDER).iterdir())
+    assert b"erika" not in b"".join(file.read_bytes() for file in (home.path / _stored.FOLDER).iterdir())
     erasing.erase(home, user="erika", by="a test")
-    assert not (home.path / kept_sums.FOLDER).exists()
+    assert not (home.path / _stored.FOLDER).exists()
     assert home.ledger.state() != state
 
 
 def test_a_damaged_file_is_no_answer(home: Home) -> None:
     whole = deciding.question(home, _task(home), AT)
-    (file,) = (home.path / kept_sums.FOLDER).iterdir()
-    for content in (b"", b"\xff" * 20, file.read_bytes()[:-3]):
-        file.write_bytes(content)
+    changes = parse(["volume=x30"])
+    answer = suppose(home, _task(home), changes, AT)
+    for damage in (lambda _: b"", lambda _: b"\xff" * 20, lambda content: content[:-3]):
+        files = list((home.path / _stored.FOLDER).iterdir())
+        assert len(files) == 3, "sums, question, fleets"
+        for file in files:
+            file.write_bytes(damage(file.read_bytes()))
         assert deciding.question(home, _task(home), AT).workload == whole.workload
+        assert suppose(home, _task(home), changes, AT) == answer
 
 
 def test_a_bounded_home_keeps_nothing(home: Home) -> None:
@@ -150,3 +156,79 @@ def test_a_bounded_home_keeps_nothing(home: Home) -> None:
     task = home.task(_task(home))
     deciding.question(home, _task(home), AT)
     assert kept_sums.recall(bounded, task, kept_sums.key(home)) is None
+
+
+def _questions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Counts how often a question is put together anew."""
+    asked: list[int] = []
+    real = deciding.question
+
+    def counted(*args: object) -> object:
+        asked.append(1)
+        return real(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(deciding, "question", counted)
+    return asked
+
+
+def test_a_kept_question_and_kept_fleets_give_the_same_answer(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = _questions(monkeypatch)
+    changes = parse(["volume=x30000", "coverage=0.9"])
+    first = suppose(home, _task(home), changes, AT)
+    sizing.forget()
+    again = suppose(home, _task(home), changes, AT)
+    assert (first, len(asked)) == (again, 1)
+    kept_sums.forget(home)
+    sizing.forget()
+    assert suppose(home, _task(home), changes, AT) == first
+    with Home(home.loaded) as reopened:
+        assert suppose(reopened, _task(home), changes, AT) == first
+
+
+def _declared(home: Home) -> None:
+    tasks = {_task(home): TaskSettings(can_wait=True)}
+    home.settings = msgspec.structs.replace(home.settings, tasks=tasks)
+
+
+def _retires(home: Home) -> None:
+    (home.path / "retirements.toml").write_text(
+        '[[retirement]]\nprovider = "openai"\nmodels = ["gpt-4.1"]\nsource = "a letter"\nshutdown = 2027-01-01\n'
+    )
+
+
+def _paused(home: Home) -> None:
+    home.registry.pause(by="a test", reason="a test")
+
+
+@pytest.mark.parametrize("change", [_one_more, _gold, _declared, _retires, _paused])
+def test_a_question_is_put_together_anew_after_any_change(
+    home: Home, monkeypatch: pytest.MonkeyPatch, change: Callable[[Home], None]
+) -> None:
+    asked = _questions(monkeypatch)
+    changes, name = parse(["volume=x3"]), _task(home)
+    suppose(home, name, changes, AT)
+    change(home)
+    suppose(home, name, changes, AT)
+    assert len(asked) == 2
+    suppose(home, name, changes, AT)
+    assert len(asked) == 2
+
+
+def test_another_day_is_another_question_and_a_verdict_that_is_noted_is_none(home: Home) -> None:
+    task, today = home.registry.tasks()[0], AT.date()
+    key = kept_questions.key(home, today)
+    deciding.verdicts(home, task_name=task.name, as_of=AT)
+    assert kept_questions.key(home, today) == key
+    assert kept_questions.key(home, date(2026, 11, 2)) != key
+
+
+def test_a_kept_question_holds_no_prompt(home: Home) -> None:
+    deciding.question(home, _task(home), AT)
+    kept = kept_questions.recall(home, _task(home), kept_questions.key(home, AT.date()), AT)
+    assert kept is not None
+    assert kept.task.templates == ()
+    assert b"Name the colour" not in b"".join(one.read_bytes() for one in (home.path / _stored.FOLDER).iterdir())
+
+
+def test_a_registry_that_cannot_be_read_keeps_no_question(home: Home) -> None:
+    assert kept_questions.key(Home(home.loaded._replace(home=home.path / "nowhere")), AT.date()) == ""

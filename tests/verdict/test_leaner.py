@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 from tests.support.workloads import AS_OF, a_task, a_workload
 
-from freehold.analytics.leaner import Leaner
+from freehold.analytics.findings import Leaner
 from freehold.economics.quality import QualityFacts
 from freehold.economics.workload import Workload
 from freehold.settings import EconomicsSettings, Strategy

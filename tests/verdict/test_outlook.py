@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tests.support.workloads import AS_OF, a_certificate, a_task, a_workload
 
-from freehold.analytics.leaner import Leaner
+from freehold.analytics.findings import Leaner
 from freehold.economics.quality import QualityFacts
 from freehold.market.tokens import PriceBook
 from freehold.settings import EconomicsSettings

@@ -6,8 +6,6 @@ its own (`tasks.personal`); names and addresses are not looked for, so that find
 
 from __future__ import annotations
 
-import msgspec
-
 from freehold.errors import FreeholdError
 from freehold.tasks.personal import personal_data
 from freehold.tasks.sampling import Sample
@@ -15,24 +13,12 @@ from freehold.tasks.stated import has_body
 from freehold.vocabulary import Call, Match
 from freehold.wire.known import dialect
 
+from .findings import Glanced
+
 MOST = 200
 """Calls that are looked at."""
 
 _MOST_CHARS = 8_000
-
-
-class Glanced(msgspec.Struct, frozen=True):
-    """What `looked_at` of `of` calls with bodies hold.
-
-    `personal`: calls with personal data, of the `kinds`. `answers`: those answered in full; `distinct` different ones.
-    """
-
-    looked_at: int = 0
-    of: int = 0
-    personal: int = 0
-    kinds: tuple[str, ...] = ()
-    answers: int = 0
-    distinct: int = 0
 
 
 class Glance:

@@ -16,7 +16,7 @@ from statistics import median
 
 import msgspec
 
-from freehold.analytics.leaner import Leaner
+from freehold.analytics.findings import Leaner
 from freehold.market.tokens import PriceBook
 from freehold.vocabulary import COUNTS, ZERO, Call, Source, Usage
 

@@ -167,9 +167,10 @@ def smaller_siblings(
         return ()
     found: list[Sibling] = []
     for listed in _catalogue.models_of(here.provider, at):
+        if not _same_trade(listed, here, usage.prompt_tokens // max(1, calls)):
+            continue
         ends = announced_end(here.provider, listed.model)
-        gone = ends is not None and ends <= at.date()
-        if gone or not _same_trade(listed, here, usage.prompt_tokens // max(1, calls)):
+        if ends is not None and ends <= at.date():
             continue
         rates = prices.rates(here.provider, listed.model, at, usage.prompt_tokens // max(1, calls))
         usd = None if rates is None else rates.usd(usage, calls)

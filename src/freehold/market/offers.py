@@ -32,21 +32,19 @@ ZONES = ("eu", "us", "ca", "in", "global")
 MONTHS: dict[Term, int] = {"on_demand": 0, "spot": 0, "6mo": 6, "12mo": 12, "36mo": 36}
 """What a term commits to."""
 
-_PLACES: tuple[tuple[str, re.Pattern[str]], ...] = (
+_PLACES: tuple[tuple[str, str], ...] = (
     (
         # London, Zurich and Serbia are not in the Union, whatever AWS, Google, Oracle and IBM name them.
         "global",
-        re.compile(r"eu-west-2.*|eu-central-2.*|europe-west[26](-.*)?|eu-(gb|zurich|jovanovac)(-.*)?"),
+        r"eu-west-2.*|eu-central-2.*|europe-west[26](-.*)?|eu-(gb|zurich|jovanovac)(-.*)?",
     ),
     (
         "eu",
-        re.compile(
-            r"eu-.*|europe-.*|fin-.*|(west|north)europe|(francec|germanywestc|swedenc|polandc|spainc)entral|italynorth"
-        ),
+        r"eu-.*|europe-.*|fin-.*|(west|north)europe|(francec|germanywestc|swedenc|polandc|spainc)entral|italynorth",
     ),
-    ("us", re.compile(r"us(-.*)?|(north|south|west)?(central|east|west)us\d?")),
-    ("ca", re.compile(r"ca-.*|canada.*|northamerica-northeast\d")),
-    ("in", re.compile(r"ap-south-[12]|asia-south[12]|(south|west|central|jio)?india[a-z]*|in-.*")),
+    ("us", r"us(-.*)?|(north|south|west)?(central|east|west)us\d?"),
+    ("ca", r"ca-.*|canada.*|northamerica-northeast\d"),
+    ("in", r"ap-south-[12]|asia-south[12]|(south|west|central|jio)?india[a-z]*|in-.*"),
 )
 """How clouds name places. What matches nothing is `global`: residency is not granted by a guess."""
 
@@ -175,7 +173,7 @@ def from_skypilot(path: Path, cloud: str, as_of: str) -> tuple[tuple[Offer, ...]
 def zone_of(place: str) -> str:
     """Which zone a cloud's name of a region lies in: eu, us, ca, in; `global` where the name does not say."""
     name = place.strip().lower()
-    return next((zone for zone, pattern in _PLACES if pattern.fullmatch(name)), "global")
+    return next((zone for zone, pattern in _PLACES if re.fullmatch(pattern, name)), "global")
 
 
 def _number(text: str | None) -> float:

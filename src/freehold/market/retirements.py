@@ -120,6 +120,7 @@ def notices(home: Path | None = None) -> tuple[Notice, ...]:
     return (*own, *_catalogue())
 
 
+@cache
 def announced_end(provider: str, model: str) -> date | None:
     """The day on which a provider shuts a model down, by this release's catalogue alone; None where it states none.
 

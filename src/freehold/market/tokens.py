@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "Kind", "PriceBook", "Priced", "Rates", "price_call", "price_usage"]
 
 
+def package_version() -> str:
+    """Which package the list of prices is from; a process that installs an update in it has another list."""
+    return _catalogue.package_version()
+
+
 def catalogue_version() -> str:
     """Which list of prices this is, where what was computed from it is kept."""
     return f"{_catalogue.package_version()}, {_catalogue.catalogue_date()}"

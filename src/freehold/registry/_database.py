@@ -13,7 +13,9 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from freehold.errors import MissingPrerequisite
 
-FILE_NAME: Final = "control.db"
+from ._files import CONTROL
+
+FILE_NAME: Final = CONTROL
 
 
 def now() -> str:

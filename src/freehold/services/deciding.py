@@ -8,34 +8,23 @@ from typing import NamedTuple
 
 import msgspec
 
-from freehold.analytics.glance import Glance, Glanced
-from freehold.analytics.leaner import Leaner, LeanMeter
+from freehold.analytics.findings import Leaner
+from freehold.analytics.glance import Glance
+from freehold.analytics.leaner import LeanMeter
 from freehold.economics.prices_over_time import months_until
 from freehold.economics.quality import QualityFacts
-from freehold.economics.workload import Workload, WorkloadBuilder
+from freehold.economics.workload import WorkloadBuilder
 from freehold.errors import MissingPrerequisite
-from freehold.settings import EconomicsSettings
-from freehold.verdict import Constraints, decide
 from freehold.vocabulary import Certificate, Option, Range, Task, Verdict
 
-from . import declaring, kept_sums, radar, rivals
+from . import declaring, kept_questions, kept_sums, radar, rivals
 from .certifying import first
 from .discovering import list_tasks
 from .home import Home
+from .judging import Question, judged
 from .kept_sums import Sums
 from .rivals import RivalsSeen, SeenRivals
 from .training import KEEPABLE
-
-
-class Question(NamedTuple):
-    """Everything that the decision on one task is given."""
-
-    task: Task
-    workload: Workload
-    quality: QualityFacts
-    constraints: Constraints
-    as_of: datetime
-    glance: Glance
 
 
 def verdicts(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: datetime | None = None) -> list[Verdict]:
@@ -56,32 +45,9 @@ def verdicts(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: dat
 
 def answer(home: Home, question: Question) -> Verdict:
     """The verdict on one question, kept in the registry."""
-    verdict = judged(home, question, glanced=question.glance.glanced())
+    verdict = judged(home, question, glanced=question.glance.glanced() if question.glance else None)
     home.registry.add_verdict(verdict)
     return verdict
-
-
-def judged(
-    home: Home, question: Question, economics: EconomicsSettings | None = None, *, glanced: Glanced | None = None
-) -> Verdict:
-    """The verdict on one question, kept nowhere.
-
-    Args:
-        home: whose settings and prices.
-        question: what it is given.
-        economics: other inputs than the settings have.
-        glanced: what the criteria say of the calls' contents; without it that is not known. The rest needs none of it.
-    """
-    return decide(
-        question.task,
-        question.workload,
-        question.quality,
-        question.constraints,
-        economics or home.settings.economics,
-        question.as_of,
-        prices=home.prices,
-        glanced=glanced,
-    )
 
 
 def questions(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: datetime | None = None) -> list[Question]:
@@ -98,16 +64,20 @@ def questions(home: Home, *, task_name: str = "", volume: float = 1.0, as_of: da
 def question(home: Home, task_name: str, as_of: datetime | None = None) -> Question:
     """What the decision on one task is given, but for the glance at contents; arguments and errors as of `verdicts`.
 
-    What a pass over its calls gave before is used again as long as nothing that it depends on has changed.
+    What a pass over its calls gave before is used again as long as nothing that it depends on has changed, and the
+    question is kept for `kept_questions`.
     """
+    at = as_of or datetime.now(UTC)
     (task,), window_us = _asked(home, task_name)
-    key = kept_sums.key(home)
+    key, whole = kept_sums.key(home), kept_questions.key(home, at.date())
     sums = kept_sums.recall(home, task, key)
     if sums is None:
         (gathered,) = _gather(home, [task], window_us, task_id=task.id)
         sums = gathered.sums
         kept_sums.keep(home, task, key, sums)
-    return _questions(home, [_Gathered(task, sums, Glance())], as_of)[0]
+    (found,) = _questions(home, [_Gathered(task, sums, None)], at)
+    kept_questions.keep(home, task_name, whole, found)
+    return found
 
 
 def _asked(home: Home, task_name: str) -> tuple[list[Task], tuple[int, int]]:
@@ -125,7 +95,7 @@ class _Gathered(NamedTuple):
 
     task: Task
     sums: Sums
-    glance: Glance
+    glance: Glance | None
 
 
 def _questions(

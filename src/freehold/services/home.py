@@ -6,16 +6,17 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from freehold import settings as settings_module
 from freehold.errors import MissingPrerequisite
 from freehold.ledger import Ledger
 from freehold.market.tokens import PriceBook
-from freehold.registry.store import Registry
 from freehold.settings import Loaded, Settings, TaskSettings
-from freehold.tasks.matching import TaskMatcher
 from freehold.vocabulary import Call, Match, Task
+
+if TYPE_CHECKING:
+    from freehold.registry.store import Registry
 
 Progress = Callable[[str], None]
 """Told, in words, what is being done now."""
@@ -51,6 +52,8 @@ class Home:
     @cached_property
     def registry(self) -> Registry:
         """Tasks, students, certificates, stages."""
+        from freehold.registry.store import Registry  # loads a query builder, which a kept question does without
+
         return Registry(self.path, self.settings)
 
     @cached_property
@@ -99,6 +102,8 @@ class Home:
 
     def recognise(self, calls: Iterable[Call]) -> Iterator[tuple[Call, Match | None]]:
         """Any calls, with what they are recognised as among this home's tasks."""
+        from freehold.tasks.matching import TaskMatcher  # nobody but a reader of calls recognises any
+
         matcher = TaskMatcher(self.registry.tasks())
         for call in calls:
             yield call, matcher.match_call(call)

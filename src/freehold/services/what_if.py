@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
@@ -14,8 +14,9 @@ from freehold.settings import EconomicsSettings
 from freehold.verdict import words
 from freehold.vocabulary import Option, Range, Verdict, VerdictWord
 
-from . import deciding
+from . import kept_fleets, kept_questions
 from .home import Home
+from .judging import Question, weighed
 
 SHORT = {
     "gpu": "gpu_usd_per_hour",
@@ -115,8 +116,22 @@ def suppose(home: Home, task_name: str, changes: Sequence[Change], as_of: dateti
         MissingPrerequisite: no calls have been recorded, or the verdict has nothing to compare.
         NotFound: there is no such task.
     """
-    one = deciding.question(home, task_name, as_of)
-    before = deciding.judged(home, one)
+    with kept_fleets.kept(home):
+        return _supposed(home, _question(home, task_name, as_of), changes)
+
+
+def _question(home: Home, task_name: str, as_of: datetime | None) -> Question:
+    at = as_of or datetime.now(UTC)
+    found = kept_questions.recall(home, task_name, kept_questions.key(home, at.date()), at)
+    if found is not None:
+        return found
+    from . import deciding  # loads what reads calls and the registry: a second that a kept question does without
+
+    return deciding.question(home, task_name, at)
+
+
+def _supposed(home: Home, one: Question, changes: Sequence[Change]) -> WhatIf:
+    before = weighed(home, one)
     if not before.assumptions:
         raise MissingPrerequisite(before.reason, hint=before.to_find_out)
     supposed = tuple(_applied(change, before) for change in changes)
@@ -125,7 +140,7 @@ def suppose(home: Home, task_name: str, changes: Sequence[Change], as_of: dateti
     factor = one.workload.volume_factor * volume
     workload = msgspec.structs.replace(one.workload, volume_factor=factor, price_factor=ratio)
     economics = _stated(home.settings.economics, after_of)
-    after = deciding.judged(home, one._replace(workload=workload), economics)
+    after = weighed(home, one._replace(workload=workload), economics)
     was, then = _answer(before), _answer(after)
     changed = was.sentence != then.sentence
     return WhatIf(

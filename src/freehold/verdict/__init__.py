@@ -4,7 +4,7 @@ Knows what the options cost and what is known of their quality; not how either w
 """
 
 from .constraints import Constraints
-from .decision import decide
+from .decision import decide, weigh
 from .schema import as_json
 
-__all__ = ["Constraints", "as_json", "decide"]
+__all__ = ["Constraints", "as_json", "decide", "weigh"]

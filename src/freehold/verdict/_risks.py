@@ -48,7 +48,7 @@ class Risks:
         self._answers = answers
         self._quality = quality
         self._winner = winner
-        evaluation = answers.evaluation
+        self.evaluation = evaluation = answers.evaluation
         options = [standing.option for standing in answers.standings]
         self._scenarios: Inputs = evaluation.scenarios
         self._now = evaluation.npvs_usd(options, self._scenarios)

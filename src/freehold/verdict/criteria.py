@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from freehold.analytics.glance import Glanced
+from freehold.analytics.findings import Glanced
 from freehold.economics.workload import Workload
 from freehold.evidence.intervals import two_sided
 from freehold.vocabulary import NARROW_KINDS, OWNED_WORDS, Criterion, Option, TaskKind

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from freehold.analytics.glance import Glanced
+from freehold.analytics.findings import Glanced
 from freehold.economics import bought
 from freehold.economics.assumptions import assumptions
 from freehold.economics.case import Case, build_case
@@ -125,24 +125,78 @@ def decide(
     Raises:
         ConfigurationError: the settings name an input that does not exist, or give it a negative value.
     """
-    frame = framed(workload, quality, constraints, settings, as_of, prices or PriceBook())
+    found = _weighed(
+        task,
+        workload,
+        quality,
+        constraints,
+        framed(workload, quality, constraints, settings, as_of, prices or PriceBook()),
+    )
+    if isinstance(found, Verdict):
+        return found
+    verdict, case = found.verdict, found.risks.evaluation.case
+    return msgspec.structs.replace(
+        verdict,
+        declared=declared(constraints, found.rulings),
+        from_scratch=from_scratch.sentence(case),
+        steps=steps(found.risks.evaluation.options, verdict.options),
+        criteria=criteria(task.kind, workload, constraints, verdict.options, glanced or Glanced()),
+        risk=None if case.rent_usd is None else found.risks.decision(task.name),
+    )
+
+
+def weigh(
+    task: Task,
+    workload: Workload,
+    quality: QualityFacts,
+    constraints: Constraints,
+    settings: EconomicsSettings,
+    as_of: datetime,
+    *,
+    prices: PriceBook | None = None,
+) -> Verdict:
+    """The verdict as `decide` gives it, without what only explains it: that takes as long as the answer itself.
+
+    Left out are the criteria, the steps, what was declared, training from scratch, and what the answer hangs on.
+
+    Raises:
+        ConfigurationError: as `decide`.
+    """
+    found = _weighed(
+        task,
+        workload,
+        quality,
+        constraints,
+        framed(workload, quality, constraints, settings, as_of, prices or PriceBook()),
+    )
+    return found if isinstance(found, Verdict) else found.verdict
+
+
+class _Weighed(NamedTuple):
+    """A verdict where options can be compared, and what else is known of it."""
+
+    verdict: Verdict
+    rulings: list[Rulings]
+    risks: Risks
+
+
+def _weighed(
+    task: Task, workload: Workload, quality: QualityFacts, constraints: Constraints, frame: Frame
+) -> _Weighed | Verdict:
+    """The verdict alone where there is nothing to compare."""
     if not frame.comparable:
-        return _unpriced(task, workload, frame.case, as_of)
+        return _unpriced(task, workload, frame.case, frame.case.as_of)
     evaluation = frame.evaluation()
     rulings = ruled(evaluation, constraints)
     standings = stand(evaluation.options, quality, rulings)
     answers = Answers(evaluation, standings, confident=constraints.confident)
-    verdict = _compared(task, workload, quality, answers, frame.why_barred)
-    return msgspec.structs.replace(
-        verdict,
-        declared=declared(constraints, rulings),
-        from_scratch=from_scratch.sentence(frame.case),
-        steps=steps(evaluation.options, verdict.options),
-        criteria=criteria(task.kind, workload, constraints, verdict.options, glanced or Glanced()),
-    )
+    verdict, risks = _compared(task, workload, quality, answers, frame.why_barred)
+    return _Weighed(verdict, rulings, risks)
 
 
-def _compared(task: Task, workload: Workload, quality: QualityFacts, answers: Answers, why_barred: str) -> Verdict:
+def _compared(
+    task: Task, workload: Workload, quality: QualityFacts, answers: Answers, why_barred: str
+) -> tuple[Verdict, Risks]:
     """The verdict where options can be compared."""
     evaluation, standings = answers.evaluation, answers.standings
     case, inputs = evaluation.case, evaluation.assumptions
@@ -156,7 +210,7 @@ def _compared(task: Task, workload: Workload, quality: QualityFacts, answers: An
     reason, to_find_out = _reasons.reason(story, word, rows, flips), _reasons.to_find_out(story, word, rows)
     if case.rent_usd is None:
         rows = tuple(msgspec.structs.replace(row, **_INCOMPARABLE) for row in rows[1:])
-    return Verdict(
+    verdict = Verdict(
         task_id=task.id,
         task_name=task.name,
         kind=task.kind,
@@ -174,9 +228,9 @@ def _compared(task: Task, workload: Workload, quality: QualityFacts, answers: An
         sources=_sources(workload, case, quality),
         made_at=case.as_of.isoformat(),
         warnings=_reasons.warnings(workload, case, quality),
-        risk=None if case.rent_usd is None else risks.decision(task.name),
         chosen=winner.option.name if winner is not None and word == winner.option.word else "",
     )
+    return verdict, risks
 
 
 def _word(

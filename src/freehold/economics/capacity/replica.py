@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
-from scipy.optimize import nnls
 
 from freehold.economics.arrays import FloatArray
 from freehold.errors import UsageError
@@ -282,6 +281,8 @@ def _fit(points: Sequence[Point], expert_share: float) -> tuple[tuple[float, flo
         (1 - (1 - expert_share) ** sequences) if expert_share else np.zeros_like(tpot),
         tpot * rate * prompt,
     ]
+    from scipy.optimize import nnls  # slow to load, and a fit that is at hand (`computed`) takes none
+
     solved, _ = nnls(np.stack(columns, axis=1) / tpot[:, None], np.ones_like(tpot))
     a, b, c, d, p = (float(value) for value in solved)
     return (a, b, c, d), p

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import nnls
 
 from freehold.market.gpus import Hardware
 from freehold.market.models import Point
@@ -93,6 +92,8 @@ def layer_s(overheads: Overheads, gpus: int) -> float:
 
 def learn(samples: Sequence[Sample]) -> Overheads:
     """The overheads that meet measured points best. In a closed loop a point's time per token is linear in them."""
+    from scipy.optimize import nnls  # slow to load; overheads are learned by benchmarks alone
+
     rows = np.array([_columns(sample) for sample in samples])
     families = Counter(sample.family for sample in samples)
     alike = np.array([families[sample.family] ** -0.5 for sample in samples])

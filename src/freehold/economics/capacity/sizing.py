@@ -27,6 +27,7 @@ import numpy.typing as npt
 from freehold.economics.arrays import FloatArray
 from freehold.economics.bursts import PER_MINUTE, SLOT_S, Bursts, smoothed
 
+from . import computed
 from ._lanes import Lanes
 from .fleet import Targets, follow, sustained
 from .replica import Replica
@@ -134,7 +135,7 @@ def _followed(load: FloatArray, lag: int) -> tuple[float, ...]:
 def forget() -> None:
     """Simulate anew what is asked next, as a new process would."""
     sizes.cache_clear()
-    _failing.cache_clear()
+    computed.forget()
 
 
 @lru_cache(maxsize=64)
@@ -173,11 +174,20 @@ def _attainable(lengths: Trace, replica: Replica, targets: Targets) -> tuple[Tar
     return msgspec.structs.replace(targets, ttft_s=ttft_s, tpot_s=tpot_s), "; ".join(why)
 
 
-@lru_cache(maxsize=64)
 def _failing(
     lengths: tuple[tuple[int, int], ...], bursts: Bursts, replica: Replica, targets: Targets
 ) -> tuple[FloatArray, ...]:
     """For each of `FLEETS`, the share of the windows that fail at each of `LOADS`; never falling with the load."""
+    key = computed.digest(lengths, bursts, replica, targets)
+    if key not in computed.known.failing:
+        simulated = _simulated(lengths, bursts, replica, targets)
+        computed.note_failing(key, tuple(tuple(row.tolist()) for row in simulated))
+    return tuple(np.array(row) for row in computed.known.failing[key])
+
+
+def _simulated(
+    lengths: tuple[tuple[int, int], ...], bursts: Bursts, replica: Replica, targets: Targets
+) -> tuple[FloatArray, ...]:
     table = np.array(lengths, dtype=np.float64)
     trace = Trace("lengths", np.arange(len(table), dtype=np.float64), table[:, 0], np.maximum(table[:, 1], 1.0))
     rates = sustained(trace, replica, targets) * np.asarray(LOADS)

@@ -8,12 +8,11 @@ shared fleets, the time to the first token to better than a half.
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 
 from freehold.economics.arrays import FloatArray, Inputs
 from freehold.economics.bought import People
+from freehold.economics.capacity import computed
 from freehold.economics.capacity.fleet import Policy, Targets
 from freehold.economics.capacity.replica import Replica, replica_for
 from freehold.economics.capacity.sizing import Sizes, sizes
@@ -132,7 +131,9 @@ class HostOpenWeights(OtherModel):
         return self.token_ratio(inputs) / np.maximum(inputs["throughput_ratio"], 0.05)
 
 
-@cache
 def _replica(model: str, gpu: str, gpus: int) -> Replica:
     """From measured points where the catalogue has some for that model on that GPU, else a roofline."""
-    return replica_for(served_model(model), hardware(gpu), gpus)
+    key = f"{model} on {gpus} {gpu}"
+    if key not in computed.known.replicas:
+        computed.known.replicas[key] = replica_for(served_model(model), hardware(gpu), gpus)
+    return computed.known.replicas[key]

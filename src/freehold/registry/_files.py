@@ -1,0 +1,5 @@
+"""Names of the registry's files."""
+
+from typing import Final
+
+CONTROL: Final = "control.db"
