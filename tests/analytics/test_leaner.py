@@ -45,7 +45,7 @@ def test_one_task_is_told_as_the_full_tables_tell_it() -> None:
     assert found.known_runs == batchable.known_runs
     assert found.eligible == cacheable.eligible > 0
     assert found.cache_usd == cacheable.saved_usd
-    assert found.waited_interval.low < found.waited / found.calls < found.waited_interval.high
+    assert found.waited / found.calls < found.waited_at_most == batchable.waited_interval[1]
 
 
 def test_what_is_told_of_a_task_does_not_depend_on_the_others() -> None:
