@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
+import msgspec
 import pytest
 from tests.support import homes
 
@@ -13,6 +15,7 @@ from freehold.services import deciding, ingest
 from freehold.services.discovering import list_tasks
 from freehold.services.home import Home
 from freehold.services.what_if import Change, parse, suppose
+from freehold.settings import TaskSettings
 from freehold.vocabulary import Call, Match
 
 
@@ -86,6 +89,23 @@ def test_a_large_enough_volume_changes_the_answer(home: Home) -> None:
     assert found.changed
     assert (found.before.word, found.after.word) == ("keep_renting", "own_student")
     assert {one.name: one.after for one in found.changes} == {"volume": 1e7, "student_coverage": 0.9}
+
+
+def test_another_way_of_renting_is_a_change_and_is_named(tmp_path: Path) -> None:
+    made = homes.home(tmp_path / "home")
+    ingest.import_log(made, homes.colours_log(tmp_path / "calls.jsonl", 400))
+    list_tasks(made)
+    task = next(task.name for task in made.registry.tasks() if task.kind == "classification")
+    settings = msgspec.structs.replace(made.settings, tasks={task: TaskSettings(can_wait=True)})
+    with Home(made.loaded._replace(settings=settings)) as home:
+        found = suppose(home, task, parse(["volume=x20000", "coverage=0"]))
+    assert (found.before.word, found.after.word) == ("keep_renting", "keep_renting")
+    assert (found.before.option, found.after.option) == (
+        "keep renting openai/gpt-4.1",
+        "keep renting openai/gpt-4.1, in batches",
+    )
+    assert found.changed
+    assert f"{found.before.option} becomes {found.after.option}" in found.answer
 
 
 @pytest.mark.parametrize(

@@ -73,12 +73,13 @@ class Beside(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """An answer and its reason."""
+    """An answer and its reason. `option`: by name, which one the word stands for; "" where it stands for none."""
 
     word: VerdictWord
     sentence: str
     reason: str
     probability_owning_wins: float
+    option: str = ""
 
 
 class WhatIf(msgspec.Struct, frozen=True):
@@ -142,12 +143,11 @@ def _supposed(home: Home, one: Question, changes: Sequence[Change]) -> WhatIf:
     economics = _stated(home.settings.economics, after_of)
     after = weighed(home, one._replace(workload=workload), economics)
     was, then = _answer(before), _answer(after)
-    changed = was.sentence != then.sentence
     return WhatIf(
         before.task_name,
         supposed,
-        f"{was.sentence} becomes {then.sentence}" if changed else f"{was.sentence}, before and after",
-        changed,
+        _becomes(was, then),
+        (was.sentence, was.option) != (then.sentence, then.option),
         was,
         then,
         _beside(before, after),
@@ -211,7 +211,17 @@ def _stated(settings: EconomicsSettings, values: Mapping[str, float]) -> Economi
 
 def _answer(verdict: Verdict) -> Answer:
     sentence = words.verdict_sentence(verdict)
-    return Answer(verdict.word, sentence, verdict.reason, verdict.probability_owning_wins)
+    return Answer(verdict.word, sentence, verdict.reason, verdict.probability_owning_wins, verdict.chosen)
+
+
+def _becomes(was: Answer, then: Answer) -> str:
+    """What becomes of the answer; where one word stands for several options, as for renting in batches, of which."""
+    text = f"{was.sentence}, before and after"
+    if was.sentence != then.sentence:
+        text = f"{was.sentence} becomes {then.sentence}"
+    if was.word == then.word and was.option != then.option and was.option and then.option:
+        text += f", but otherwise: {was.option} becomes {then.option}"
+    return text
 
 
 def _beside(before: Verdict, after: Verdict) -> tuple[Beside, ...]:
