@@ -205,3 +205,17 @@ def test_a_free_port_is_one_that_nobody_else_can_take(tmp_path: Path, monkeypatc
         assert port > 0
         with socket.socket() as other, pytest.raises(OSError, match="in use"):
             other.bind(("127.0.0.1", port))
+
+
+def test_memory_goes_back_unless_the_environment_says_otherwise(
+    upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "3")
+    with up(home_for(tmp_path, upstream.url)) as gateway:
+        (housekeeper,) = gateway.children()
+        settings = [
+            dict(one.split("=", 1) for one in Path(f"/proc/{pid}/environ").read_text().split("\0") if "MALLOC_" in one)
+            for pid in (gateway.process.pid, housekeeper)
+        ]
+    ours = {"MALLOC_ARENA_MAX": "3", "MALLOC_TRIM_THRESHOLD_": "262144"}
+    assert settings == [ours, ours | {"MALLOC_MMAP_THRESHOLD_": "1048576"}]
