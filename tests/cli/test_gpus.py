@@ -39,6 +39,8 @@ def test_every_row_is_inside_the_zone_whole_and_cheapest_first() -> None:
     months = [float(row["usd_per_month"]) for row in found["rows"]]
     assert months == sorted(months)
     for row in found["rows"]:
+        if row["term"] == "bought":
+            continue
         month = row["gpus"] * float(row["usd_per_gpu_hour"]) * 730.56
         assert float(row["usd_per_month"]) == pytest.approx(month, abs=0.01)
         assert row["replicas"] == (3 if row["term"] == "spot" else 2)
@@ -54,8 +56,36 @@ def test_machines_come_whole_and_terms_commit() -> None:
 
 def test_a_replica_never_reaches_over_machines() -> None:
     found = _shop("--gpu", "H100")
-    assert {row["gpus"] for row in found["rows"]} <= {4, 8}  # replicas of two: never machines with a single GPU
+    # Replicas of two: never machines with a single GPU.
+    assert {row["gpus"] for row in found["rows"] if row["term"] != "bought"} <= {4, 8}
     assert any("fewer GPUs than a replica takes" in note for note in found["notes"])
+
+
+def test_machines_of_ones_own_stand_among_the_offers() -> None:
+    def own(*more: str) -> dict[str, Any]:
+        (row,) = [row for row in _shop("--gpu", "H100", *more)["rows"] if row["term"] == "bought"]
+        assert (row["cloud"], row["gpu"]) == ("on premises", "H100-80GB")
+        return row
+
+    usual, cheap = own(), own("--buy", "10000")
+    assert float(usual["committed_usd"]) == 33_000 * usual["gpus"]
+    assert float(cheap["committed_usd"]) == 10_000 * cheap["gpus"]
+    assert (usual["source"] != "given", cheap["source"]) == (True, "given")
+    # What the price does not change: electricity and the place, 0.7 kW with its part of the server.
+    less = float(usual["usd_per_month"]) - float(cheap["usd_per_month"])
+    fixed = float(cheap["usd_per_month"]) - less * 10_000 / 23_000
+    assert fixed == pytest.approx(cheap["gpus"] * (0.7 * 1.8 * 1.3 * 730.56 * 0.15 + 200), abs=0.05)
+    monthly = 1.1 ** (1 / 12) - 1
+    factor = monthly / (1 - (1 + monthly) ** -36)
+    assert less == pytest.approx(cheap["gpus"] * 23_000 * (1 - 0.2 * (1 + monthly) ** -36) * factor, rel=0.001)
+
+
+def test_what_machines_of_ones_own_cost_can_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FREEHOLD_ECONOMICS__ASSUME", "{gpu_usd_each = 20000.0}")
+    rows = [row for row in _shop()["rows"] if row["term"] == "bought"]
+    assert [(row["gpu"], float(row["committed_usd"])) for row in rows] == [("H100-80GB", 20_000 * rows[0]["gpus"])]
+    assert not [row for row in _shop("--term", "12mo")["rows"] if row["term"] == "bought"]
+    assert [row for row in _shop("--gpu", "H200", "--buy", "40000")["rows"] if row["term"] == "bought"]
 
 
 def test_arrivals_size_the_fleet(tmp_path: Path) -> None:
@@ -104,6 +134,8 @@ def test_prices_of_no_day_and_offers_without_a_number_are_left_alone(tmp_path: P
         ["--model", "Llama-3.3-70B", "--region", "in"],
         ["--model", "Llama-3.3-70B", "--term", "daily"],
         ["--model", "Llama-3.3-70B", "--tpot", "0"],
+        ["--model", "Llama-3.3-70B", "--buy", "30000"],
+        ["--model", "Llama-3.3-70B", "--gpu", "H100", "--buy", "-1"],
         ["--model", "Llama-3.3-70B", "--ttft", "nan"],
         ["--model", "Llama-3.3-70B", "--volume", "x3"],
         ["--model", "Llama-3.3-70B", "--task", "a", "--trace", "b"],

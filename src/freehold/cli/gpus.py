@@ -40,19 +40,23 @@ def gpus(
     ttft: Annotated[float, typer.Option(help="Seconds to the first token.")] = 2.0,
     tpot: Annotated[float, typer.Option(help="Seconds per later token.")] = 0.05,
     spare: Annotated[int, typer.Option(help="Replicas beyond those that hold the targets.", min=0)] = 1,
+    buy: Annotated[
+        float | None, typer.Option(help="Of that kind on premises: US dollars per GPU with its part of a server.")
+    ] = None,
     volume: Volume = "x1",
     take: Annotated[Path | None, typer.Option("--import", help="Take in a vms.csv of SkyPilot's catalogue.")] = None,
     cloud: Annotated[str, typer.Option(help="With --import: whose prices these are.")] = "",
     as_of: Annotated[str, typer.Option(help="With --import: of which day; without it, the file's.")] = "",
     json: Json = False,
 ) -> None:
-    """What GPUs carry a model, how many a task's arrivals take, and what that costs per cloud and term.
+    """What GPUs carry a model, how many a task's arrivals take, and what that costs per cloud and term, or bought.
 
     Prices come from a small dated catalogue. Lists of your own, in offers.toml of the home or by --import, stand in for
     those of the same clouds.
 
     Example: freehold gpus --model Llama-3.3-70B --region eu
     """
+    from freehold.economics.assumptions import overrides
     from freehold.economics.capacity import Policy, Targets
     from freehold.market.offers import FILE_NAME
     from freehold.services import shopping
@@ -73,9 +77,12 @@ def gpus(
             bytes_per_parameter=not_negative("--weight-bytes", weight_bytes),
             targets=Targets(positive("--ttft", ttft), positive("--tpot", tpot)),
             policy=Policy(spare),
+            buy_usd=None if buy is None else positive("--buy", buy),
         )
+        assume = overrides(home.settings.economics)
         with working("sizing the fleets") as progress:
-            found = shopping.shop(order, _arrivals(home, task, trace, factor(volume)), own, progress=progress)
+            arrivals = _arrivals(home, task, trace, factor(volume))
+            found = shopping.shop(order, arrivals, own, assume=assume, progress=progress)
     if json:
         emit_struct("freehold.gpus/1", found)
         return

@@ -26,6 +26,9 @@ _DATE = "2026-11-21"
 _NOTHING: Mapping[str, Assumption] = {}
 _JUDGEMENT = "judgement, no measurement"
 
+PRICED_GPU = "H100-80GB"
+"""The GPU that `gpu_usd_each` is the price of."""
+
 _DEFAULTS: tuple[tuple[str, float, float, float, str, str], ...] = (
     # name, low, value, high, unit, source
     ("engineer_usd_per_year", 140_000, 200_000, 280_000, "USD a year, all costs", _JUDGEMENT),
@@ -133,7 +136,7 @@ def assumptions(
         found["student_cpu_ms"] = given(found["student_cpu_ms"], quality.student_ms, "measured on the student")
     if workload.monthly_growth is not None:
         found["monthly_growth"] = given(found["monthly_growth"], workload.monthly_growth, "declared for the task")
-    for name, value in _overrides(settings).items():
+    for name, value in overrides(settings).items():
         if name not in found:
             known = ", ".join(sorted(found))
             raise ConfigurationError(f"economics.assume.{name} is no input of the decision; inputs: {known}")
@@ -202,7 +205,8 @@ def exact(value: float) -> Decimal:
     return Decimal(repr(value))
 
 
-def _overrides(settings: EconomicsSettings) -> dict[str, float]:
+def overrides(settings: EconomicsSettings) -> dict[str, float]:
+    """What the settings say of inputs, by name."""
     named = {name: getattr(settings, name) for name in settings.__struct_fields__ if name != "assume"}
     return {**settings.assume, **{name: value for name, value in named.items() if value is not None}}
 

@@ -1,7 +1,7 @@
 """Machines that are bought: what they cost at once, what a month takes, what they are worth in the end.
 
 Whole GPUs in whole replicas, spares among them; electricity at the meter (PUE); people as a step function of the fleet.
-Everything may be a column of scenarios. Not known here: taxes, leasing, repairs, and where the machines stand.
+Everything may be a column of scenarios. Not known here: taxes, repairs, and where the machines stand.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from freehold.vocabulary import Assumption
 
 from .arrays import FloatArray
 from .assumptions import assumed
-from .cashflow import Numbers, discounts, monthly, payback
+from .cashflow import Numbers, cost_of_capital, discounts, monthly, payback
 
 GPUS_PER_STEP = 16
 """So many GPUs one share of an engineer looks after, rented or bought."""
@@ -67,6 +67,11 @@ class Machines(msgspec.Struct, frozen=True):
     def capital_usd(self) -> Numbers:
         """Paid at once."""
         return self.gpus * self.usd_each
+
+    def level_usd(self, rate_per_year: Numbers) -> FloatArray:
+        """A month's part of the price less the residual, as a level payment over `LIFE_MONTHS`: what a lease costs."""
+        price = np.asarray(self.capital_usd, dtype=np.float64)
+        return cost_of_capital(price, price * self.residual, monthly(rate_per_year), LIFE_MONTHS)
 
     @property
     def power_usd(self) -> Numbers:

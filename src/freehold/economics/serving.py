@@ -17,7 +17,7 @@ from .arrays import FloatArray, Inputs, money, money_range, normal_quantiles
 from .assumptions import at_values, defaults, draw, given, rented_or_stated
 from .bought import LIFE_MONTHS, Machines, People
 from .capacity import Fleet, Held, Trace
-from .cashflow import cost_of_capital, monthly, payback
+from .cashflow import payback
 from .workload import MONTH_HOURS
 
 SCENARIOS = 1001
@@ -140,8 +140,7 @@ def _bought(
     machines = _machines(gpu, gpus, usd_each, drawn)
     people = _people(drawn).monthly_usd(gpus)
     capital = np.asarray(machines.capital_usd)
-    rate = monthly(drawn["discount_rate_per_year"])
-    level = cost_of_capital(capital, capital * drawn["residual_share"], rate, LIFE_MONTHS)
+    level = machines.level_usd(drawn["discount_rate_per_year"])
     at = at_values(inputs)
     alone = _machines(gpu, np.full(1, float(usual)), usd_each, at)
     rented = usual * float(at["gpu_usd_per_hour"][0]) * MONTH_HOURS
@@ -156,7 +155,8 @@ def _bought(
 
 def _machines(gpu: str, gpus: FloatArray, usd_each: float, inputs: Inputs) -> Machines:
     kw_each = hardware(gpu).watts / 1000 * inputs["server_power_ratio"]
-    return Machines(gpus, usd_each, kw_each, inputs["usd_per_kwh"], MONTH_HOURS, inputs["pue"])
+    pue, residual = inputs["pue"], inputs["residual_share"]
+    return Machines(gpus, usd_each, kw_each, inputs["usd_per_kwh"], MONTH_HOURS, pue, residual)
 
 
 def _people(inputs: Inputs) -> People:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import msgspec
+import numpy as np
 
+from freehold.economics import bought
 from freehold.economics.arrays import money
-from freehold.economics.assumptions import exact
+from freehold.economics.assumptions import PRICED_GPU, defaults, exact
+from freehold.economics.bought import LIFE_MONTHS, Machines
 from freehold.economics.capacity import Policy, Replica, Targets, Trace, replica_for, size_fleet
 from freehold.economics.workload import MONTH_HOURS
 from freehold.errors import UsageError
@@ -20,6 +24,9 @@ from freehold.market.offers import MONTHS, Offer, Term
 from freehold.market.serving import ServedModel, measured, served_model
 
 from .home import Progress, silent
+
+PREMISES = "on premises"
+"""What stands for a cloud where the machines are one's own."""
 
 _SPOT_SPARES = 1
 """Replicas beyond the fleet where machines may be taken away at any time; an assumption, no measurement."""
@@ -39,13 +46,18 @@ class Sized(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One offer, with the fleet on it. `gpus` are those of whole machines; `committed_usd` is owed whatever happens."""
+    """One offer, with the fleet on it. `gpus` are those of whole machines; `committed_usd` is owed whatever happens.
+
+    Machines of one's own stand among them as the cloud `PREMISES` with the term `bought`: a month is the level payment
+    that recovers their price over three years, less the residual, with electricity and a place; `committed_usd` is paid
+    at once.
+    """
 
     cloud: str
     place: str
     zone: str
     gpu: str
-    term: Term
+    term: Term | Literal["bought"]
     replicas: int
     gpus: int
     usd_per_gpu_hour: Decimal
@@ -69,7 +81,10 @@ class Shop(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What is looked for. `zone` "" is any; `gpu` "" every kind; `terms` () all of them."""
+    """What is looked for. `zone` "" is any; `gpu` "" every kind; `terms` () all of them.
+
+    `buy_usd`: what a GPU of that kind costs with its part of a server; None: as assumed, where that is known.
+    """
 
     model: str
     zone: str = ""
@@ -78,20 +93,31 @@ class Order(msgspec.Struct, frozen=True):
     bytes_per_parameter: float = 0
     targets: Targets = Targets()
     policy: Policy = Policy()
+    buy_usd: float | None = None
 
 
-def shop(order: Order, trace: Trace | None, own: Path | None = None, *, progress: Progress = silent) -> Shop:
+def shop(
+    order: Order,
+    trace: Trace | None,
+    own: Path | None = None,
+    *,
+    assume: Mapping[str, float] = {},
+    progress: Progress = silent,
+) -> Shop:
     """Size the fleet on every GPU that is offered in the zone, and price it by every offer.
 
-    Without a trace a fleet is one replica and the spares.
+    Without a trace a fleet is one replica and the spares. `assume`: inputs that somebody gave, for machines of one's
+    own.
 
     Raises:
-        UsageError: model, GPU or zone are unknown, or nothing is offered there.
+        UsageError: model, GPU or zone are unknown, nothing is offered there, or a price to buy at is given and no GPU.
         ConfigurationError: the user's own lists cannot be read.
     """
     model = served_model(order.model)
     if order.zone and order.zone not in market.ZONES:
         raise UsageError(f"{order.zone!r} is no zone", hint=f"one of {', '.join(market.ZONES)}")
+    if order.buy_usd is not None and not order.gpu:
+        raise UsageError("a price of which GPU?", hint="--buy 30000 --gpu H100")
     chips = (hardware(order.gpu),) if order.gpu else all_hardware()
     every = market.offers(own)
     inside = [o for o in every if o.zone == order.zone or not order.zone]
@@ -107,6 +133,8 @@ def shop(order: Order, trace: Trace | None, own: Path | None = None, *, progress
     able = [offer for offer in found if sized[offer.gpu].replicas]
     whole = [offer for offer in able if offer.together >= sized[offer.gpu].gpus_each]
     rows = _cheapest([_row(offer, sized[offer.gpu], order) for offer in whole])
+    if not order.terms:
+        rows += [_bought(one, order, assume) for one in sized.values() if one.replicas and _known(one.gpu, order)]
     return Shop(
         model=model.name,
         trace="" if trace is None else trace.name,
@@ -195,6 +223,46 @@ def _row(offer: Offer, sized: Sized, order: Order) -> Row:
     )
 
 
+def _known(gpu: str, order: Order) -> bool:
+    """Whether it is known what such a GPU costs to buy."""
+    return order.buy_usd is not None or gpu == PRICED_GPU
+
+
+def _bought(sized: Sized, order: Order, assume: Mapping[str, float]) -> Row:
+    """The same fleet on machines of one's own, wherever they stand."""
+    inputs = {**defaults(), **bought.inputs()}
+    at = {name: float(assume.get(name, item.value)) for name, item in inputs.items()}
+    price, source = inputs["gpu_usd_each"], inputs["gpu_usd_each"].source
+    replicas = sized.replicas + order.policy.spare
+    machines = Machines(
+        gpus=float(replicas * sized.gpus_each),
+        usd_each=at[price.name] if order.buy_usd is None else order.buy_usd,
+        kw_each=hardware(sized.gpu).watts / 1000 * at["server_power_ratio"],
+        usd_per_kwh=at["usd_per_kwh"],
+        hours=MONTH_HOURS,
+        pue=at["pue"],
+        residual=at["residual_share"],
+        hosting_usd_per_gpu=at["gpu_place_usd_per_month"],
+    )
+    month = float(machines.level_usd(at["discount_rate_per_year"]) + np.asarray(machines.running_usd))
+    gpus = replicas * sized.gpus_each
+    stated = order.buy_usd is not None or price.name in assume
+    return Row(
+        cloud=PREMISES,
+        place="",
+        zone=order.zone,
+        gpu=sized.gpu,
+        term="bought",
+        replicas=replicas,
+        gpus=gpus,
+        usd_per_gpu_hour=exact(month / gpus / MONTH_HOURS),
+        usd_per_month=money(month),
+        committed_usd=money(float(np.asarray(machines.capital_usd))),
+        source="given" if stated else source.name,
+        as_of=source.date,
+    )
+
+
 def _notes(rows: Sequence[Row], trace: Trace | None, left_out: int, small: int) -> tuple[str, ...]:
     notes = ["machines alone: people, storage and traffic come on top (freehold cost serve)"]
     if any(row.term == "spot" for row in rows):
@@ -207,7 +275,12 @@ def _notes(rows: Sequence[Row], trace: Trace | None, left_out: int, small: int) 
         notes.append(f"{left_out} offers lie outside the zone, or where the seller chooses")
     if small:
         notes.append(f"{small} offers are of machines with fewer GPUs than a replica takes")
-    dates = sorted({row.as_of for row in rows})
+    if any(row.term == "bought" for row in rows):
+        notes.append(
+            f"bought: the price less the residual over {LIFE_MONTHS} months, as a lease would be, electricity and a"
+            " place; what is committed is paid at once"
+        )
+    dates = sorted({row.as_of for row in rows if row.term != "bought"})
     if dates:
         notes.append(
             f"prices of {dates[0]}" + (f" to {dates[-1]}" if len(dates) > 1 else "") + ": they move by the week"

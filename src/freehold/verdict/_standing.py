@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from freehold.analytics.batching import WAITED
+from freehold.economics.assumptions import PRICED_GPU
 from freehold.economics.case import Case
 from freehold.economics.options import (
     CostModel,
@@ -36,8 +37,6 @@ from .constraints import SAME_MODEL, Rulings
 
 QualityWord = Literal["certified", "measured", "unknown", "reference"]
 
-_PRICED_GPU = "H100-80GB"
-"""The GPU that `gpu_usd_each` is the price of."""
 _TUNED = 2
 """Tuned models that are shown: the cheapest ones."""
 _NARROW_WEIGHTS = ("Llama-3.1-8B", "gpt-oss-120b")
@@ -104,7 +103,7 @@ def options(
     found += [RentOpenWeights(offer) for offer in offers if offer is not None]
     for weights in [one for one in fitting if one.points][:1]:
         found += [HostOpenWeights(weights), HostAutoscaled(weights), HostReserved(weights), HostSpot(weights)]
-        if weights.gpu == _PRICED_GPU:
+        if weights.gpu == PRICED_GPU:
             found.append(HostBought(weights))
         found.append(FineTuneOwn(weights, case, audit_share=quality.audit_share, restricted=restricted))
     for option in found:

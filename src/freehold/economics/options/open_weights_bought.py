@@ -7,7 +7,6 @@ import numpy as np
 from freehold.economics.arrays import FloatArray, Inputs
 from freehold.economics.bought import LIFE_MONTHS, Machines
 from freehold.economics.case import Case
-from freehold.economics.cashflow import cost_of_capital, monthly
 from freehold.economics.workload import MONTH_HOURS
 from freehold.market.gpus import hardware
 from freehold.market.models import Weights
@@ -58,8 +57,7 @@ class HostBought(HostOpenWeights):
     def monthly(self, case: Case, volume: FloatArray, inputs: Inputs) -> Bill:
         """Capital, electricity and place, and people in steps."""
         fleet = self.machines(case, volume, inputs)
-        rate = monthly(inputs["discount_rate_per_year"])
-        capital = cost_of_capital(fleet.capital_usd, fleet.capital_usd * fleet.residual, rate, LIFE_MONTHS)
+        capital = fleet.level_usd(inputs["discount_rate_per_year"])
         gpus = np.asarray(fleet.gpus)
         return self.bill(gpus, capital + np.asarray(fleet.running_usd), inputs)
 
