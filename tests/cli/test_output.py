@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+from decimal import Decimal
 
 import pytest
 
@@ -139,3 +140,9 @@ def test_a_terminal_gets_empty_lines_too(monkeypatch: pytest.MonkeyPatch) -> Non
     _output.say()
     _output.say("below\n\n  end")
     assert [line.rstrip() for line in terminal.getvalue().split("\n")] == ["above", "", "below", "", "  end", ""]
+
+
+def test_an_amount_that_is_not_nothing_never_reads_as_nothing() -> None:
+    said = ["unknown", "$0.00", "<$0.01", "<$0.01", ">-$0.01", "$0.01", "$99.99", "$1,234"]
+    amounts = [None, 0, "0.0001", "0.005", "-0.005", "0.0051", "99.99", "1234.4"]
+    assert [_output.usd(None if one is None else Decimal(one)) for one in amounts] == said

@@ -19,6 +19,7 @@ from freehold.ledger._rollups import RECIPE
 from freehold.services import housekeeping, ingest
 from freehold.services.discovering import find_tasks, list_tasks
 from freehold.services.home import Home
+from freehold.services.showing import show
 from freehold.services.summing import sums
 from freehold.settings import Loaded, Settings
 from freehold.vocabulary import Call
@@ -122,6 +123,11 @@ def test_sums_follow_renames_merges_and_splits_without_being_made_again(home: Ho
     assert by_task(home) == listed(home)
     assert by_task(home)["apart"] == 40
     assert by_task(home, where={"task": ["apart", other]}) == {"apart": 40, other: 80}
+    told = {row.name: (row.calls, row.versions, row.why) for row in list_tasks(home).tasks}
+    for name, (calls, versions, why) in told.items():
+        assert why.startswith(f"{calls} calls share")
+        assert f"; {versions} version" in why
+        assert show(home, name).why == why
     p50 = sums(home, "latency", ("phase",), where={"task": ["apart"]}, quantiles=(0.5,)).rows
     assert [row[:2] for row in p50] == [("total", 40)]
     assert rollups(home) == folders

@@ -161,7 +161,7 @@ def usd(amount: Decimal | float | None) -> str:
     value = Decimal(amount)
     sign = "-" if value < 0 else ""
     size = abs(value)
-    if 0 < size < Decimal("0.005"):
+    if 0 < size <= Decimal("0.005"):  # a half is rounded to the even cent, which is none
         return ">-$0.01" if sign else "<$0.01"
     return f"{sign}${size:,.2f}" if size < 100 else f"{sign}${size:,.0f}"
 

@@ -33,8 +33,8 @@ LEANER = ("rent the same, used otherwise", "#7c3a12")
 WIDTH = 740
 _BARS = 8
 _SHORT = {"type": "log", "nice": False}
-# Amounts as people say them; d3's own prefixes write a milliard as G.
-_ENGLISH = "replace(replace(format(datum.value, '{}.2~s'), 'G', 'B'), 'µ', '')"
+# Amounts as people say them; d3's own prefixes write a milliard as G, and a tenth of a dollar as $100m.
+_ENGLISH = "abs(datum.value) < 1 ? format(datum.value, '{0}~f') : replace(format(datum.value, '{0}.2~s'), 'G', 'B')"
 _USD = _ENGLISH.format("$")
 _COUNT = _ENGLISH.format("")
 

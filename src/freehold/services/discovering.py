@@ -324,7 +324,7 @@ def _row(home: Home, task: Task, seen: Seen, sums: Sums, paused: set[str]) -> Ta
         stage=home.registry.stage(task.id).stage,
         tags=task.tags,
         confidence=task.confidence,
-        why=task.why,
+        why=counted(task, calls, sums.by_template).why,
         version_ids=tuple(template.id for template in task.templates),
         paused=not paused.isdisjoint({"", task.id}),
         stability=stable,

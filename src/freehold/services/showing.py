@@ -10,7 +10,7 @@ import msgspec
 
 from freehold.errors import MissingPrerequisite
 from freehold.tasks.closeness import by_closeness
-from freehold.tasks.describing import constant_chars, tools_of
+from freehold.tasks.describing import constant_chars, counted, tools_of
 from freehold.tasks.matching import TaskMatcher
 from freehold.tasks.sorting import STATED
 from freehold.vocabulary import Call, Match, Slot, Task, TaskKind, Template
@@ -118,7 +118,7 @@ def show(home: Home, name: str) -> ShownTask:
         tags=task.tags,
         calls=calls,
         share=calls / seen.calls if seen.calls else 0.0,
-        why=task.why,
+        why=counted(task, calls, sums.by_template).why,
         prompt=_prompt(first) if first is not None else "",
         tools=tuple(sorted({tool for one in task.templates for tool in tools_of(one)})),
         schema=first.schema.partition("#")[0] if first is not None else "",

@@ -29,7 +29,8 @@ def why(task: Task, n: int, exact: float) -> str:
         sure = f"{100 * exact:.1f} % of them for certain"
         return f"{n:,} calls without a prompt read alike and get answers of one form; {sure}."
     literal = max((constant_chars(template) for template in task.templates), default=0)
-    said = [f"{n:,} calls share {literal:,} characters of constant prompt"]
+    most = "" if len(task.templates) == 1 else "up to "
+    said = [f"{n:,} calls share {most}{literal:,} characters of constant prompt"]
     tools = {template.tools for template in task.templates if template.tools}
     if tools:
         said.append(f"the same {len(tool_names(min(tools)))} tools")

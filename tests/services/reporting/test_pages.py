@@ -6,6 +6,7 @@ import random
 import re
 import shutil
 import subprocess
+from decimal import Decimal
 from html import unescape
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -19,6 +20,8 @@ from freehold.errors import MissingPrerequisite, NotFound
 from freehold.services import _charts, discovering, ingest, reporting
 from freehold.services.home import Home
 from freehold.services.reporting import Material, Report
+from freehold.services.reporting._parts import usd_range
+from freehold.vocabulary import Range
 
 _VOID = frozenset({"meta", "br", "link", "img", "input", "hr"})
 _NAMES = frozenset({"th", "caption", "h1", "h2", "h3", "header", "svg", "style", "title", "b"})
@@ -232,6 +235,17 @@ def test_what_is_missing_is_said(walked: Home, tmp_path: Path) -> None:
         reporting.write(home, out=tmp_path / "report.html")
     with pytest.raises(NotFound):
         reporting.write(walked, out=tmp_path / "report.html", task_name="nobody")
+
+
+def test_small_amounts_are_no_millions() -> None:
+    def bill(name: str, usd: str) -> _charts.Bill:
+        month = Range(Decimal(usd) / 2, Decimal(usd), Decimal(usd) * 2)
+        return _charts.Bill(name, month, month)
+
+    drawn = _charts.bills_chart([bill("small", "0.02"), bill("large", "3_000_000")])
+    assert {"$0.01", "$1", "$10k", "$1M"} <= set(re.findall(r">(\$[^<]*)</text>", drawn))
+    assert not re.search(r">\$[^<]*[mµ]</text>", drawn)
+    assert usd_range(Decimal("0.0044"), Decimal("0.005")) == "<$0.01 to <$0.01"
 
 
 def _luminance(colour: str) -> float:

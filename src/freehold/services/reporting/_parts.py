@@ -136,7 +136,7 @@ def usd(amount: Decimal | float) -> str:
     """Dollars as people read them: cents below a hundred, whole dollars above, and never 0 for some."""
     exact = Decimal(amount)
     size = abs(exact)
-    if 0 < size < _HALF_A_CENT:
+    if 0 < size <= _HALF_A_CENT:  # a half is rounded to the even cent, which is none
         return ">\u2212$0.01" if exact < 0 else "<$0.01"
     sign = "\u2212" if exact < 0 else ""
     return f"{sign}${size:,.2f}" if size < 100 else f"{sign}${size:,.0f}"
