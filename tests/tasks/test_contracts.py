@@ -59,6 +59,22 @@ def test_a_label_that_is_often_given_is_never_lost_however_the_sentence_ends(pro
     assert labels <= set(contract.labels)
 
 
+@pytest.mark.parametrize("given", [3, 4])
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "You triage. Choose one of: water, glass, theft, query. Answer in one word. Claims are in German or French.",
+        "Klassen: water | glass | theft | query. Nenne nur die Klasse, ohne Satzzeichen, ohne Begründung.",
+        "Sort it (be quick, be exact). It is water, glass, theft or query! Never say sorry, maybe, or why.",
+    ],
+)
+def test_a_list_in_one_of_several_sentences_ends_where_its_sentence_does(prompt: str, given: int) -> None:
+    labels = ["water", "glass", "theft", "query"]
+    template = Template("v1", (MessagePattern("system", (prompt,)), MessagePattern("user", (Slot("text"),))))
+    contract = contracts.learn(labels[:given] * 100, templates=(template,))
+    assert set(contract.labels) == set(labels)
+
+
 def test_labels_that_no_prompt_lists_need_support() -> None:
     answers = ["yes"] * 500 + ["no"] * 490 + [f"well, {i}" for i in range(10)]
     assert contracts.learn(answers).labels == ("no", "yes")

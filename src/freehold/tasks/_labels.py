@@ -16,30 +16,34 @@ _SEPARATORS = re.compile(r"[,;|/\u3001\uff0c\uff1b]|\s(?:or|and|oder|und|ou|et|o
 _SUPPORT = 0.001
 _OFTEN = 0.02
 _SENTENCE_END = re.compile(r"[.?!;\u3002\uff01\uff1f]")
+_NEXT_SENTENCE = re.compile(r"(?<=[.?!])\s+|(?<=[\u3002\uff01\uff1f])")
 _USUAL_MASS = 0.85
 
 
 def enumerated(counts: Counter[str], templates: Sequence[Template]) -> tuple[str, ...]:
     """The labels as a prompt lists them, one a line or in a row, those never given so far included; () where none does.
 
-    A list counts when it holds most of the answers and when answers hold about half of it. An answer that is given
-    often belongs to the labels even where the list, as it was read, lacks it: how a sentence lists its items cannot be
-    read with certainty, and a label lost is a class lost.
+    A list counts when it holds most of the answers and when answers hold about half of it. Of two that hold as much,
+    the one with fewer items that run on into another sentence is it. An answer that is given often belongs to the
+    labels even where the list, as it was read, lacks it: how a sentence lists its items cannot be read with certainty,
+    and a label lost is a class lost.
     """
-    best: tuple[int, int, int, tuple[str, ...]] = (0, 0, 0, ())
+    best: tuple[int, int, int, int, tuple[str, ...]] = (0, 0, 0, 0, ())
     total = sum(counts.values())
     longest = _usual_words(counts)
     literals = {p for t in templates for m in t.messages for p in m.pieces if isinstance(p, str)}
-    for items in (_trimmed(found, counts, longest) for piece in sorted(literals) for found in _lists(piece)):
+    for items in (_trimmed(listed, counts, longest) for piece in sorted(literals) for listed in _lists(piece)):
         distinct = set(items)
         mass = sum(counts[item] for item in distinct)
         seen = sum(item in counts for item in distinct)
         if mass >= _LISTED_MASS * total and seen >= _LISTED_LABELS * len(distinct):
-            best = max(best, (mass, len(distinct), -sum(map(len, distinct)), tuple(sorted(distinct))))
-    if not best[3]:
+            running_on = sum(item not in counts and _NEXT_SENTENCE.search(item) is not None for item in distinct)
+            found = (mass, -running_on, len(distinct), -sum(map(len, distinct)), tuple(sorted(distinct)))
+            best = max(best, found)
+    if not best[-1]:
         return ()
     often = {label for label, count in counts.items() if count >= _OFTEN * total}
-    return tuple(sorted(often.union(best[3])))
+    return tuple(sorted(often.union(best[-1])))
 
 
 def _usual_words(counts: Counter[str]) -> int:
@@ -87,8 +91,8 @@ def _lists(text: str) -> list[list[str]]:
         found += _runs(run)
         run = []
     for line in text.split("\n"):
-        row = [_item(part) for part in _SEPARATORS.split(line)]
-        found += _rows(row)
+        for said in (line, *_NEXT_SENTENCE.split(line)):
+            found += _rows([_item(part) for part in _SEPARATORS.split(said)])
     return found
 
 
