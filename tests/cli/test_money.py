@@ -1,4 +1,4 @@
-"""`freehold reconcile` as a person meets it."""
+"""`freehold reconcile` and `freehold errors` as a person meets them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.support import homes
 from tests.support.workloads import a_call
@@ -48,3 +49,19 @@ def test_a_file_that_is_no_invoice_is_an_error(invoice: Path) -> None:
     invoice.write_text("a,b\n1,2\n", "utf-8")
     done = CliRunner().invoke(app, ["reconcile", str(invoice)])
     assert isinstance(done.exception, BadInvoice)
+
+
+def test_a_failure_that_a_log_tells_of_is_not_set_beside_requests_that_it_does_not_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = int(datetime(2026, 11, 2, 12, tzinfo=UTC).timestamp()) * 1_000_000
+    with homes.home(tmp_path / "home") as home:
+        good = a_call(at, Usage(1_000_000))
+        failed = msgspec.structs.replace(
+            good, id="failed", outcome="error", owner="none", error="upstream_failed", status=429, usage=None
+        )
+        home.ledger.append([good, failed])
+        monkeypatch.setenv("FREEHOLD_HOME", str(home.path))
+    said = " ".join(CliRunner().invoke(app, ["errors"], catch_exceptions=False).output.split())
+    assert "1 of 2 calls failed" in said
+    assert "logs that were imported name none" in said

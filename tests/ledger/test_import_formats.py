@@ -75,7 +75,7 @@ def test_pairs_as_people_log_them(tmp_path: Path) -> None:
     assert by_id["msg_1"].dialect == "anthropic.messages"
     (failed,) = (call for call in calls if call.id.startswith("log_"))
     assert (failed.outcome, failed.owner, failed.tags[UNTIMED_TAG]) == ("error", "none", "file")
-    assert log.content.untimed == 2
+    assert (log.content.untimed, log.content.unmetered) == (2, 0), "what failed cost nothing"
     assert any("2 of 4 calls state no time" in said for said in log.shortcomings)
 
 

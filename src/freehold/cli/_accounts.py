@@ -104,6 +104,12 @@ def errors_by(found: ErrorReport) -> None:
         share = f": {percent(found.failed_calls / found.calls, 2)}, 95 % interval {low} to {high}"
     say(strong(f"{count(found.failed_calls)} of {count(found.calls)} calls failed"), share)
     say(f"  {count(found.failed_requests)} of {count(found.requests)} requests to models did, retries among them")
+    if any(not one.requests and one.outcome == "error" for one in found.failures):
+        say(
+            dim(
+                "  calls that failed without a recorded request are no requests here: logs that were imported name none"
+            )
+        )
     rows = [
         [
             *_names(one.by),

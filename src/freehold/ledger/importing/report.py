@@ -14,6 +14,7 @@ MOST_NAMES = 200
 
 EXAMPLES = 10
 OTHERS = "others"
+_ENDED_FREE = frozenset({"error", "refused"})
 _counts = attrgetter(*COUNTS)
 
 
@@ -21,8 +22,9 @@ class Content(msgspec.Struct):
     """What the calls of a log hold, duplicates included.
 
     `complete` calls have both bodies, `answers_only` no request, `requests_only` no answer; the rest has neither.
-    `untimed` calls state no time, `unmetered` ones no token counts. `tokens` sums what the others state, by the
-    names of `Usage`. Times are microseconds since the epoch, of calls that state one.
+    `untimed` calls state no time, `unmetered` ones no token counts, though they did not fail: what failed without
+    stating any cost nothing. `tokens` sums what the others state, by the names of `Usage`. Times are microseconds
+    since the epoch, of calls that state one.
     """
 
     calls: int = 0
@@ -57,10 +59,10 @@ class Content(msgspec.Struct):
             self.answers_only += 1
         _count(self.models, call.model)
         _count(self.providers, call.provider)
-        if call.usage is None:
-            self.unmetered += 1
-        else:
+        if call.usage is not None:
             self._meter(call.usage)
+        elif call.outcome not in _ENDED_FREE:
+            self.unmetered += 1
 
     def _meter(self, usage: Usage) -> None:
         tokens = self.tokens
