@@ -1,9 +1,11 @@
 """How much foreign traffic an owned classifier keeps, with its gate, without it, and with a stricter threshold.
 
-    .venv/bin/python benchmarks/out_of_scope.py TRAFFIC            develop: all on calls.jsonl
-    .venv/bin/python benchmarks/out_of_scope.py TRAFFIC --final    judge on later.jsonl
+    python -m benchmarks.out_of_scope [TRAFFIC]            develop: all on calls.jsonl
+    python -m benchmarks.out_of_scope [TRAFFIC] --final    judge on later.jsonl
 
-TRAFFIC is a folder made by ../shared/traffic/build.py. Three situations on its classification task, `triage`:
+TRAFFIC is a folder made by ../shared/traffic/build.py; without one it is made. Exits 1 where less is caught, or more
+coverage lost, than was asked for: far 90 %, near 65 % for at most 5 points. Three situations on the classification task
+of it, `triage`:
 
 far        a fifth of the judged calls is replaced by inputs of the other tasks
 near       15 of the labels are absent from what the student learned from and is certified on, and present when judged;
@@ -20,12 +22,15 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import sys
+import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks._traffic import build
 from freehold import students
 from freehold.evidence.certificates import certify
 from freehold.tasks import contracts
@@ -35,6 +40,8 @@ TASK = "triage"
 FOREIGN_SHARE = 0.2
 ABSENT_LABELS = 15
 ALPHA = DELTA = 0.05
+MUST = {"far": (0.90, 100.0), "near": (0.65, 5.0)}
+"""Caught, at least, and points of coverage lost, at most; nothing was asked of the rest."""
 
 
 class Judged(NamedTuple):
@@ -118,11 +125,20 @@ def compare(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("traffic", type=Path)
+    parser.add_argument("traffic", type=Path, nargs="?")
     parser.add_argument("--final", action="store_true", help="judge on later.jsonl")
     parser.add_argument("--seeds", type=int, default=2, help="draws of the absent labels and of the foreign calls")
     parser.add_argument("--only", default="far,near,unlisted", help="the situations to measure")
     options = parser.parse_args()
+    if options.traffic is not None:
+        measure(options)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        options.traffic = build(Path(folder))
+        measure(options)
+
+
+def measure(options: argparse.Namespace) -> None:
     tasks = read(options.traffic, "calls.jsonl")
     past = tasks[TASK]
     if options.final:
@@ -152,12 +168,26 @@ def main() -> None:
         for name, parts in totals.items():
             print(f"{name}, draw {seed}", flush=True)
             parts.append(compare(*cases[name], seed))
+    report(totals)
+
+
+def report(totals: dict[str, list[np.ndarray]]) -> None:
+    figures: dict[str, dict[str, float]] = {}
+    holds = True
     for name, parts in totals.items():
         cost, bare, gate, strict = np.mean(parts, axis=0)
+        caught = {"caught": gate, "cost_points": 100 * cost, "threshold_alone": bare, "stricter_threshold": strict}
+        figures[name] = {key: round(float(value), 4) for key, value in caught.items()}
+        least, most = MUST.get(name, (0.0, 100.0))
+        holds &= gate >= least and 100 * cost <= most
         print(
             f"{name}: caught {gate:.1%} at a cost of {100 * cost:.1f} points of coverage; "
             f"threshold alone {bare:.1%}; stricter threshold at the same coverage {strict:.1%}"
         )
+    ratio = round(min(one["caught"] / max(one["stricter_threshold"], 1e-9) for one in figures.values()), 2)
+    found = {"benchmark": "out_of_scope", "figures": figures, "reference": "caught by a threshold that costs as much"}
+    print(json.dumps(found | {"ratio": ratio, "holds": bool(holds)}))
+    sys.exit(0 if holds else 1)
 
 
 if __name__ == "__main__":
