@@ -26,6 +26,7 @@ SUM_UP_EVERY_S = 600.0
 _TRACING = "freehold.services.tracing"
 _AGAIN_S = 10.0
 _LAST_S = 8.0
+_NICE = 10
 PUBLISHED = b"published\n"
 """What it says once the routes are published for the first time."""
 
@@ -176,6 +177,8 @@ def _child(home: Path, work: str) -> bool:
     if not pid:
         done = False
         try:
+            if work != "publish":  # nobody waits for the rest: calls, and their writing, come first
+                os.nice(_NICE)
             done = once(home, work)
         except Exception as error:  # noqa: BLE001 - whatever it is, the child ends here; its words may hold content
             sys.stderr.write(f"freehold: could not {work}: {type(error).__name__}\n")
