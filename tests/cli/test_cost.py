@@ -150,6 +150,13 @@ def test_own_points_that_are_none_are_refused_and_not_passed_over(arrivals: Path
         CliRunner().invoke(app, _serve(arrivals, "--measured", str(path)), catch_exceptions=False)
 
 
+def test_own_points_that_are_no_table_are_refused(arrivals: Path, tmp_path: Path) -> None:
+    path = tmp_path / "points.csv"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match="no CSV that can be read"):
+        CliRunner().invoke(app, _serve(arrivals, "--measured", str(path)), catch_exceptions=False)
+
+
 def test_serving_as_json(arrivals: Path) -> None:
     given = ("--usd-per-hour", "2.0", "--engineer-share", "0.5", "--spare", "2", "--json")
     document = json.loads(CliRunner().invoke(app, _serve(arrivals, *given), catch_exceptions=False).output)

@@ -144,3 +144,26 @@ def test_prices_of_no_day_and_offers_without_a_number_are_left_alone(tmp_path: P
 def test_what_makes_no_sense_is_refused(wrong: list[str]) -> None:
     with pytest.raises(UsageError):
         CliRunner().invoke(app, ["gpus", *wrong], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["gpus", "--model", "Llama-3.1-8B", "--trace"],
+        ["gpus", "--cloud", "aws", "--import"],
+        ["cost", "serve", "--model", "Llama-3.1-8B", "--trace"],
+    ],
+)
+@pytest.mark.parametrize("name", ["table.csv", "table.csv.gz"])
+def test_a_file_that_is_no_table_is_said_to_be_none(tmp_path: Path, home: Path, command: list[str], name: str) -> None:
+    file = tmp_path / name
+    file.write_bytes(b"\x1f\x8b\x00\xff\xfe\xd8")
+    done = CliRunner().invoke(app, [*command, str(file)])
+    assert isinstance(done.exception, UsageError)
+    assert "no CSV that can be read" in str(done.exception)
+
+
+def test_a_table_that_a_spreadsheet_saved_with_its_mark_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "arrivals.csv"
+    file.write_text("\ufeffarrival_s,prompt_tokens,output_tokens\r\n0,100,10\r\n60,100,10\r\n", "utf-8", newline="")
+    assert _shop("--trace", str(file))["rows"]

@@ -139,11 +139,18 @@ def from_skypilot(path: Path, cloud: str, as_of: str) -> tuple[tuple[Offer, ...]
     and region counts. Rows without a GPU or without a price are left out.
 
     Raises:
-        UsageError: the file has no such columns.
+        UsageError: the file is no CSV, or has no such columns.
     """
+    try:
+        return _from_skypilot(path, cloud, as_of)
+    except (UnicodeDecodeError, csv.Error):
+        raise UsageError(f"{path} is no CSV that can be read", hint="a vms.csv of SkyPilot's catalogue") from None
+
+
+def _from_skypilot(path: Path, cloud: str, as_of: str) -> tuple[tuple[Offer, ...], tuple[str, ...]]:
     best: dict[tuple[str, str, str, int], Offer] = {}
     unknown: dict[str, None] = {}
-    with path.open(encoding="utf-8", newline="") as lines:
+    with path.open(encoding="utf-8-sig", newline="") as lines:
         reader = csv.DictReader(lines)
         missing = {"AcceleratorName", "AcceleratorCount", "Price", "Region"} - set(reader.fieldnames or ())
         if missing:

@@ -97,10 +97,20 @@ def points_of(path: Path) -> tuple[models.Point, ...]:
     """Measured points from CSV: prompt_tokens, output_tokens, clients, ttft_ms, tpot_ms.
 
     Raises:
-        UsageError: a column is missing, a row holds no number above 0, or there is no row.
+        UsageError: it is no CSV, a column is missing, a row holds no number above 0, or there is no row.
     """
+    try:
+        found = _points(path)
+    except (UnicodeDecodeError, csv.Error):
+        raise UsageError(f"{path} is no CSV that can be read", hint="save it as CSV in UTF-8") from None
+    if not found:
+        raise UsageError(f"{path} holds no measured point", hint="prompt_tokens,output_tokens,clients,ttft_ms,tpot_ms")
+    return tuple(found)
+
+
+def _points(path: Path) -> list[models.Point]:
     found: list[models.Point] = []
-    with path.open(encoding="utf-8") as lines:
+    with path.open(encoding="utf-8-sig") as lines:
         for number, row in enumerate(csv.DictReader(lines), start=2):
             try:
                 sizes = [int(row[name]) for name in ("prompt_tokens", "output_tokens", "clients")]
@@ -111,9 +121,7 @@ def points_of(path: Path) -> tuple[models.Point, ...]:
                 hint = "prompt_tokens,output_tokens,clients,ttft_ms,tpot_ms, all above 0"
                 raise UsageError(f"{path}, line {number}: no measured point", hint=hint)
             found.append(models.Point(sizes[0], sizes[1], sizes[2], times[0], times[1]))
-    if not found:
-        raise UsageError(f"{path} holds no measured point", hint="prompt_tokens,output_tokens,clients,ttft_ms,tpot_ms")
-    return tuple(found)
+    return found
 
 
 def _rental(gpu: str) -> models.Gpu | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import math
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -128,9 +129,18 @@ def load(path: Path) -> Trace:
     """A trace from CSV, gzipped or not: arrival in seconds, prompt tokens, output tokens, by any of their usual names.
 
     Raises:
-        UsageError: a column is missing, or a row holds no number.
+        UsageError: it is no CSV, a column is missing, or a row holds no number.
     """
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
+    try:
+        return of_requests(path.name, _requests(path))
+    except (UnicodeDecodeError, csv.Error, EOFError, zlib.error, gzip.BadGzipFile):
+        raise UsageError(f"{path} is no CSV that can be read", hint="save it as CSV in UTF-8") from None
+
+
+def _requests(path: Path) -> list[tuple[float, float, float]]:
+    with (
+        gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig")
+    ) as lines:
         reader = csv.DictReader(lines)
         names = {name.strip().lower(): name for name in reader.fieldnames or ()}
         columns = [_column(path, names, role) for role in _NAMES]
@@ -143,7 +153,7 @@ def load(path: Path) -> Trace:
                     f"{path}, line {number}: no number", hint="arrival_s,prompt_tokens,output_tokens"
                 ) from None
             rows.append((at, prompt, output))
-    return of_requests(path.name, rows)
+    return rows
 
 
 def _finite(text: str) -> float:
