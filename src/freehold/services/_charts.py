@@ -384,7 +384,7 @@ _UNSAFE = dict.fromkeys(
 
 
 def _svg(spec: dict[str, Any]) -> str:
-    font = "Helvetica, Arial, Liberation Sans, sans-serif"  # these are as wide as what the text was measured with
+    font = "Helvetica, Arial, Liberation Sans, sans-serif"  # as wide as what the text was measured with
     look = {
         "background": None,
         "padding": {"left": 8, "right": 26, "top": 4, "bottom": 4},
@@ -402,7 +402,7 @@ def _svg(spec: dict[str, Any]) -> str:
             "labelPadding": 6,
         },
         "axisY": {"titlePadding": 8},
-        "legend": {"labelColor": INK, "labelFontSize": 11.5, "labelLimit": 220, "offset": 10},
+        "legend": {"labelColor": INK, "labelFontSize": 11.5, "labelLimit": 220, "offset": 10, "columnPadding": 28},
     }
     whole = {"$schema": "https://vega.github.io/schema/vega-lite/v6.json", "config": look, **plain(spec)}
     return vl_convert.vegalite_to_svg(whole)
