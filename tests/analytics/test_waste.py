@@ -77,6 +77,20 @@ def test_tools_that_nobody_calls_are_named_with_how_sure_that_is():
     )
 
 
+def test_tools_that_a_cache_served_cost_what_a_cache_costs():
+    def unused(usage):
+        meter = ContextMeter(prices())
+        meter.add(said("q", "x", tools=[tool("idle")], usage=usage))
+        (row,) = meter.rows()
+        return row
+
+    plain = unused(Usage(input_tokens=1000, output_tokens=5))
+    cached = unused(Usage(input_tokens=100, cache_read_tokens=900, output_tokens=5))
+    assert plain.tokens == cached.tokens > 500
+    assert plain.usd == plain.tokens * Decimal("0.00001")
+    assert cached.usd == cached.tokens * (100 * 10 + 900 * 1) / Decimal(1000) * Decimal("0.000001")
+
+
 def test_history_that_is_sent_again():
     first = [{"role": "user", "content": "x" * 400}]
     second = [*first, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "and now?"}]

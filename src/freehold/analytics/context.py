@@ -15,6 +15,7 @@ from typing import Any, cast
 import msgspec
 
 from freehold.evidence.intervals import upper
+from freehold.market.rates import Rates
 from freehold.market.tokens import PriceBook
 from freehold.vocabulary import ZERO, Usage
 from freehold.wire import canonical
@@ -28,6 +29,7 @@ from .waste import Tally, Wasted
 _PASSAGES_FROM = 3
 _PASSAGE_CHARS = 200
 _EXTRACTIVE = 0.5
+_DIGITS = 12
 _APART = re.compile(r"\n\s*\n|\n-{3,}\n|\n={3,}\n")
 _WORDS = re.compile(r"\w+")
 _encode = msgspec.json.encode
@@ -136,7 +138,7 @@ class ContextMeter:
             tool.used = tool.used or name in called
             if not tool.used:
                 tokens = round(len(_encode(one)) * per_byte)
-                tool.tally.add(tokens, self._input_usd(seen, tokens))
+                tool.tally.add(tokens, self._share_usd(seen, tokens))
 
     def _read_passages(self, seen: Seen, answer: str, per_byte: float) -> None:
         assert seen.chat is not None
@@ -153,16 +155,33 @@ class ContextMeter:
         counts[1] += 1
         if untouched and len(untouched) < len(passages):
             tokens = round(sum(len(part.encode()) for part in untouched) * per_byte)
-            self._passages[seen.task].add(tokens, self._input_usd(seen, tokens))
+            self._passages[seen.task].add(tokens, self._share_usd(seen, tokens))
 
     def _input_usd(self, seen: Seen, tokens: int) -> Decimal | None:
-        call = seen.call
-        usage = call.usage
+        """What these tokens cost, none of which a cache served."""
+        rates = self._rates(seen)
+        return None if rates is None else (tokens * rates.input_usd_per_mtok).scaleb(-6)
+
+    def _share_usd(self, seen: Seen, tokens: int) -> Decimal | None:
+        """Their share of what the whole prompt cost, since nobody says which of its tokens a cache served."""
+        rates, usage = self._rates(seen), seen.call.usage
+        if rates is None or usage is None:
+            return None
+        prompt = Usage(
+            input_tokens=usage.input_tokens,
+            cache_read_tokens=usage.cache_read_tokens,
+            cache_write_tokens=usage.cache_write_tokens,
+            cache_write_1h_tokens=usage.cache_write_1h_tokens,
+        )
+        usd = rates.usd(prompt, calls=0)
+        return None if usd is None else round(usd * tokens / max(1, prompt.prompt_tokens), _DIGITS)
+
+    def _rates(self, seen: Seen) -> Rates | None:
+        call, usage = seen.call, seen.call.usage
         if usage is None:
             return None
         moment = at(call.started_at_us)
-        rates = self._prices.rates(call.provider, call.model, moment, usage.prompt_tokens, usage.service_tier)
-        return None if rates is None else (tokens * rates.input_usd_per_mtok).scaleb(-6)
+        return self._prices.rates(call.provider, call.model, moment, usage.prompt_tokens, usage.service_tier)
 
 
 def _called(answer: str | None) -> frozenset[str]:
