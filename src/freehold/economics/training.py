@@ -207,7 +207,10 @@ def _check(name: str, value: float) -> None:
     least = {"mfu": 0.001, "gpu_usd_per_hour": 0.001, "runs": 1.0}.get(name, 0.0)
     most = 1.0 if name in _SHARES else math.inf
     if not (least <= value <= most and math.isfinite(value)):
-        raise UsageError(f"{name} is {value:g}, and must be at least {least:g}" + (" and at most 1" * (most == 1)))
+        most_text = " and at most 1" * (most == 1)
+        raise UsageError(
+            f"{name} is {value:g}, and must be at least {least:g}{most_text}", hint="freehold cost train --help"
+        )
 
 
 def _team(work: float) -> tuple[Assumption, Assumption]:

@@ -209,7 +209,10 @@ class Ledger:
                         f"the query took longer than {timeout_s:g} s", hint="ask the rollups, or for less time"
                     ) from None
                 except (duckdb.ProgrammingError, duckdb.DataError, duckdb.PermissionException) as error:
-                    raise UsageError(f"the query is refused: {str(error).splitlines()[0]}") from error
+                    why = str(error).splitlines()[0]
+                    raise UsageError(
+                        f"the query is refused: {why}", hint="freehold sql, alone, lists what there is to ask"
+                    ) from error
                 finally:
                     watch.cancel()
                 columns = tuple(c[0] for c in found.description or ())

@@ -94,7 +94,10 @@ def import_logs(
         if seen is not None:
             seen.close()
     if not reports and unread:
-        raise BadLog(f"no file of the folder is a log; {unread[0].file}: {unread[0].reason}")
+        raise BadLog(
+            f"no file of the folder is a log; {unread[0].file}: {unread[0].reason}",
+            hint="freehold import FILE --format F; docs/imports.md says what the formats look like",
+        )
     return Imported(dry_run, tuple(reports), tuple(unread))
 
 

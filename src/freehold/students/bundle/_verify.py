@@ -134,7 +134,9 @@ def _read_fixed(folder: Path, found: Collection[str], name: str, code: str) -> b
 def _files(folder: Path) -> set[str]:
     """Every file below `folder` as a relative path; anything that is neither file nor folder is refused."""
     if not folder.is_dir():
-        raise BundleRefused(f"{folder} is not a folder", code="bundle_missing")
+        raise BundleRefused(
+            f"{folder} is not a folder", code="bundle_missing", hint="freehold export TASK DIR makes a bundle"
+        )
     found: set[str] = set()
     seen: set[str] = set()
     pending = [(folder, "")]
