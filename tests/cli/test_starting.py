@@ -1,4 +1,4 @@
-"""What a command loads: a what-if that finds its question kept takes nothing that is slow to load and not needed."""
+"""What a command loads, where its answer is kept, and how it ends when it is interrupted."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 from tests.support import homes
 
+from freehold.cli import main
 from freehold.services import ingest
 from freehold.services.discovering import list_tasks
 
@@ -51,3 +54,17 @@ def test_a_what_if_that_finds_its_question_kept_loads_nothing_heavy(tmp_path: Pa
     assert kept == fresh
     assert {"sqlalchemy", "duckdb"} <= all_of_it, "what a fresh question loads, so that the next line says something"
     assert not loaded.intersection(_HEAVY)
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt(), SystemExit(130)])
+def test_ctrl_c_is_a_line_and_a_code_however_early_it_comes(
+    raised: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise raised
+
+    monkeypatch.setitem(sys.modules, "freehold.cli._app", SimpleNamespace(main=interrupted))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "freehold: interrupted; the same command can be given again\n"

@@ -7,11 +7,10 @@ calls that fitted none are looked at again.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from heapq import heappush, heapreplace
 from pathlib import Path
 from zlib import crc32
@@ -24,6 +23,7 @@ from freehold.tasks.sorting import Sorted, Sorter, key_of
 from freehold.tasks.stated import has_body
 from freehold.vocabulary import Call, Task
 
+from ._processes import Processes
 from .home import Progress, silent
 
 _DAY_US = 86_400_000_000
@@ -126,9 +126,8 @@ def _looked(
         sorter = Sorter(tasks)
         yield from (_look(store, sorter, one) for one in pending)
         return
-    context = multiprocessing.get_context("spawn")
     packed = msgspec.msgpack.encode(list(tasks))
-    with ProcessPoolExecutor(workers, context, _begin, (home, packed)) as pool:
+    with Processes(workers, _begin, (home, packed)) as pool:
         for future in as_completed([pool.submit(_look_here, one) for one in pending]):
             yield future.result()
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 
 import msgspec
@@ -15,6 +14,7 @@ from freehold.errors import FreeholdError
 from freehold.settings import Loaded
 from freehold.vocabulary import Against, Certificate, Task
 
+from ._processes import Processes
 from .certifying import certify
 from .home import Home
 from .training import TrainingReport, train
@@ -59,7 +59,7 @@ def _run(home: Home, wanted: Sequence[Wanted]) -> Iterator[Owned]:
             yield _own(loaded, home.until_us, one)
         return
     left = {one.task_id: one for one in wanted}
-    with _processes(workers) as pool, contextlib.suppress(BrokenProcessPool):
+    with Processes(workers) as pool, contextlib.suppress(BrokenProcessPool):
         futures = [pool.submit(_own, loaded, home.until_us, one) for one in wanted]
         for future in as_completed(futures):
             owned = future.result()
@@ -67,18 +67,13 @@ def _run(home: Home, wanted: Sequence[Wanted]) -> Iterator[Owned]:
             yield owned
     # A process that is ended from outside takes all others of its pool with it, and nobody can tell which one it was.
     for one in left.values():
-        with _processes(1) as pool:
+        with Processes(1) as pool:
             try:
                 yield pool.submit(_own, loaded, home.until_us, one).result()
             except BrokenProcessPool:
                 yield Owned(
                     one.task_id, why_not="its training was ended from outside: the machine was short of memory?"
                 )
-
-
-def _processes(workers: int) -> ProcessPoolExecutor:
-    """Processes of their own; a forked copy of open databases is nobody's friend."""
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
 
 
 def _own(loaded: Loaded, until_us: int | None, wanted: Wanted) -> Owned:
