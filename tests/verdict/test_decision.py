@@ -277,7 +277,7 @@ def test_the_verdict_lists_what_it_assumed_and_where_figures_come_from() -> None
     assert any("cert-1" in source.name for source in verdict.sources)
     words = {option.word for option in verdict.options}
     rented = {"keep_renting", "rent_smaller", "fine_tune_hosted", "rent_open_weights"}
-    assert words == rented | {"host_open_weights", "fine_tune_own", "own_student"}
+    assert words == rented | {"host_open_weights", "fine_tune_own", "train_from_scratch", "own_student"}
     hosted = _option(verdict, "host_open_weights")
     assert any("of the fleet is used" in note for note in hosted.notes)
 

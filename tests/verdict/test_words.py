@@ -9,6 +9,7 @@ from tests.support.workloads import a_certificate, a_workload
 
 from freehold.economics import bought
 from freehold.economics.assumptions import assumptions
+from freehold.economics.options.trained_from_scratch import scratch_training
 from freehold.economics.quality import QualityFacts
 from freehold.settings import EconomicsSettings
 from freehold.verdict.words import INPUTS, certificate_sentence, inputs_text, times_text, usd_text, word_text
@@ -31,7 +32,7 @@ def test_amounts_carry_the_digits_that_mean_something(usd: float, text: str) -> 
 
 def test_every_input_of_the_decision_has_words() -> None:
     known = assumptions(a_workload(10), QualityFacts(), EconomicsSettings(), bought.inputs())
-    assert set(INPUTS) == set(known)
+    assert set(INPUTS) == {*known, scratch_training().name}
     assert inputs_text(["volume_ratio", "volume_ratio"]) == "how many calls will come"
     assert inputs_text(sorted(INPUTS)).endswith(f"and {len(INPUTS) - 3} more")
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from freehold.economics.options import FineTuneOwn, HostOpenWeights, OwnStudent, RentOpenWeights, RentSmaller
+from freehold.economics.options import (
+    FineTuneOwn,
+    HostOpenWeights,
+    OwnStudent,
+    RentOpenWeights,
+    RentSmaller,
+    TrainFromScratch,
+)
 from freehold.economics.quality import QualityFacts
 
 from ._answers import WORTH_SWITCHING, Answers
@@ -86,7 +93,7 @@ def _rented(standing: Standing, answers: Answers) -> RentSmaller | RentOpenWeigh
     option = standing.option
     if isinstance(option, RentSmaller | RentOpenWeights):
         return option
-    if not isinstance(option, HostOpenWeights) or isinstance(option, FineTuneOwn):
+    if not isinstance(option, HostOpenWeights) or isinstance(option, FineTuneOwn | TrainFromScratch):
         return None
     others = (one.option for one in answers.standings if one.allowed)
     return next((one for one in others if isinstance(one, RentOpenWeights) and one.weights == option.weights), None)

@@ -1,4 +1,4 @@
-"""What hosting adds to a decision's inputs: its replica's throughput, and targets that somebody declared."""
+"""What hosting adds to a decision's inputs: its replica's throughput, targets that somebody declared, training."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from freehold.economics.assumptions import assumed, defaults, exact, given
 from freehold.economics.case import Case
 from freehold.economics.options import CostModel, HostOpenWeights
+from freehold.economics.options.trained_from_scratch import scratch_training
 from freehold.vocabulary import Assumption
 
 from .constraints import Constraints
@@ -26,7 +27,9 @@ def hosting_inputs(options: Sequence[CostModel], case: Case, constraints: Constr
         return {}
     low, high = host.replica.interval
     why = f"{host.replica.how}: {host.replica.source.name}"
-    found = {"throughput_ratio": assumed("throughput_ratio", low, 1.0, high, "real over estimated throughput", why)}
+    training = scratch_training()
+    found = {training.name: training}
+    found |= {"throughput_ratio": assumed("throughput_ratio", low, 1.0, high, "real over estimated throughput", why)}
     most = constraints.strategy.max_latency_ms
     if most is not None:
         later = max(1.0, case.output_tokens_per_call - 1)

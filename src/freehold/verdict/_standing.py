@@ -24,6 +24,7 @@ from freehold.economics.options import (
     OwnStudent,
     RentOpenWeights,
     RentSmaller,
+    TrainFromScratch,
 )
 from freehold.economics.quality import QualityFacts, RivalQuality
 from freehold.economics.workload import Workload
@@ -106,6 +107,7 @@ def options(
         if weights.gpu == PRICED_GPU:
             found.append(HostBought(weights))
         found.append(FineTuneOwn(weights, case, audit_share=quality.audit_share, restricted=restricted))
+        found.append(TrainFromScratch(weights))
     for option in found:
         rival = rival_of(option, quality)
         if isinstance(option, OtherModel) and rival is not None:
@@ -174,6 +176,8 @@ def _by_quality(option: CostModel, quality: QualityFacts) -> Standing:
         question = "nobody has measured its answers on this task's calls"
         if isinstance(option, FineTuneHosted | FineTuneOwn):
             question = "nobody has tuned it yet, so its answers are not known"
+        if isinstance(option, TrainFromScratch):
+            question = "nobody has trained it yet, so its answers are not known"
         return Standing(option, "unknown", True, False, "", question)
     if rival.source != "rehearsal" or rival.unjudged:
         return Standing(option, "unknown", True, False, "", rival.text)
@@ -193,9 +197,9 @@ def rival_of(option: CostModel, quality: QualityFacts) -> RivalQuality | None:
     """What was measured of the model that answers an option; None where nothing was, or it is none of the others.
 
     Open weights are known by any seller's name for them: they answer alike whatever machines they are on, as far as
-    they are served in the same precision. What tuning makes of them is another model.
+    they are served in the same precision. What tuning or training makes is another model.
     """
-    if isinstance(option, FineTuneOwn):
+    if isinstance(option, FineTuneOwn | TrainFromScratch):
         return None
     if isinstance(option, RentSmaller):
         return next((one for one in quality.rivals if one.model.lower() == option.model.lower()), None)

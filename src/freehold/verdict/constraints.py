@@ -23,6 +23,7 @@ from freehold.economics.options import (
     OwnStudent,
     RentOpenWeights,
     RentSmaller,
+    TrainFromScratch,
 )
 from freehold.market import offers
 from freehold.market.places import lies_in
@@ -109,7 +110,10 @@ def judge(option: CostModel, case: Case, constraints: Constraints, latency_ms: f
         provider = (option.elsewhere if isinstance(option, RentSmaller) else "") or case.provider
         found += [residency(constraints, provider), *_frames(constraints, provider)]
     if isinstance(option, HostOpenWeights):
-        found += [_machines(constraints), _skills(constraints, tunes=isinstance(option, FineTuneOwn))]
+        found += [
+            _machines(constraints),
+            _skills(constraints, tunes=isinstance(option, FineTuneOwn | TrainFromScratch)),
+        ]
     if isinstance(option, KeepRentingBatched):
         found.append(_waits(constraints))
     else:

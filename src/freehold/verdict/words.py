@@ -62,6 +62,7 @@ INPUTS: dict[str, str] = {
     "tuning_epochs": "how long a tuning run is",
     "tuning_examples": "how many answers a model is tuned on",
     "tuning_gpu_hours": "how long a tuning run takes beside learning",
+    "scratch_training_usd": "what training from scratch costs",
     "tuning_mfu": "how well tuning uses a GPU",
     "tuning_refresh_hours": "work to tune a model again",
     "tuning_refreshes_per_year": "how often a model is tuned again",

@@ -13,6 +13,7 @@ from .open_weights_reserved import HostReserved
 from .open_weights_spot import HostSpot
 from .own_student import OwnStudent
 from .rent_smaller import RentSmaller
+from .trained_from_scratch import TrainFromScratch
 
 __all__ = [
     "Bill",
@@ -32,5 +33,6 @@ __all__ = [
     "OwnStudent",
     "RentOpenWeights",
     "RentSmaller",
+    "TrainFromScratch",
     "people_usd",
 ]
