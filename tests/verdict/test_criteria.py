@@ -76,7 +76,7 @@ def test_training_from_scratch_is_refused_by_the_tasks_own_tokens_and_never_sile
     small, large = _decide(1).from_scratch, _decide(10_000).from_scratch
     assert small.startswith("From scratch: no. It takes 20 billion tokens")
     assert "a year of this task has 0.13" in small, "21,743 calls a month of 504 tokens, twelve times"
-    assert "months of today's bill" in small
+    assert ", 123 years of today's bill" in small
     assert "no." not in large
     assert "fine-tuning what exists comes first" in large
 

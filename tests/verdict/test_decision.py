@@ -10,10 +10,10 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.workloads import AS_OF, a_certificate, a_task, a_workload
+from tests.support.workloads import AS_OF, DAY_US, START_US, a_call, a_certificate, a_task, a_workload
 
 from freehold.economics.quality import QualityFacts, RivalQuality
-from freehold.economics.workload import Workload
+from freehold.economics.workload import Workload, WorkloadBuilder
 from freehold.errors import ConfigurationError
 from freehold.market.tokens import PriceBook
 from freehold.settings import EconomicsSettings, PriceSettings
@@ -43,6 +43,21 @@ def _times(factor: float, work: Workload = WORK) -> Workload:
 
 def _option(verdict: Verdict, word: str) -> Option:
     return next(option for option in verdict.options if option.word == word)
+
+
+def test_the_bill_names_what_is_rented_as_far_as_the_calls_say_it() -> None:
+    def reason(*models: tuple[str, str]) -> str:
+        builder = WorkloadBuilder()
+        for n in range(1000):
+            provider, model = models[n % 10] if n % 10 < len(models) else models[0]
+            builder.add(a_call(START_US + n * 600_000_000, Usage(500, output_tokens=4), provider=provider, model=model))
+        return _decide(builder.build((START_US, START_US + 7 * DAY_US))).reason
+
+    assert reason(("openai", "gpt-4.1")).startswith("Renting openai/gpt-4.1 costs")
+    assert reason(("", "gpt-4.1")).startswith("Renting gpt-4.1 costs"), "the log names no provider"
+    assert "gpt-4.1 and 1 other model costs" in reason(("openai", "gpt-4.1"), ("openai", "gpt-4o-mini"))
+    both = reason(("openai", "gpt-4.1"), ("openai", "gpt-4o-mini"), ("openai", "gpt-4.1-mini"))
+    assert "gpt-4.1 and 2 other models costs" in both
 
 
 @pytest.mark.parametrize("kind", ["classification", "extraction", "free_text", "tool_choice", "unknown"])

@@ -42,6 +42,11 @@ class Case(msgspec.Struct, frozen=True):
     arrivals: Arrivals
     peak_ratio: float = 1.0
 
+    @property
+    def rented(self) -> str:
+        """Today's model as people name it: with its provider, where the calls say one."""
+        return f"{self.provider}/{self.model}" if self.provider else self.model
+
     def peak_per_s(self, volume: FloatArray, burst_ratio: FloatArray) -> FloatArray:
         """Calls per second in the peak minute, with three standard deviations of chance above the mean."""
         mean = self.peak_calls_per_window * self.peak_ratio * volume

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from math import ceil
 from typing import NamedTuple
@@ -22,6 +23,7 @@ _SWAPS = frozenset({"rent_smaller", "rent_open_weights", "host_open_weights"})
 """Answers that give the task to another model, whose answers somebody measured."""
 
 
+_WORTH_NAMING = 0.01
 _UNASKED_USD = 0.7
 """Above this the budget that a rehearsal has unasked, one dollar, might end it early."""
 
@@ -133,8 +135,18 @@ def _bill(story: Story, rent: Option) -> str:
     weight = "" if work.weight == 1 else f", each standing for {work.weight:,.10g}"
     seen = f"{work.calls:,} call{'s' * (work.calls != 1)} in {work.days_observed:.3g} days{weight}"
     if case.rent_usd is None:
-        return f"The price of {case.provider}/{case.model} is not known ({seen})."
-    return f"Renting {case.provider}/{case.model} costs {usd_text(rent.monthly_usd.mid)} a month{times} ({seen})."
+        return f"The price of {case.rented} is not known ({seen})."
+    others = _others(work)
+    models = f" and {others} other model{'s' * (others != 1)}" * (others > 0)
+    return f"Renting {case.rented}{models} costs {usd_text(rent.monthly_usd.mid)} a month{times} ({seen})."
+
+
+def _others(work: Workload) -> int:
+    """How many models beside the one asked most answered a share of the calls worth speaking of."""
+    calls: Counter[tuple[str, str]] = Counter()
+    for day in work.days:
+        calls[day.provider, day.model] += day.calls
+    return sum(n >= _WORTH_NAMING * work.calls for model, n in calls.items() if model != work.model)
 
 
 def _same_model_for_less(story: Story, rows: Sequence[Option]) -> list[str]:

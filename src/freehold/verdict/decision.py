@@ -298,7 +298,7 @@ def _sources(workload: Workload, case: Case, quality: QualityFacts) -> tuple[Sou
 
 def _unpriced(task: Task, workload: Workload, case: Case, as_of: datetime) -> Verdict:
     """There is nothing to compare with: no call, no time to speak of, or nobody knows what renting costs."""
-    name = f"{case.provider}/{case.model}"
+    name = case.rented
     if not workload.calls:
         reason, to_find_out = "No call of this task is recorded, so there is nothing to price.", "Record calls first."
     elif workload.days_observed < MIN_DAYS:

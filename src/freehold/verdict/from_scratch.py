@@ -21,7 +21,8 @@ def sentence(case: Case) -> str:
     price = f"{usd_text(usd.mid)} ({usd_text(usd.low)} to {usd_text(usd.high)})"
     price = f"Training the smallest model that deserves the name ({PARAMS:,.0f} parameters) costs about {price}"
     if case.rent_usd:
-        price += f", {float(usd.mid) / float(case.rent_usd):,.1f} months of today's bill"
+        months = float(usd.mid) / float(case.rent_usd)
+        price += f", {f'{months:,.1f} months' if months < 24 else f'{months / 12:,.0f} years'} of today's bill"
     tokens = (
         f"It takes {needed / 1e9:,.0f} billion tokens of text, and a year of this task has {a_year / 1e9:,.3g} billion."
     )

@@ -17,7 +17,7 @@ class KeepRenting:
     needs: tuple[str, ...] = ("migration_hours", "engineer_usd_per_year")
 
     def __init__(self, case: Case) -> None:
-        self.name = f"keep renting {case.provider}/{case.model}"
+        self.name = f"keep renting {case.rented}"
         self.sources: tuple[Source, ...] = case.sources
 
     def moving_hours(self, inputs: Inputs) -> FloatArray:

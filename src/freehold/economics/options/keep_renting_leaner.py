@@ -22,7 +22,7 @@ class KeepRentingCached:
     needs: tuple[str, ...] = ("cache_realised_share", "caching_hours", "migration_hours", "engineer_usd_per_year")
 
     def __init__(self, case: Case, saved_share: float, calls: int) -> None:
-        self.name = f"keep renting {case.provider}/{case.model}, prompts cached"
+        self.name = f"keep renting {case.rented}, prompts cached"
         self.sources: tuple[Source, ...] = case.sources
         self._saved_share = saved_share
         self._calls = calls
@@ -67,7 +67,7 @@ class KeepRentingBatched:
     needs: tuple[str, ...] = ("batching_hours", "migration_hours", "engineer_usd_per_year")
 
     def __init__(self, case: Case, price_ratio: float, waited: str) -> None:
-        self.name = f"keep renting {case.provider}/{case.model}, in batches"
+        self.name = f"keep renting {case.rented}, in batches"
         self.sources: tuple[Source, ...] = case.sources
         self._price_ratio = price_ratio
         self._waited = waited
