@@ -15,7 +15,7 @@ from tests.support.shell import Shell
 from freehold.errors import UsageError
 from freehold.ledger import Ledger
 from freehold.ledger.importing import import_file
-from freehold.services import discovering, doctoring, erasing, housekeeping, listing, retaining
+from freehold.services import deciding, discovering, doctoring, erasing, housekeeping, listing, retaining
 from freehold.services.home import Home
 from freehold.settings import KeptSettings, RetentionSettings, Settings, TaskSettings
 from freehold.students import bundle
@@ -125,6 +125,29 @@ def test_calls_keep_their_task_when_their_content_is_gone(tmp_path: Path) -> Non
         assert all(one.usage is not None for one in gone)
         assert sum(1 for _ in listing.calls(opened, task_name="", limit=0)) == 80
         assert set(before) == {one.name for one in discovering.list_tasks(opened).tasks}
+
+
+@pytest.mark.parametrize("gone", ["erased", "expired"])
+def test_what_is_counted_of_a_task_does_not_change_when_content_goes(tmp_path: Path, gone: str) -> None:
+    settings = Settings(retention=RetentionSettings(bodies_days=30))
+    with with_users(tmp_path / "home", settings) as opened:
+        discovering.list_tasks(opened)
+        opened.ledger.seal()
+
+        def counted() -> dict[str, tuple[int, int, int]]:
+            by_name = {task.name: task for task in opened.registry.tasks()}
+            asked = {name: deciding.question(opened, name).workload for name in by_name}
+            listed = {name: sum(1 for _ in listing.calls(opened, task_name=name)) for name in by_name}
+            return {name: (one.calls, one.usage.prompt_tokens, listed[name]) for name, one in asked.items()}
+
+        before = counted()
+        assert sum(calls for calls, _, _ in before.values()) == 80
+        if gone == "erased":
+            assert erasing.erase(opened, user=USER).calls == 14
+        else:
+            assert retaining.expire(opened, now_us=START_US + 60 * DAY_US).contents == 80
+        assert any(CONTENT_TAG in one.tags for one in opened.calls())
+        assert counted() == before
 
 
 def test_restricted_calls_have_a_rule_of_their_own(tmp_path: Path) -> None:

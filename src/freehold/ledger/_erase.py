@@ -137,9 +137,9 @@ class Eraser:
         """Overwrite and remove the gold and the feedback of calls."""
         feedback.forget(self._layout, call_ids)
 
-    def seal(self, whose: Whose, erasure: str) -> None:
-        """Seal what is closed, and rewrite the segments that hold such calls."""
-        edit = edit_of(lambda call: erased(call, erasure) if whose.matches(call) else call)
+    def seal(self, whose: Whose, erasure: str, noted: Callable[[Call], Call]) -> None:
+        """Seal what is closed, and rewrite the segments that hold such calls; `noted` says what content had shown."""
+        edit = edit_of(lambda call: erased(noted(call), erasure) if whose.matches(call) else call)
         for _ in range(_ROUNDS):
             listing = self._manifest.listing()
             held = self._in_segments(whose)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -339,8 +339,12 @@ class Ledger:
         """Ids of the calls whose content `erase` would erase; changes nothing."""
         return retried(lambda: Eraser(self._layout, self._manifest, self._engine).find(whose))
 
-    def erase(self, whose: Whose, *, wait_s: float = WAIT_S) -> Erased:
+    def erase(
+        self, whose: Whose, *, noted: Callable[[Call], Call] = lambda call: call, wait_s: float = WAIT_S
+    ) -> Erased:
         """Erase the content of calls for good, and every tag that may say whose they were; numbers stay.
+
+        `noted` writes down with a call what its content shows and nothing will later, such as its task.
 
         Covers what was recorded when it began. May be killed anywhere: asked for again, it goes on. Readers that are in
         the middle of a read start again. It knows nothing of backups, old versions that a bucket keeps, and what the
@@ -353,7 +357,7 @@ class Ledger:
                 begun = eraser.begin(whose)
                 held = eraser.rotate(wait_s)
                 eraser.words(eraser.find(whose))
-                eraser.seal(whose, begun.id)
+                eraser.seal(whose, begun.id, noted)
                 eraser.sweep()
                 self._rollup_files.sweep(self._manifest.known_files(), at_once=True)
                 return eraser.end(whose, begun, held)

@@ -15,7 +15,7 @@ from freehold.students import bundle
 from freehold.vocabulary import END_USER_TAG
 from freehold.vocabulary.pseudonyms import pseudonym
 
-from . import kept_sums
+from . import kept_sums, retaining
 from ._kept import KeptAnswers
 from .home import Home, Progress, silent
 from .promoting import whoever
@@ -90,7 +90,7 @@ def erase(
         beside = tuple(name for name in _mentions(home, user) if not name.startswith("ledger/"))
         return Erasure("", True, False, len(ids), (), (), taught, beside, ())
     progress("rewriting what holds these calls")
-    done = home.ledger.erase(whose)
+    done = home.ledger.erase(whose, noted=retaining.noting(home))
     beside = KeptAnswers(home.path, home.settings.ledger).erase(whose, done.call_ids)
     kept_sums.forget(home)
     finished, held = done.finished, done.held

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from freehold.ledger import NEVER_US, Expired, Keep, RetentionRules
 from freehold.settings import KeptSettings
 from freehold.tasks.matching import TaskMatcher
-from freehold.vocabulary import DATA_CLASS_TAG, Call
+from freehold.vocabulary import DATA_CLASS_TAG, Call, Match
 
 from ._kept import KeptAnswers
 from .home import Home
@@ -45,6 +45,19 @@ def rekey(home: Home) -> int:
     return home.ledger.rekey() + KeptAnswers(home.path, home.settings.ledger).rekey()
 
 
+def noting(home: Home) -> Callable[[Call], Call]:
+    """What writes down with a call what its content shows it to be, before that goes, so that it stays of its task."""
+    matcher = TaskMatcher(home.registry.tasks())
+    return lambda call: _noted(call, matcher.match_call(call) if call.request else None)
+
+
+def _noted(call: Call, match: Match | None) -> Call:
+    if match is None:
+        return call
+    known = call if call.template else msgspec.structs.replace(call, template=match.template_id)
+    return known if match.template_id or call.task else msgspec.structs.replace(known, task=match.task_id)
+
+
 def rules(home: Home) -> RetentionRules:
     """The rules of this home, of the most special to the most general: task, data class, outcome, all calls.
 
@@ -69,9 +82,7 @@ def rules(home: Home) -> RetentionRules:
             *_some(settings.outcomes, call.outcome),
             settings,
         ]
-        known = msgspec.structs.replace(call, template=match.template_id) if match and not call.template else call
-        if match is not None and not match.template_id and not call.task:
-            known = msgspec.structs.replace(known, task=match.task_id)
+        known = _noted(call, match)
         if gold is not None and settings.keep_gold:
             return Keep(NEVER_US, NEVER_US, known)
         return Keep(

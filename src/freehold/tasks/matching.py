@@ -53,12 +53,13 @@ class TaskMatcher:
             self._by_shape[one.template.tools, one.template.schema].append(one)
             self._of_task[one.task_id].append(one)
         self._nearest = _Nearest(compiled)
+        self._by_template = {template.id: task.id for task in tasks for template in task.templates}
         self._by_statement = {task.stated: task.id for task in tasks if task.stated}
 
     def match_call(self, call: Call) -> Match | None:
         """Recognise a recorded call, whatever dialect it was made in, by the name that its caller gave, or by its form.
 
-        A call without a body goes by what its log says of it.
+        A call without a body goes by what was recorded with it: its task or template, else what its log says of it.
 
         Returns:
             The match, or None where no task is near enough or the body cannot be read. A call for embeddings belongs to
@@ -78,7 +79,9 @@ class TaskMatcher:
         task = self._by_name.get(call.task) if call.task else None
         if task is not None:
             return Match(task_id=task.id, template_id="", inputs=(), how="declared")
-        found = self._by_statement.get(stated(call)) if self._by_statement else None
+        found = self._by_template.get(call.template) if call.template else None
+        if found is None and self._by_statement:
+            found = self._by_statement.get(stated(call))
         return None if found is None else Match(task_id=found, template_id="", inputs=(), how="stated")
 
     def match(self, request: bytes | ChatRequest, *, declared: str = "") -> Match | None:
