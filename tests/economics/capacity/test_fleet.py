@@ -260,6 +260,13 @@ def test_more_of_a_trace_keeps_its_curve() -> None:
         assert more.peak_ratio(300) == pytest.approx(trace.peak_ratio(300), rel=0.1)
 
 
+@pytest.mark.parametrize("factor", [1e6, 1e300])
+def test_more_requests_than_can_be_simulated_are_refused_and_not_made(factor: float) -> None:
+    with pytest.raises(UsageError, match=r"more than the 20,000,000") as error:
+        peaky(10, 3.0).times(factor)
+    assert "freehold verdict --volume" in error.value.hint
+
+
 @pytest.mark.parametrize("cv", [1.0, 3.0])
 def test_a_rate_curve_brings_its_mean_and_its_bursts(cv: float) -> None:
     found = from_rates(np.full(200, 20.0), 60, lengths(), gap_cv=cv)

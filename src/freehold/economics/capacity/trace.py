@@ -19,6 +19,9 @@ import numpy as np
 from freehold.economics.arrays import FloatArray
 from freehold.errors import UsageError
 
+MOST_REQUESTS = 20_000_000
+"""The longest trace that `Trace.times` makes: simulating it takes about 4 GB, ten times as many would not fit."""
+
 _DAY_S = 86_400.0
 _NAMES = {
     "arrival_s": ("arrival_s", "timestamp", "time_s", "t_s"),
@@ -72,7 +75,16 @@ class Trace(msgspec.Struct, frozen=True):
 
         A shift keeps a copy's own bursts and does not stack them on the original's. Below one, requests are left out
         at random.
+
+        Raises:
+            UsageError: nothing is left, or it is more than `MOST_REQUESTS`, which would fill the memory.
         """
+        if factor * self.requests > MOST_REQUESTS:
+            raise UsageError(
+                f"{factor:g} times these {self.requests:,} requests is more than the {MOST_REQUESTS:,} that can be "
+                "simulated one by one",
+                hint="fewer times, or fewer days of arrivals; freehold verdict --volume sizes fleets of any volume",
+            )
         rng = np.random.default_rng([seed, 1])
         parts = [np.arange(self.requests)] * int(factor)
         rest = factor - int(factor)
