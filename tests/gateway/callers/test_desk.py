@@ -94,8 +94,9 @@ def test_revocation_and_new_keys_take_effect_at_the_next_look(tmp_path: Path) ->
     support.caller(callers, first)
     callers.refresh()
     support.caller(callers, second)
-    with pytest.raises(InvalidKey, match="first was revoked"):
+    with pytest.raises(InvalidKey, match="first was revoked") as error:
         callers.identify(bearer(first))
+    assert error.value.lines.startswith(b"www-authenticate: Bearer")
 
 
 def test_a_key_expires_to_the_moment(tmp_path: Path) -> None:
@@ -105,8 +106,9 @@ def test_a_key_expires_to_the_moment(tmp_path: Path) -> None:
     clock.now_ns = NOON + DAY - 1000
     support.caller(callers, key)
     clock.now_ns = NOON + DAY
-    with pytest.raises(InvalidKey, match="has expired"):
+    with pytest.raises(InvalidKey, match="has expired") as error:
         callers.identify(bearer(key))
+    assert error.value.lines.startswith(b"www-authenticate: Bearer")
 
 
 def test_keys_stay_in_force_while_their_file_is_gone_or_cannot_be_read(tmp_path: Path) -> None:
@@ -198,6 +200,7 @@ def test_a_key_is_for_the_models_and_tasks_it_names(tmp_path: Path) -> None:
                 callers.admit(caller, claim(model=model, task=task))
         assert (error.value.status, error.value.error_code) == (403, "key_scope")
         assert ("model" if task == "triage" else "task") in error.value.message
+        assert ("no task that has been found" in error.value.message) == (not task)
 
 
 def test_names_from_clients_are_not_remembered_without_bound(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fnmatch import translate
+from typing import Final
 
 from freehold.errors import InvalidKey, KeyScope
 from freehold.registry.names import folded
@@ -12,6 +13,10 @@ from freehold.vocabulary import VirtualKey
 from ._book import Book
 from ._periods import Span, span
 
+CHALLENGE: Final = b'www-authenticate: Bearer realm="freehold"\r\n'
+"""The header line of every 401: how to say who calls."""
+
+_ANOTHER: Final = "ask whoever gave it to you for another"
 _RATES_TAG = 0
 _MOST_NAMES = 1024
 _NO_ROW = 0
@@ -57,9 +62,9 @@ class Caller:
         """
         key = self.key
         if key.revoked_at:
-            raise InvalidKey(f"the key {key.name} was revoked", hint="ask whoever gave it to you for another")
+            raise InvalidKey(f"the key {key.name} was revoked", hint=_ANOTHER, lines=CHALLENGE)
         if key.expires_at_us and now_ns >= key.expires_at_us * 1000:
-            raise InvalidKey(f"the key {key.name} has expired", hint="ask whoever gave it to you for another")
+            raise InvalidKey(f"the key {key.name} has expired", hint=_ANOTHER, lines=CHALLENGE)
 
     def check_scope(self, model: str, task: str) -> None:
         """Refuse a model or a task that the key is not for.
@@ -75,8 +80,11 @@ class Caller:
                 self._seen.clear()
             allowed = self._seen[model, task] = _allows(self._models, model) and _allows(self._tasks, folded(task))
         if not allowed:
-            what = "this model" if not _allows(self._models, model) else "this task"
-            names = self.key.models if what == "this model" else self.key.tasks
+            if not _allows(self._models, model):
+                what, names = "this model", self.key.models
+            else:
+                # A name that the settings or the caller give is not enough: nobody could tell whether it is true.
+                what, names = "this task" if task else "calls of no task that has been found", self.key.tasks
             raise KeyScope(f"the key {self.key.name} is not for {what}", hint=f"it is for {', '.join(names)}")
 
     def rates_row(self, book: Book, now_ns: int) -> int:

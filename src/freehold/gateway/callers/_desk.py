@@ -19,11 +19,10 @@ from freehold.vocabulary import KeyTable
 from . import _limits, _refusals
 from ._admission import Admission, Claim
 from ._book import REQUESTS, TOKENS, Book, unavailable
-from ._caller import Caller
+from ._caller import CHALLENGE, Caller
 from ._presented import Headers, presented
 from ._tariffs import Tariffs
 
-_CHALLENGE: Final = b'www-authenticate: Bearer realm="freehold"\r\n'
 _SWEEP_NS: Final = 1_000_000_000
 _UNREAD: Final = (0, 0, 0)
 _HOW: Final = "send one as Authorization: Bearer fh-..., x-api-key or api-key; freehold keys create NAME makes it"
@@ -103,7 +102,7 @@ class Callers:
         key = presented(headers)
         if key is None:
             if self._required:
-                raise InvalidKey("this gateway answers calls with a virtual key alone", hint=_HOW, lines=_CHALLENGE)
+                raise InvalidKey("this gateway answers calls with a virtual key alone", hint=_HOW, lines=CHALLENGE)
             return None
         if not self._callers and self.fault is not None:
             raise self.fault.with_traceback(None)
@@ -111,7 +110,7 @@ class Callers:
         caller = self._callers.get(digest)
         # The look-up is by a digest that nobody outside can aim at; the comparison takes the same time for any two.
         if caller is None or not hmac.compare_digest(caller.digest, digest):
-            raise InvalidKey("this virtual key is not known here", hint="freehold keys list", lines=_CHALLENGE)
+            raise InvalidKey("this virtual key is not known here", hint="freehold keys list", lines=CHALLENGE)
         caller.check_valid(self._clock())
         return caller
 
