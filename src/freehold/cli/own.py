@@ -36,7 +36,7 @@ def train(
         return
     for line in wording.training(report):
         say(line)
-    suggest(f"freehold certify {task}")
+    suggest(f"freehold certify {task}" if report.suffices else f"freehold verdict {task}")
 
 
 def certify(

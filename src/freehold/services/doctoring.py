@@ -79,7 +79,8 @@ def _unusable(home: Home, error: FreeholdError) -> Ailment:
         mend = f"stop what else uses {home.path}; if that does not help, restore {home.path} from a backup"
     if error.error_code == "registry_unavailable":
         mend = (
-            f"where it is locked, stop what holds it; where it is broken, restore {home.path / 'control.db'} from a "
+            f"where it is read-only, let this user write it and {home.path}; where it is locked, stop what holds it; "
+            f"where it is broken, restore {home.path / 'control.db'} from a "
             "backup (without one, move it aside: freehold tasks finds the tasks again, and students, stages and "
             "people's decisions are lost)"
         )
