@@ -40,26 +40,17 @@ def judged(
         economics: other inputs than the settings have.
         glanced: what the criteria say of the calls' contents; without it that is not known. The rest needs none of it.
     """
-    return decide(
-        question.task,
-        question.workload,
-        question.quality,
-        question.constraints,
-        economics or home.settings.economics,
-        question.as_of,
-        prices=home.prices,
-        glanced=glanced,
-    )
+    return decide(*_given(home, question, economics), prices=home.prices, glanced=glanced)
 
 
 def weighed(home: Home, question: Question, economics: EconomicsSettings | None = None) -> Verdict:
     """The same without what only explains the verdict (`verdict.weigh`)."""
-    return weigh(
-        question.task,
-        question.workload,
-        question.quality,
-        question.constraints,
-        economics or home.settings.economics,
-        question.as_of,
-        prices=home.prices,
-    )
+    return weigh(*_given(home, question, economics), prices=home.prices)
+
+
+def _given(
+    home: Home, question: Question, economics: EconomicsSettings | None
+) -> tuple[Task, Workload, QualityFacts, Constraints, EconomicsSettings, datetime]:
+    """What a verdict is given, in its order."""
+    task, workload, quality, constraints, as_of, _ = question
+    return task, workload, quality, constraints, economics or home.settings.economics, as_of

@@ -125,13 +125,8 @@ def decide(
     Raises:
         ConfigurationError: the settings name an input that does not exist, or give it a negative value.
     """
-    found = _weighed(
-        task,
-        workload,
-        quality,
-        constraints,
-        framed(workload, quality, constraints, settings, as_of, prices or PriceBook()),
-    )
+    frame = framed(workload, quality, constraints, settings, as_of, prices or PriceBook())
+    found = _weighed(task, workload, quality, constraints, frame)
     if isinstance(found, Verdict):
         return found
     verdict, case = found.verdict, found.risks.evaluation.case
@@ -162,13 +157,8 @@ def weigh(
     Raises:
         ConfigurationError: as `decide`.
     """
-    found = _weighed(
-        task,
-        workload,
-        quality,
-        constraints,
-        framed(workload, quality, constraints, settings, as_of, prices or PriceBook()),
-    )
+    frame = framed(workload, quality, constraints, settings, as_of, prices or PriceBook())
+    found = _weighed(task, workload, quality, constraints, frame)
     return found if isinstance(found, Verdict) else found.verdict
 
 
