@@ -140,6 +140,16 @@ def test_what_cannot_be_answered_gets_openais_envelope(gateway, raw, status, cod
     assert set(json.loads(body)["error"]) == {"message", "type", "param", "code"}
 
 
+@pytest.mark.parametrize("headers", ["content-length: 99999999999", "x: " + "y" * 70_000])
+def test_what_is_too_long_for_messages_gets_anthropics_envelope(gateway, headers):
+    with connect(gateway.port) as sock:
+        sock.sendall(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\n" + headers.encode() + b"\r\n\r\n")
+        got, _, body = read_response(sock)
+    assert got in (413, 431)
+    assert set(json.loads(body)) >= {"type", "error"}
+    assert json.loads(body)["type"] == "error"
+
+
 def test_a_body_that_grows_too_long_is_refused(up, tmp_path):
     with running(renting_from(up.url, max_body_bytes=1000), tmp_path) as gateway, connect(gateway.port) as sock:
         sock.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")

@@ -69,6 +69,15 @@ def test_a_request_without_a_recording_is_told_so(gateway):
     assert gateway.ledger.wait()[-1].outcome == "error"
 
 
+def test_counting_tokens_without_a_recording_is_refused_as_anthropics_api_would(gateway):
+    counted = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+    with connect(gateway.port) as sock:
+        sock.sendall(request_bytes(json.dumps(counted).encode(), path="/v1/messages/count_tokens"))
+        status, _, body = read_response(sock)
+    assert status == 404
+    assert json.loads(body)["type"] == "error"
+
+
 def test_a_missing_recording_is_named(tmp_path):
     with running(settings(providers={"tape": {"kind": "recorded", "file": "gone.jsonl"}}), tmp_path) as gateway:
         status, _, body = post(gateway.port, asked("a"))

@@ -18,6 +18,13 @@ def loaded(home: Path, text: str = "", **environ: str):
     return load({"FREEHOLD_HOME": str(home), **environ})
 
 
+def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(ConfigurationError, match="no folder"):
+        load({"FREEHOLD_HOME": str(tmp_path / "file")})
+    assert load({"FREEHOLD_HOME": str(tmp_path / "not there yet")}).home == tmp_path / "not there yet"
+
+
 @pytest.mark.parametrize(
     "text",
     [

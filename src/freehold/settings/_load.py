@@ -53,11 +53,15 @@ def load(environ: Mapping[str, str] | None = None) -> Loaded:
     text.
 
     Raises:
-        ConfigurationError: the file is no TOML, or a setting is unknown, of the wrong type or out of its range; the
-        message names the place and never the value.
+        ConfigurationError: the home is a file, the settings are no TOML, or one is unknown, of the wrong type or out of
+        its range; the message names the place and never the value.
     """
     environ = os.environ if environ is None else environ
     home = Path(environ.get(HOME_VARIABLE) or ".freehold")
+    if home.is_file():
+        raise ConfigurationError(
+            f"{HOME_VARIABLE} is {home}, which is no folder", hint="name a folder; it need not exist"
+        )
     table: dict[str, Any] = {}
     origin: dict[str, str] = {}
     path = next((p for p in config_paths(home) if p.is_file()), None)
