@@ -45,6 +45,8 @@ def test_changes_are_read_as_people_write_them(text: str, change: Change) -> Non
         ["volume=three"],
         ["volume=3"],
         ["gpu=nan"],
+        ["gpu=inf"],
+        ["volume=x1e300"],
         ["gpu=2", "gpu=3"],
         ["gpu=xx3"],
         ["gpu=x"],

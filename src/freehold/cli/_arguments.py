@@ -23,17 +23,21 @@ Until = Annotated[str, typer.Option(help="Only calls before then.")]
 By = Annotated[str, typer.Option(help="Who decides; goes into the audit log.")]
 
 
+_MOST = 1e12
+"""More than anybody can mean."""
+
+
 def factor(text: str) -> float:
     """`x100`, `100x` or `100` as a number.
 
     Raises:
-        UsageError: it is no positive number.
+        UsageError: it is no positive number, or too large a one.
     """
     try:
         value = float(text.strip().lower().strip("x"))
     except ValueError:
         value = 0.0
-    if not (math.isfinite(value) and value > 0):
+    if not 0 < value <= _MOST:
         raise UsageError(f"{text!r} is no factor", hint="write it as x100 or x0.1")
     return value
 

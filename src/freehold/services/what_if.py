@@ -34,6 +34,8 @@ SHORT = {
 _FACTORS = ("price", "volume")
 _SHARES = frozenset({"student_coverage", "price_decline_per_year", "residual_share", "spot_rerun_share"})
 """Inputs of which more than all makes no sense."""
+_MOST = 1e12
+"""More than anybody can mean: sums of it would say nothing."""
 
 
 class Change(NamedTuple):
@@ -161,8 +163,8 @@ def _parsed(text: str) -> Change:
     try:
         amount = float((number[1:] if number[0] == "x" else number[:-1]) if times else number)
     except ValueError:
-        amount = math.nan
-    if not (name and equals and math.isfinite(amount)):
+        amount = math.inf
+    if not (name and equals and abs(amount) <= _MOST):
         raise UsageError(f"{text!r} is no change", hint="as in price=-50% volume=x3 gpu=+40% coverage=0.8")
     name = SHORT.get(name, name)
     if times:
