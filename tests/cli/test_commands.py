@@ -157,10 +157,10 @@ def test_a_port_that_is_taken_is_named(shell: Shell) -> None:
     assert "--port" in said
 
 
-def test_what_the_system_refuses_is_a_message(shell: Shell) -> None:
+def test_a_home_that_is_a_file_is_a_message(shell: Shell) -> None:
     (shell.folder / "home").write_text("a file where a folder is needed")
     for command in ("tasks", "verdict"):
-        assert str(shell.folder / "home") in shell.run(command, code=1).stderr
+        assert str(shell.folder / "home") in shell.run(command, code=4).stderr
 
 
 def test_a_fault_of_ours_is_one_line_and_its_origin_is_for_the_asking(

@@ -262,7 +262,8 @@ def test_whatever_helpers_do_each_record_is_read_once_and_in_order(
 
 
 _CHILD = """
-import os, select, sys
+import os, select, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background ignores it
 from pathlib import Path
 from freehold.ledger import Ledger
 from freehold.ledger.importing import _pieces, _sharing, import_logs, running

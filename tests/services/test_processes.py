@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -14,7 +15,9 @@ import pytest
 from freehold.services._processes import Processes
 
 WAITING = """
+import signal
 import time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background ignores it
 from concurrent.futures import wait
 from freehold.services._processes import Processes
 try:
@@ -59,5 +62,9 @@ def test_an_interrupted_terminal_is_told_once_and_by_nobody_else(after_s: float)
         assert command.stdout.readline() == "up\n"
         time.sleep(after_s)  # the processes have just begun, or are at work
         os.killpg(command.pid, signal.SIGINT)
-        out, err = command.communicate(timeout=60)
+        try:
+            out, err = command.communicate(timeout=60)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(command.pid, signal.SIGKILL)
     assert (out, err, command.returncode) == ("interrupted\n", "", 0)
