@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from tests.support.workloads import a_certificate, a_workload
 
 from freehold.economics.assumptions import assumptions, draw
+from freehold.economics.options.trained_from_scratch import scratch_training
 from freehold.economics.quality import QualityFacts
 from freehold.errors import ConfigurationError
 from freehold.settings import EconomicsSettings
@@ -56,7 +58,10 @@ def test_every_input_is_explained_in_the_docs_with_its_values() -> None:
         (Path(__file__).parents[2] / "docs" / "economics.md").read_text("utf-8").partition("## What training costs")[0]
     )
     rows = {line.split("`")[1]: line.split("|")[2:5] for line in page.splitlines() if line.startswith("| `")}
-    for name, item in assumptions(a_workload(100), QualityFacts(), EconomicsSettings()).items():
+    training = scratch_training()
+    whole = {which: round(getattr(training, which)) for which in ("low", "value", "high")}
+    also = {training.name: msgspec.structs.replace(training, **whole)}
+    for name, item in assumptions(a_workload(100), QualityFacts(), EconomicsSettings(), also).items():
         assert name in rows, name
         if name in {"volume_ratio", "student_coverage"}:
             continue

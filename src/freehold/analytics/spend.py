@@ -14,10 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from freehold.market.tokens import PriceBook
-from freehold.vocabulary import ZERO, Source, Usage
-
-ENDED_FREE = frozenset({"error", "refused"})
-"""Outcomes of requests that cost nothing where the provider states no tokens: it answered with an error."""
+from freehold.vocabulary import ENDED_FREE, ZERO, Source, Usage
 
 
 class Requests(NamedTuple):

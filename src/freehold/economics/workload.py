@@ -18,7 +18,7 @@ import msgspec
 
 from freehold.analytics.findings import Leaner
 from freehold.market.tokens import PriceBook
-from freehold.vocabulary import COUNTS, ZERO, Call, Source, Usage
+from freehold.vocabulary import COUNTS, ENDED_FREE, ZERO, Call, Source, Usage
 
 from .bursts import PER_WINDOW, Bursts, bursts_of
 
@@ -177,7 +177,7 @@ class WorkloadBuilder:
                 self._latencies_ms.append(call.latency_ms)
         if call.outcome != "ok":
             self._failed += 1
-        free = call.outcome in {"error", "refused"} and call.usage is None
+        free = call.outcome in ENDED_FREE and call.usage is None
         band = 0 if call.usage is None or owned else self._band(*key, window, call.usage.prompt_tokens)
         tier = "" if call.usage is None or owned else call.usage.service_tier
         plain = call.usage is None or call.usage.is_plain  # what may have no price makes no other call unknown

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 import httptools
 
 from freehold.errors import BadRequest, FreeholdError
-from freehold.wire.known import MESSAGES
+from freehold.wire.known import asking
 from freehold.wire.openai import error_envelope
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -430,8 +430,7 @@ class ServerConnection(asyncio.Protocol):
             self._queue.clear()
             return
         self._current = refused = Exchange(self, b"", b"", [], b"")
-        if self._url.startswith(b"/v1/messages"):  # what was not read whole is routed nowhere; its client is known
-            refused.envelope = MESSAGES.error_envelope
+        refused.envelope = asking(self._url).error_envelope  # what was not read whole is routed nowhere
         refused.fail(error)
 
 

@@ -10,6 +10,7 @@ cut or of another kind of digest is made again.
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -158,7 +159,10 @@ class SealedIds:
         description = path.with_suffix(".json.part")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            np.save(path, digests)
+            with path.open("wb") as file:
+                np.save(file, digests)
+                file.flush()
+                os.fsync(file.fileno())  # a power cut must leave no description of what is not there
             description.write_bytes(msgspec.json.encode(covered))
             description.replace(path.with_suffix(".json"))
             digests = np.load(path, mmap_mode="r")

@@ -12,7 +12,19 @@ import msgspec
 
 from freehold.errors import NotFound, UsageError
 from freehold.tasks.stated import has_body
-from freehold.vocabulary import CONTENT_TAG, GATEWAY, ZERO, Call, Feedback, Leg, Source, Task, Usage, reasons
+from freehold.vocabulary import (
+    CONTENT_TAG,
+    ENDED_FREE,
+    GATEWAY,
+    ZERO,
+    Call,
+    Feedback,
+    Leg,
+    Source,
+    Task,
+    Usage,
+    reasons,
+)
 
 from ._attempts import SERVING, Attempt, attempts
 from .home import Home
@@ -271,7 +283,7 @@ def _cost(home: Home, call: Call, leg: Leg, usage: Usage | None) -> tuple[Decima
     day = _at(call).date().isoformat()
     if leg.owner == "owned":
         return ZERO, Source("no price by the token: what owned models cost is in the verdict", day)
-    if usage is None and leg.outcome in ("error", "refused"):
+    if usage is None and leg.outcome in ENDED_FREE:
         return ZERO, Source("no answer came and no tokens were stated: counted as nothing", day, assumed=True)
     if usage is None:
         return None, Source("unknown: the provider stated no token counts", day)

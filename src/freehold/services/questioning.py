@@ -18,7 +18,7 @@ from freehold.analytics.seen import Seen, look, rented_legs, run_of
 from freehold.analytics.waste import Wasted, WasteMeter
 from freehold.analytics.workflows import How, Step, Workflow, WorkflowMeter
 from freehold.economics.workload import MONTH_DAYS
-from freehold.vocabulary import ZERO
+from freehold.vocabulary import ENDED_FREE, ZERO
 from freehold.wire.known import DIALECTS
 
 from .home import Home, Progress, silent
@@ -158,7 +158,7 @@ def _cost(home: Home, seen: Seen) -> tuple[Decimal, bool]:
     usd, known = ZERO, True
     for leg in rented_legs(seen.call):
         if leg.usage is None:
-            known = known and leg.outcome in ("error", "refused")
+            known = known and leg.outcome in ENDED_FREE
             continue
         priced = home.prices.price_leg(seen.call, leg, leg.usage).usd
         known = known and priced is not None

@@ -11,7 +11,7 @@ import msgspec
 
 from freehold.market import retirements, sunsets
 from freehold.market.retirements import STATUSES, Notice, Risk, Used
-from freehold.vocabulary import ZERO, Call, Leg
+from freehold.vocabulary import ENDED_FREE, ZERO, Call, Leg
 
 from . import model_lists
 from .home import Home
@@ -85,7 +85,7 @@ class _Seen:
             self.refused_us = at if not self.refusals else self.refused_us
             self.refusals += REFUSALS if leg.status == 410 else 1
         if leg.usage is None:
-            self.unpriced += leg.outcome not in ("error", "refused")
+            self.unpriced += leg.outcome not in ENDED_FREE
             return
         priced = home.prices.price_usage(leg.provider, leg.model, leg.usage, _moment(at)).usd
         self.unpriced += priced is None

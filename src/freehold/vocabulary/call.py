@@ -13,6 +13,9 @@ Outcome = Literal["ok", "error", "incomplete", "cancelled", "refused"]
 ours said no.
 """
 
+ENDED_FREE: frozenset[Outcome] = frozenset({"error", "refused"})
+"""Outcomes of requests that cost nothing where the provider states no tokens: it answered with an error."""
+
 Owner = Literal["owned", "rented", "none"]
 """Whose model gave the answer; `none` where nobody did."""
 

@@ -26,6 +26,11 @@ PATHS = {
 """Where the requests of each dialect are posted."""
 
 
+def asking(path: bytes) -> Dialect:
+    """The dialect in which whoever asks at a path reads errors, where nothing but the path is known."""
+    return MESSAGES if path.removeprefix(b"/v1").startswith(b"/messages") else CHAT
+
+
 def dialect(name: str) -> Dialect:
     """The dialect of that name; chat completions for names that are not known, as imported logs may carry."""
     return DIALECTS.get(name, CHAT)

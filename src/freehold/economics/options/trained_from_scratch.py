@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from freehold.economics.arrays import FloatArray, Inputs
+from freehold.economics.arrays import Inputs
 from freehold.economics.case import Case
 from freehold.economics.training import TrainingCost, TrainingPlan, inputs_of, training_cost
 from freehold.market.gpus import hardware
@@ -40,14 +40,11 @@ class TrainFromScratch(HostOpenWeights):
     def one_off(self, inputs: Inputs) -> Bill:
         """Training until a model is kept, and setting the fleet up."""
         fleet = super().one_off(inputs)
-        return fleet._replace(hosting_usd=fleet.hosting_usd + self._training_usd(inputs))
+        return fleet._replace(hosting_usd=fleet.hosting_usd + inputs["scratch_training_usd"])
 
     def notes(self, case: Case, inputs: Inputs) -> tuple[str, ...]:
         """The fleet, and what it stands for."""
         return (*super().notes(case, inputs), f"served as {self.weights}, which are larger: a month is at most this")
-
-    def _training_usd(self, inputs: Inputs) -> FloatArray:
-        return inputs["scratch_training_usd"]
 
 
 @cache

@@ -10,7 +10,7 @@ from freehold.gateway._client import Handle, Sink
 from freehold.gateway._egress import Outgoing
 from freehold.gateway.recorded import Playback, Recording
 from freehold.settings import GatewaySettings, ProviderSettings
-from freehold.wire.known import MESSAGES, dialect
+from freehold.wire.known import asking, dialect
 
 
 class RecordedProvider:
@@ -54,8 +54,8 @@ class RecordedProvider:
         """Look the request up and play its answer."""
         if self._recording is None:
             raise MissingPrerequisite(f"missing is {self.missing()}", hint=f"set providers.{self.name}.file")
-        # What is no call (counting tokens) names no dialect; its path says whose client reads the answer.
-        spoken = MESSAGES if outgoing.path.startswith(b"/messages") else dialect(outgoing.dialect)
+        # What is no call (counting tokens) names no dialect.
+        spoken = dialect(outgoing.dialect) if outgoing.dialect else asking(outgoing.path)
         return Playback(self._recording, outgoing.path, outgoing.body, sink, spoken)
 
     def discreet(self, told: bytes) -> bytes:

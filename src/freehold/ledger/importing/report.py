@@ -6,7 +6,7 @@ from operator import attrgetter
 
 import msgspec
 
-from freehold.vocabulary import UNTIMED_TAG, Call, Usage
+from freehold.vocabulary import ENDED_FREE, UNTIMED_TAG, Call, Usage
 from freehold.vocabulary.call import COUNTS
 
 MOST_NAMES = 200
@@ -14,7 +14,6 @@ MOST_NAMES = 200
 
 EXAMPLES = 10
 OTHERS = "others"
-_ENDED_FREE = frozenset({"error", "refused"})
 _counts = attrgetter(*COUNTS)
 
 
@@ -61,7 +60,7 @@ class Content(msgspec.Struct):
         _count(self.providers, call.provider)
         if call.usage is not None:
             self._meter(call.usage)
-        elif call.outcome not in _ENDED_FREE:
+        elif call.outcome not in ENDED_FREE:
             self.unmetered += 1
 
     def _meter(self, usage: Usage) -> None:

@@ -19,7 +19,7 @@ import msgspec
 
 from freehold.market.tokens import PriceBook
 from freehold.services._attempts import Attempt, attempts
-from freehold.vocabulary import TEAM_TAG, ZERO, Call, Source, Usage
+from freehold.vocabulary import ENDED_FREE, TEAM_TAG, ZERO, Call, Source, Usage
 
 _DAY_US = 86_400 * 1_000_000
 _CURRENCY = "USD"
@@ -124,7 +124,7 @@ def _summed(calls: Iterable[Call], prices: PriceBook) -> dict[_Place, _Sum]:
 
 def _came_to_nothing(attempt: Attempt) -> bool:
     """An attempt that no answer came of and for which no tokens were stated: nothing is charged."""
-    return attempt.usage is None and attempt.leg.outcome in ("error", "refused")
+    return attempt.usage is None and attempt.leg.outcome in ENDED_FREE
 
 
 def _cost(call: Call, attempt: Attempt, prices: PriceBook) -> tuple[Decimal | None, Source]:
