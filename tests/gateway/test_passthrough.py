@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 
 import pytest
 from tests.support.gateway import connect, read_response, renting_from, request_bytes, running, settings
@@ -97,6 +98,46 @@ def test_a_chunked_request_and_keep_alive_and_pipelining(gateway, up):
                     length = int(line.split(b":")[1])
             names.append(json.loads(file.read(length))["choices"][0]["message"]["content"])
         assert names == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+def test_a_compressed_request_is_read_and_goes_on_as_what_it_holds(up, tmp_path, pack, path):
+    spoken = b'{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"' + b"x" * 5000 + b'"}]}'
+    coding = "content-encoding: gzip\r\n" if pack is gzip.compress else "content-encoding: deflate\r\n"
+    with running(renting_from(up.url), tmp_path) as gateway, connect(gateway.port) as sock:
+        sock.sendall(request_bytes(pack(spoken), path, coding))
+        assert read_response(sock)[0] == 200
+        sock.sendall(request_bytes(spoken, path, coding))
+        assert read_response(sock)[0] == 200, "what is not compressed although it says so is the provider's to judge"
+        assert gateway.ledger.wait()[0].request == spoken
+    assert "content-encoding" not in up.requests[-2].headers
+    if path == "/v1/chat/completions":
+        assert up.requests[-2].body == spoken
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "status", "code"),
+    [
+        ("br", b"\x0b\x02\x80{}\x03", 415, "unknown_encoding"),
+        ("zstd", b"\x28\xb5\x2f\xfd", 415, "unknown_encoding"),
+        ("gzip, gzip", gzip.compress(gzip.compress(BODY)), 415, "unknown_encoding"),
+        ("gzip", b"\x1f\x8bnonsense", 400, "bad_request"),
+        ("gzip", gzip.compress(BODY)[:-9], 400, "bad_request"),
+        ("gzip", gzip.compress(b"{"), 400, "bad_request"),
+        ("gzip", gzip.compress(b" " * 40_000_000), 413, "body_too_large"),
+        ("identity", b"{", 400, "bad_request"),
+    ],
+)
+def test_a_compressed_request_that_cannot_be_read_is_refused(gateway, up, coding, body, status, code):
+    sent = len(up.requests)
+    for path in ("/v1/chat/completions", "/v1/messages", "/v1/feedback"):
+        with connect(gateway.port) as sock:
+            sock.sendall(request_bytes(body, path, f"content-encoding: {coding}\r\n"))
+            got, headers, answer = read_response(sock)
+        assert (got, code.encode() in answer) == (status, True), (path, answer)
+        assert ("accept-encoding" in headers) == (status == 415)
+    assert len(up.requests) == sent
 
 
 def test_expect_continue_and_http_1_0(gateway, up):

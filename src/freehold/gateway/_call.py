@@ -10,8 +10,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from freehold.errors import FreeholdError, MissingPrerequisite, RestrictedRefused
-from freehold.registry.names import from_header
+from freehold.errors import BadRequest, FreeholdError, MissingPrerequisite, RestrictedRefused
 from freehold.vocabulary import DATA_CLASS_TAG, TEAM_TAG, TRACE_TAG, Call, Leg, Purpose, Usage, reasons
 from freehold.wire.dialects import Asked, Dialect
 from freehold.wire.known import EMBEDDINGS
@@ -19,6 +18,7 @@ from freehold.wire.openai import estimate_tokens
 
 from ._answers import differs, judged, most_prompt_tokens, prompt_tokens
 from ._audit import Audit
+from ._coding import decoded
 from ._egress import Outgoing
 from ._owned_turn import OwnedTurn
 from ._plan import Plan, chosen, plan_of
@@ -27,7 +27,7 @@ from ._replay import recorded_ms, started_at_us
 from ._reply import Reply
 from ._router import Resolution
 from ._server import Exchange, Headers
-from ._targets import TASK_PREFIX, Target
+from ._targets import Target, declared_task
 from ._try import Rented
 from .callers import Admission, Caller, Claim, query_without_keys, without_keys
 
@@ -103,7 +103,7 @@ class ModelCall:
         gateway, exchange, call = self._gateway, self._exchange, self.call
         try:
             caller = gateway.callers.identify(exchange.headers)
-            self._asked = self._dialect.decode(exchange.body)
+            self._asked = self._read()
         except FreeholdError as error:
             gateway.metrics.refused[error.error_code] += 1
             self._reply.refuse(error)
@@ -119,7 +119,8 @@ class ModelCall:
             call.tags[TRACE_TAG] = trace.decode()
         try:
             by_form = self._dialect is not EMBEDDINGS
-            self._resolution = gateway.router.resolve(self._asked.chat, self._declared(), by_form=by_form)
+            declared = declared_task(exchange.headers, call.model)
+            self._resolution = gateway.router.resolve(self._asked.chat, declared, by_form=by_form)
             self._reply.task = self._resolution.task_name
         except FreeholdError as error:
             self._refuse(error, reasons.NOBODY_TO_ASK)
@@ -134,13 +135,18 @@ class ModelCall:
         if not self._remembered():
             self._go(*plan_of(gateway, self._resolution, self._asked, self.draw))
 
-    def _declared(self) -> str:
-        """The task that the caller names: by header, or as the model's name."""
-        header = self._exchange.header(b"x-freehold-task")
-        if header:
-            return from_header(header)
-        model = self.call.model
-        return model.removeprefix(TASK_PREFIX) if model.startswith(TASK_PREFIX) else ""
+    def _read(self) -> Asked:
+        """The request, decompressed where it has to be."""
+        exchange = self._exchange
+        try:
+            return self._dialect.decode(exchange.body)
+        except BadRequest:  # hardly ever: no other call looks for the header
+            if not exchange.header(b"content-encoding"):
+                raise
+        most = self._gateway.settings.max_body_bytes
+        exchange.headers, exchange.body = decoded(exchange.headers, exchange.body, most)
+        self.call.request = exchange.body
+        return self._dialect.decode(exchange.body)
 
     def _find_targets(self) -> None:
         """Who may be asked. Nobody is no error yet: an owned model may answer."""

@@ -1,11 +1,14 @@
 """Which requests go to a model, and in which dialect: the paths of OpenAI's and Anthropic's APIs.
 
-A path is known with `/v1` before it and without, since clients are given base URLs of both kinds.
+A path is known with `/v1` before it and without, since clients are given base URLs of both kinds, and with slashes at
+its end, since some servers and clients of theirs put one there. A call is a call whichever way it is spelt: passed on
+as a stored answer it would be neither recorded nor counted.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
 
 from freehold.wire.dialects import Dialect
 from freehold.wire.known import CHAT, DIALECTS, MESSAGES, PATHS
@@ -50,10 +53,21 @@ def endpoint_of(exchange: Exchange) -> Endpoint | None:
     """The endpoint of a request, or None where its path goes to no model."""
     path = exchange.path.removeprefix(b"/v1")
     call = _CALLS.get(path)
+    if call is None and path.endswith(b"/"):
+        path = path.rstrip(b"/")
+        call = _CALLS.get(path)
     if call is not None and exchange.method == _POST:
         return call
+    if _climbs(path):
+        return None
     for prefix, methods in _RELAYED:
         if path == prefix or path.startswith(prefix + b"/"):
             anthropic = prefix == b"/messages" or bool(exchange.header(_ANTHROPIC))
             return Endpoint(MESSAGES if anthropic else CHAT, methods, path, relayed=True, read=path == _COUNT)
     return call
+
+
+def _climbs(path: bytes) -> bool:
+    """Whether a path has steps like `..`, by which it would end elsewhere at the provider than it says here."""
+    steps = unquote_to_bytes(path).replace(b"\\", b"/").split(b"/")
+    return b".." in steps or b"." in steps

@@ -66,6 +66,11 @@ class BodyTooLarge(BadRequest):
     status = 413
 
 
+def body_too_large(most: int) -> BodyTooLarge:
+    """The refusal of a body of more than `most` bytes."""
+    return BodyTooLarge(f"the request's body is longer than {most} bytes", hint="gateway.max_body_bytes is the limit")
+
+
 class RequestTimeout(BadRequest):
     """The client began a request and did not finish it in time."""
 
@@ -119,7 +124,7 @@ class Exchange:
             head = b"%bcontent-length: %d\r\n\r\n" % (headers, len(body))
         else:
             head = b"%bcontent-length: %d\r\nconnection: close\r\n\r\n" % (headers, len(body))
-        connection.write(b"".join((line, head, body)))
+        connection.write(b"".join((line, head, b"" if self.method == b"HEAD" else body)))
         self._finish()
 
     def fail(self, error: FreeholdError, headers: bytes = b"") -> None:
@@ -307,7 +312,7 @@ class ServerConnection(asyncio.Protocol):
         if name == b"expect" and value.lower() == b"100-continue":
             self._expects = True
         elif name == b"content-length" and value.isdigit() and int(value) > self._max_body:
-            raise BodyTooLarge(f"the request's body is longer than {self._max_body} bytes")
+            raise body_too_large(self._max_body)
 
     def on_headers_complete(self) -> None:
         self._in_head, self._in_body, self._head_bytes = False, True, 0
@@ -319,7 +324,7 @@ class ServerConnection(asyncio.Protocol):
         self._body_bytes += len(body)
         self._since = self._loop.time()
         if self._body_bytes > self._max_body:
-            raise BodyTooLarge(f"the request's body is longer than {self._max_body} bytes")
+            raise body_too_large(self._max_body)
         self._body.append(body)
 
     def on_message_complete(self) -> None:
@@ -402,8 +407,7 @@ class ServerConnection(asyncio.Protocol):
 
     def _handle(self, exchange: Exchange, *, keep_alive: bool, http_1_0: bool) -> None:
         self._current = exchange
-        # An answer to HEAD has no body; ours has one, so nothing may be read after it.
-        self.keep_alive = keep_alive and self.keep_alive and exchange.method != b"HEAD"
+        self.keep_alive = keep_alive and self.keep_alive
         self.http_1_0 = http_1_0
         self._handler(exchange)
 

@@ -24,6 +24,7 @@ from ._attribution import Attribution
 from ._audits import AuditBook
 from ._cache import AnswerCache
 from ._call import ModelCall
+from ._coding import decoded
 from ._endpoints import Endpoint, endpoint_of
 from ._feedback import Feedback, decode_feedback, unreadable
 from ._owned import OwnedModels, StudentHost
@@ -229,14 +230,14 @@ class Gateway:
         known = _ROUTES.get(exchange.path)
         if known is None:
             raise NotFound("no such path", hint="docs/wire.md lists every path")
-        method, handler = known
-        if exchange.method != method:
-            raise _WrongMethod(f"this path takes {method.decode()}")
+        methods, handler = known
+        if exchange.method not in methods:
+            raise _WrongMethod(methods)
         handler(self, exchange)
 
     def _to_model(self, exchange: Exchange, endpoint: Endpoint) -> None:
         if exchange.method not in endpoint.methods:
-            raise _WrongMethod(f"this path takes {b', '.join(endpoint.methods).decode()}")
+            raise _WrongMethod(endpoint.methods)
         if endpoint.relayed:
             Relay(self, exchange, endpoint).begin()
         else:
@@ -292,7 +293,8 @@ class Gateway:
         """`POST /v1/feedback`: what somebody says of an earlier call."""
         keep = self._doors.keep_feedback
         caller = self.callers.identify(exchange.headers)
-        feedback = decode_feedback(exchange.body, given_by=caller.key.name if caller is not None else "")
+        _, body = decoded(exchange.headers, exchange.body, self.settings.max_body_bytes)
+        feedback = decode_feedback(body, given_by=caller.key.name if caller is not None else "")
         if keep is None:
             raise MissingPrerequisite("this gateway keeps no feedback", hint="start it with freehold up")
 
@@ -354,12 +356,18 @@ class _WrongMethod(UsageError):
     code = "method_not_allowed"
     status = 405
 
+    def __init__(self, methods: tuple[bytes, ...]) -> None:
+        allowed = b", ".join(methods)
+        super().__init__(f"this path takes {allowed.decode()}")
+        self.lines = b"allow: %b\r\n" % allowed
 
-_ROUTES: dict[bytes, tuple[bytes, Callable[[Gateway, Exchange], None]]] = {
-    b"/v1/feedback": (b"POST", Gateway.feedback),
-    b"/health/live": (b"GET", Gateway.live),
-    b"/health/ready": (b"GET", Gateway.ready),
-    b"/metrics": (b"GET", Gateway.show_metrics),
+
+_READ = (b"GET", b"HEAD")
+_ROUTES: dict[bytes, tuple[tuple[bytes, ...], Callable[[Gateway, Exchange], None]]] = {
+    b"/v1/feedback": ((b"POST",), Gateway.feedback),
+    b"/health/live": (_READ, Gateway.live),
+    b"/health/ready": (_READ, Gateway.ready),
+    b"/metrics": (_READ, Gateway.show_metrics),
 }
 
 

@@ -12,24 +12,20 @@ from freehold.errors import FreeholdError
 _encoder = msgspec.json.Encoder()
 _AFTER_ALL = 2**31 - 1
 _TYPES = {
-    400: "invalid_request_error",
     401: "authentication_error",
     402: "insufficient_quota",
     403: "permission_error",
     404: "not_found_error",
     408: "timeout_error",
     409: "conflict_error",
-    413: "invalid_request_error",
-    422: "invalid_request_error",
     429: "rate_limit_error",
-    431: "invalid_request_error",
     504: "timeout_error",
 }
 
 
 def error_type(status: int) -> str:
     """OpenAI's word for an error of that HTTP status."""
-    return _TYPES.get(status, "server_error")
+    return _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
 
 
 def error_envelope(error: FreeholdError) -> bytes:
