@@ -178,6 +178,48 @@ def test_where_a_key_is_required_everything_asks_for_one(opened, up):
         client.batches.create(input_file_id="f", endpoint="/v1/chat/completions", completion_window="24h")
 
 
+@pytest.mark.parametrize("limits", [{"budget": keys.budget(1.0)}, {"tpm": 9000}, {"models": ("*",)}, {"tasks": ("*",)}])
+def test_a_key_with_limits_neither_spends_nor_removes_past_them(opened, up, limits):
+    _, client, _ = opened(**limits)
+    sent = len(up.requests)
+    with pytest.raises(openai.PermissionDeniedError, match="files, batches"):
+        client.batches.create(input_file_id="f", endpoint="/v1/chat/completions", completion_window="24h")
+    with pytest.raises(openai.PermissionDeniedError, match="files, batches"):
+        client.models.delete("ft:somebodys")
+    assert len(up.requests) == sent
+
+
+def test_what_is_no_call_counts_as_a_request(opened, up):
+    _, client, _ = opened(rpm=3)
+    for left in (2, 1):
+        up.play(send(http(200, b'{"object": "list", "data": []}', {"x-ratelimit-remaining-requests": "9999"})))
+        listed = client.models.with_raw_response.list()
+        assert listed.headers.get_list("x-ratelimit-remaining-requests") == [str(left)]
+    client.chat.completions.create(model="m", messages=ASKED)
+    sent = len(up.requests)
+    with pytest.raises(openai.RateLimitError, match="3 requests a minute") as caught:
+        client.files.list()
+    assert int(caught.value.response.headers["retry-after"]) > 0
+    assert len(up.requests) == sent
+
+
+@pytest.mark.parametrize("asks", [{"max_tokens": -1_000_000}, {"n": -50}, {"max_tokens": -1, "n": -1}])
+def test_nobody_reserves_less_than_nothing(opened, up, tmp_path, asks):
+    gateway, client, _ = opened(budget=keys.budget(100.0))
+    reserved = []
+
+    def choose(_):
+        reserved.extend(one.reserved for one in spent(tmp_path).values())
+        return (send(http(200, chat())),)
+
+    up.choose = choose
+    client.chat.completions.create(model="m", messages=ASKED, **asks)
+    up.choose = None
+    assert len(reserved) == 1
+    assert reserved[0] > 0
+    gateway.ledger.wait(1)
+
+
 def test_a_client_that_leaves_is_charged_for_what_it_cost(opened, up, tmp_path):
     gateway, client, _ = opened(budget=keys.budget(1.0))
     up.play(send(STREAM_HEAD, chunk(event("twelve chars"))), send())

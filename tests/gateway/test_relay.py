@@ -1,5 +1,8 @@
 """What is no call passes through as it is: lists of models, files, batches, stored answers, token counts."""
 
+import gzip
+import json
+
 import anthropic
 import openai
 import pytest
@@ -9,6 +12,11 @@ from tests.support.upstream import CLOSE, Upstream, chunk, http, send
 from freehold.vocabulary import Route
 
 LISTED = b'{"object": "list", "data": [{"id": "gpt-x", "object": "model", "created": 1, "owned_by": "up"}]}'
+ANTHROPICS_FIRST, ANTHROPICS_LAST = (
+    b'{"data": [{"type": "model", "id": "c-%d", "display_name": "C %d", "created_at": "2026-01-01T00:00:00Z"}], '
+    b'"has_more": %b, "first_id": "c-%d", "last_id": "c-%d"}' % (at, at, more, at, at)
+    for at, more in ((1, b"true"), (2, b"false"))
+)
 FILE = bytes(range(256)) * 40
 
 
@@ -19,7 +27,11 @@ def up():
 
 
 def made(up, **more):
-    return settings(providers={"p": {"kind": "openai", "base_url": up.url, "api_key_env": "KEY"}}, **more)
+    providers = {
+        "p": {"kind": "openai", "base_url": up.url, "api_key_env": "KEY"},
+        "a": {"kind": "anthropic", "base_url": up.url.removesuffix("/v1"), "api_key_env": "KEY"},
+    }
+    return settings(providers=providers, default_provider="p", **more)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +58,28 @@ def test_a_list_of_models_has_the_aliases_where_there_are_some(up, tmp_path):
     up.play(send(http(200, LISTED)))
     with running(some, tmp_path, environ={"KEY": "k"}) as one, openai.OpenAI(base_url=one.url, api_key="k") as client:
         assert [model.id for model in client.models.list()] == ["gpt-x", "fast", "task:triage"]
+
+
+def test_each_name_of_the_settings_is_a_model_of_its_own(up, tmp_path):
+    some = made(up, models={"fast": {"targets": ["p/small"]}}, tasks={"triage": {"model": "fast"}})
+    sent = len(up.requests)
+    with running(some, tmp_path, environ={"KEY": "k"}) as one:
+        with openai.OpenAI(base_url=one.url, api_key="k") as client:
+            assert client.models.retrieve("fast").id == "fast"
+            assert client.models.retrieve("task:triage").owned_by == "freehold"
+        with anthropic.Anthropic(base_url=one.url.removesuffix("/v1"), api_key="k") as client:
+            named = client.models.retrieve("fast")
+            assert (named.id, named.type, named.display_name) == ("fast", "model", "fast")
+            assert len(up.requests) == sent, "nobody else knows these names"
+            up.play(send(http(200, ANTHROPICS_FIRST)))
+            up.play(send(http(200, ANTHROPICS_LAST)))
+            listed = list(client.models.list())
+    assert [(model.id, model.display_name) for model in listed] == [
+        ("c-1", "C 1"),
+        ("c-2", "C 2"),
+        ("fast", "fast"),
+        ("task:triage", "task:triage"),
+    ], "once, after the last page"
 
 
 def test_files_and_their_queries_pass_in_both_directions(gateway, up):
@@ -87,6 +121,71 @@ def test_tokens_are_counted_by_the_provider(gateway, up):
     assert up.requests[-1].head.startswith(b"POST /v1/messages/count_tokens ")
 
 
+def test_tokens_are_counted_by_whoever_would_be_asked_for_the_model(up, tmp_path):
+    aliases = {"fast": {"targets": ["a/claude-x", "p/small"]}, "other": {"targets": ["p/small"]}}
+    with (
+        running(made(up, models=aliases), tmp_path, environ={"KEY": "k"}) as one,
+        anthropic.Anthropic(base_url=one.url.removesuffix("/v1"), api_key="k", max_retries=0) as client,
+    ):
+        for asked, sent in (("fast", "claude-x"), ("a/claude-y", "claude-y"), ("claude-z", "claude-z")):
+            up.play(send(http(200, b'{"input_tokens": 12}')))
+            client.messages.count_tokens(model=asked, messages=[{"role": "user", "content": "hi"}])
+            assert json.loads(up.requests[-1].body)["model"] == sent
+        before = len(up.requests)
+        for asked in ("other", "p/small"):
+            with pytest.raises(anthropic.BadRequestError, match="does not count tokens"):
+                client.messages.count_tokens(model=asked, messages=[{"role": "user", "content": "hi"}])
+        assert len(up.requests) == before
+
+
+@pytest.mark.parametrize("body", ["", '"metadata":{"freehold_task":"secret"},', '"model":"task:secret",'])
+def test_nobody_counts_the_tokens_of_a_task_that_is_restricted_by_name_alone(up, tmp_path, body):
+    # The settings alone know it: nothing of its form has been seen.
+    with running(made(up, tasks={"secret": {"data_class": "restricted", "model": "a/c"}}), tmp_path) as one:
+        one.publish(Route("task-1", "triage"), tasks=(TASK,), restricted=("secret",))
+        sent = len(up.requests)
+        spoken = f'{{{body}"messages":[{{"role":"user","content":"x"}}]}}'.encode()
+        header = "" if body else "x-freehold-task: secret\r\n"
+        status, _, answer = raw(one, "POST", "/v1/messages/count_tokens", spoken, header)
+        assert (status, b"restricted_refused" in answer) == (403, True)
+        assert len(up.requests) == sent
+
+
+@pytest.mark.parametrize("coding", ["gzip", "identity"])
+def test_a_request_whose_tokens_are_counted_may_be_compressed(gateway, up, coding):
+    spoken = b'{"model":"c","messages":[{"role":"user","content":"x"}]}'
+    sent = gzip.compress(spoken) if coding == "gzip" else spoken
+    up.play(send(http(200, b'{"input_tokens": 12}')))
+    status, _, _ = raw(gateway, "POST", "/v1/messages/count_tokens", sent, f"content-encoding: {coding}\r\n")
+    assert status == 200
+    assert up.requests[-1].body == spoken
+    assert up.requests[-1].headers.get("content-encoding", "") == ("" if coding == "gzip" else "identity")
+
+
+def test_what_nobody_looks_into_stays_compressed(gateway, up):
+    packed = gzip.compress(FILE)
+    up.play(send(http(200, b"{}")))
+    assert raw(gateway, "POST", "/v1/files", packed, "content-encoding: gzip\r\n")[0] == 200
+    assert (up.requests[-1].body, up.requests[-1].headers["content-encoding"]) == (packed, "gzip")
+
+
+@pytest.mark.parametrize("path", ["/chat/completions/", "/v1/chat/completions//", "/v1/completions/", "/v1/messages/"])
+def test_a_call_is_a_call_with_slashes_at_the_end_of_its_path(gateway, up, path):
+    before, sent = len(gateway.ledger.calls), len(up.requests)
+    asked = b'{"model":"m","prompt":"x","max_tokens":5,"messages":[{"role":"user","content":"x"}]}'
+    raw(gateway, "POST", path, asked)
+    assert len(gateway.ledger.wait(before + 1)) == before + 1, "recorded as any other"
+    assert not up.requests[sent].head.split()[1].endswith(b"/")
+
+
+@pytest.mark.parametrize("step", ["..", ".", "%2e%2E", ".%2e", "%2e", "..%2f", "..%5c"])
+def test_no_path_leads_elsewhere_at_the_provider(gateway, up, step):
+    sent = len(up.requests)
+    for path in (f"/v1/models/{step}/files", f"/v1/files/{step}"):
+        assert raw(gateway, "GET", path)[0] == 404
+    assert len(up.requests) == sent
+
+
 def test_nothing_whose_content_is_unknown_leaves_while_a_task_is_restricted(up, tmp_path):
     with running(made(up), tmp_path, environ={"KEY": "k"}) as one:
         one.publish(Route("task-1", "triage", data_class="restricted"), tasks=(TASK,))
@@ -104,6 +203,37 @@ def test_nothing_whose_content_is_unknown_leaves_while_a_task_is_restricted(up, 
         assert raw(one, "GET", "/v1/models")[0] == 200, "a request without a body holds nothing"
 
 
-def test_a_wrong_method_is_ours_to_refuse(gateway):
-    status, _, body = raw(gateway, "PUT", "/v1/files")
-    assert (status, b"method_not_allowed" in body) == (405, True)
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/v1/files", "GET, POST, DELETE"),
+        ("OPTIONS", "/v1/embeddings", "POST"),
+        ("POST", "/metrics", "GET, HEAD"),
+        ("HEAD", "/v1/models", "GET, DELETE"),
+    ],
+)
+def test_a_wrong_method_is_ours_to_refuse_and_the_right_ones_are_named(gateway, method, path, allowed):
+    with connect(gateway.port) as sock:
+        sock.sendall(request_bytes(b"", path, "connection: close\r\n", method))
+        answer = b"".join(iter(lambda: sock.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 405 ")
+    assert f"\r\nallow: {allowed}".encode() in head
+    assert (body == b"") == (method == "HEAD")
+    assert method == "HEAD" or json.loads(body)["error"] == {
+        "message": f"this path takes {allowed}",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "method_not_allowed",
+    }
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics"])
+def test_who_only_asks_for_the_head_gets_it_and_may_go_on(gateway, path):
+    with connect(gateway.port) as sock:
+        sock.sendall(request_bytes(b"", path, method="HEAD") + request_bytes(b"", path, method="GET"))
+        file = sock.makefile("rb")
+        assert file.readline() == b"HTTP/1.1 200 OK\r\n"
+        while file.readline() != b"\r\n":
+            pass
+        assert file.readline() == b"HTTP/1.1 200 OK\r\n", "no body stands between"

@@ -55,6 +55,32 @@ def test_a_request_names_what_an_owned_model_cannot_give(field, value):
     assert asked(prompt="a", **{field: value}).obstacle == field
 
 
+@pytest.mark.parametrize(
+    ("request_", "answers"),
+    [
+        ({"prompt": "a"}, None),
+        ({"prompt": "a", "n": 1}, 1),
+        ({"prompt": "a", "n": 2}, 2),
+        ({"prompt": "a", "n": 2, "best_of": 5}, 5),
+        ({"prompt": ["a", "b", "c"], "n": 2}, 6),
+        ({"prompt": [1, 2], "best_of": 4}, 4),
+        ({"prompt": [[1], [2]]}, 2),
+        ({"prompt": []}, None),
+    ],
+)
+def test_every_answer_that_is_paid_for_is_counted(request_, answers):
+    assert asked(**request_).chat.n == answers
+
+
+@pytest.mark.parametrize(("count", "parts"), [(0, 1), (999, 1), (12_500, 13)])
+def test_a_prompt_of_tokens_is_as_long_as_it_is(count, parts):
+    tokens = [7] * count
+    assert len(asked(prompt=[tokens]).chat.messages[0].content) == parts
+    for given in (tokens or [[]], [tokens], [tokens[: count // 2], tokens[count // 2 :]]):
+        read = EMBEDDINGS.decode(json.dumps({"model": "m", "input": given}).encode())
+        assert len(read.chat.messages[-1].content) == parts
+
+
 def whole(*texts, **extra):
     choices = [{"text": t, "index": n, "logprobs": None, "finish_reason": "stop"} for n, t in enumerate(texts)]
     body = {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": "m-1", "choices": choices}

@@ -36,11 +36,11 @@ def prompt_tokens(request: ChatRequest) -> int:
 
 
 def most_prompt_tokens(request: ChatRequest) -> int:
-    """An estimate from above: a token for three bytes of text and tools, and what an image costs for every other part.
+    """An estimate from above: a token for three bytes of text, tools and schema, and an image's for every other part.
 
     Texts of emoji alone, and long audio or documents, take more.
     """
-    size = len(_encoder.encode(request.tools)) if request.tools else 0
+    size = sum(len(_encoder.encode(one)) for one in (request.tools, request.response_format, request.functions) if one)
     parts = 0
     for message in request.messages:
         size += len(message.text.encode("utf-8", "replace")) + _MESSAGE_BYTES

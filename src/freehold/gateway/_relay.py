@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import msgspec
 
-from freehold.errors import FreeholdError, KeyScope, RestrictedRefused
-from freehold.vocabulary import DataClass, Usage
+from freehold.errors import BadRequest, FreeholdError, KeyScope, RestrictedRefused
+from freehold.vocabulary import Usage
+from freehold.wire.known import MESSAGES
 
 from ._client import Handle
-from ._egress import Outgoing, send
+from ._coding import decoded
+from ._egress import Outgoing, Provider, send
 from ._endpoints import Endpoint
 from ._server import Exchange, Headers
+from ._targets import declared_task
 from .callers import Caller, query_without_keys, without_keys
 from .providers import returned_headers
 
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
     from .app import Gateway
 
 _LIST = b"/models"
+_NAMED = b"/models/"
+_JSON = b"content-type: application/json\r\n"
 _decoder = msgspec.json.Decoder(dict[str, Any])
 _encoder = msgspec.json.Encoder()
 
@@ -32,7 +38,8 @@ _encoder = msgspec.json.Encoder()
 class Relay:
     """Sends one request on and passes its answer back, whatever it is."""
 
-    __slots__ = ("_discreet", "_endpoint", "_exchange", "_gateway", "_handle", "_headers", "_kept", "_status")
+    __slots__ = ("_discreet", "_endpoint", "_exchange", "_gateway", "_handle", "_headers", "_kept", "_limits",
+                 "_status")  # fmt: skip
 
     def __init__(self, gateway: Gateway, exchange: Exchange, endpoint: Endpoint) -> None:
         self._gateway = gateway
@@ -41,6 +48,7 @@ class Relay:
         self._handle: Handle | None = None
         self._status = 0
         self._headers: Headers = []
+        self._limits = b""
         self._discreet: Callable[[bytes], bytes] = bytes
         self._kept: list[bytes] | None = [] if endpoint.path == _LIST and gateway.targets.aliases else None
 
@@ -56,17 +64,11 @@ class Relay:
         caller = gateway.callers.identify(exchange.headers)
         if caller is not None:
             self._check(caller)
+            self._limits = gateway.callers.count(caller, self._endpoint.dialect.name)
             exchange.headers = without_keys(exchange.headers)
-        provider = gateway.targets.default(self._endpoint.dialect.name)
-        query = query_without_keys(exchange.query)
-        path = self._endpoint.path + (b"?" + query if query else b"")
-        data_class = self._data_class()
-        if data_class != "ordinary":
-            raise RestrictedRefused(
-                "some tasks are restricted, and it cannot be told whether this request holds data of theirs",
-                hint="send it to the provider directly if it does not",
-            )
-        outgoing = Outgoing(exchange.method, path, exchange.headers, exchange.body, data_class)
+        if self._is_ours():
+            return
+        provider, outgoing = self._counting() if self._endpoint.read else self._as_it_is()
         exchange.on_gone = self._gone
         self._discreet = provider.discreet
         self._handle = send(provider, outgoing, self)
@@ -74,23 +76,65 @@ class Relay:
 
     def _check(self, caller: Caller) -> None:
         """Let a key with limits do only what keeps to them: nobody knows what a batch will cost, or whose a file is."""
-        key = caller.key
-        if self._endpoint.read or self._endpoint.path.startswith(_LIST):
+        key, path = caller.key, self._endpoint.path
+        looks = self._endpoint.read or (path + b"/").startswith(_NAMED)
+        if looks and self._exchange.method != b"DELETE":
             return
-        if key.models or key.tasks or key.budget is not None:
+        if key.models or key.tasks or key.budget is not None or key.tpm:
             raise KeyScope(
-                f"the key {key.name} has a budget or a scope, which files, batches and stored answers do not keep to",
-                hint="use a key without a budget and a scope for them",
+                f"the key {key.name} has a budget, a limit of tokens or a scope, which files, batches and stored "
+                "answers do not keep to",
+                hint="use a key without these for them",
             )
 
-    def _data_class(self) -> DataClass | None:
-        """Whether the body may leave: always where there is none, never where nobody can tell."""
-        router = self._gateway.router
-        if not self._exchange.body:
-            return "ordinary"
-        if self._endpoint.read:
-            return router.resolve(self._endpoint.dialect.decode(self._exchange.body).chat, "").data_class
-        return None if router.any_restricted else "ordinary"
+    def _is_ours(self) -> bool:
+        """Answer what is asked of a model that the settings name; True where it was."""
+        exchange, path = self._exchange, self._endpoint.path
+        if exchange.method != b"GET" or not path.startswith(_NAMED):
+            return False
+        name = unquote(path.removeprefix(_NAMED).decode("latin-1"))
+        if name not in self._gateway.targets.aliases:
+            return False
+        exchange.respond(200, _JSON + self._limits, _encoder.encode(self._entry(name)))
+        return True
+
+    def _counting(self) -> tuple[Provider, Outgoing]:
+        """Who counts the tokens of a request, and what is sent there: whoever would be the first to be asked it."""
+        exchange, gateway, dialect = self._exchange, self._gateway, self._endpoint.dialect
+        headers, body = decoded(exchange.headers, exchange.body, gateway.settings.max_body_bytes)
+        chat = dialect.decode(body).chat
+        data_class = gateway.router.resolve(chat, declared_task(headers, chat.model)).data_class
+        target = gateway.targets.of(chat.model, dialect.name)[0]
+        if not target.provider.speaks(dialect.name):
+            raise BadRequest(
+                f"the provider {target.provider.name} does not count tokens for clients of {dialect.name}",
+                hint="name a model of a provider that does",
+                code="untranslatable",
+            )
+        path = self._endpoint.path + self._query()
+        return target.provider, Outgoing(exchange.method, path, headers, body, data_class, model=target.model)
+
+    def _as_it_is(self) -> tuple[Provider, Outgoing]:
+        """Who is sent everything else, which nobody looks into: always where there is no body."""
+        exchange, gateway = self._exchange, self._gateway
+        provider = gateway.targets.default(self._endpoint.dialect.name)
+        if exchange.body and gateway.router.any_restricted:
+            raise RestrictedRefused(
+                "some tasks are restricted, and it cannot be told whether this request holds data of theirs",
+                hint="send it to the provider directly if it does not",
+            )
+        path = self._endpoint.path + self._query()
+        return provider, Outgoing(exchange.method, path, exchange.headers, exchange.body, "ordinary")
+
+    def _query(self) -> bytes:
+        query = query_without_keys(self._exchange.query)
+        return b"?" + query if query else b""
+
+    def _entry(self, name: str) -> dict[str, Any]:
+        """A name of the settings as an entry of the dialect's list of models."""
+        if self._endpoint.dialect is MESSAGES:
+            return {"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"}
+        return {"id": name, "object": "model", "created": 0, "owned_by": "freehold"}
 
     # Sink
 
@@ -110,15 +154,15 @@ class Relay:
                 return
             data = b"".join(self._kept)
             listed = self._status == 200
-            data = _with_aliases(data, self._gateway.targets.aliases) if listed else self._discreet(data)
+            data = self._with_aliases(data) if listed else self._discreet(data)
         if exchange.streaming:
             exchange.write(data)
             if done:
                 exchange.end()
         elif done:
-            exchange.respond(self._status, returned_headers(self._headers), data)
+            exchange.respond(self._status, self._returned(), data)
         elif data:
-            exchange.start(self._status, returned_headers(self._headers), data)
+            exchange.start(self._status, self._returned(), data)
 
     def on_usage(self, usage: Usage) -> None:
         """Nothing is counted for what is no call."""
@@ -134,14 +178,16 @@ class Relay:
         if self._handle is not None:
             self._handle.cancel()
 
+    def _returned(self) -> bytes:
+        return returned_headers(self._headers, limits=not self._limits) + self._limits
 
-def _with_aliases(body: bytes, aliases: tuple[str, ...]) -> bytes:
-    """A list of models with the names that the settings add; what is no such list stays as it is."""
-    try:
-        listed = _decoder.decode(body)
-    except msgspec.MsgspecError:
-        return body
-    if not isinstance(listed.get("data"), list):
-        return body
-    made = [{"id": name, "object": "model", "created": 0, "owned_by": "freehold"} for name in aliases]
-    return _encoder.encode({**listed, "data": [*listed["data"], *made]})
+    def _with_aliases(self, body: bytes) -> bytes:
+        """A list of models with the names that the settings add, on its last page; what is none stays as it is."""
+        try:
+            listed = _decoder.decode(body)
+        except msgspec.MsgspecError:
+            return body
+        if not isinstance(listed.get("data"), list) or listed.get("has_more"):
+            return body
+        made = [self._entry(name) for name in self._gateway.targets.aliases]
+        return _encoder.encode({**listed, "data": [*listed["data"], *made]})

@@ -125,16 +125,46 @@ class Callers:
         caller.check_scope(claim.model, claim.task)
         if not caller.limited:
             return Admission(caller, claim, None, self._tariffs, self._clock, self._owe)
-        book = self._book
-        if book is None:
-            fault = self.book_fault or unavailable("the budgets are being opened", hint="try again in a second")
-            raise fault.with_traceback(None)
+        book = self._opened()
         admission = Admission(caller, claim, book, self._tariffs, self._clock, self._owe)
-        output_tokens = claim.choices * (self._output_tokens if claim.output_limit is None else claim.output_limit)
+        # A limit below nothing is none: it would reserve less than nothing, and some servers take -1 for "no limit".
+        limit = claim.output_limit
+        longest = self._output_tokens if limit is None or limit < 0 else limit
+        output_tokens = max(claim.choices, 1) * longest
         amount = self._worst(caller, claim, output_tokens, now_ns)
         tokens = min(claim.prompt_tokens + output_tokens, caller.key.tpm)
         self._take(admission, book, amount, tokens, now_ns)
         return admission
+
+    def count(self, caller: Caller, dialect: str) -> bytes:
+        """Count what is no call (a file, a list of models) among a key's requests; the header lines of what is left.
+
+        Raises:
+            RateLimited: the requests of this minute are used up.
+            MissingPrerequisite: the account cannot be kept at present.
+        """
+        if not caller.key.rpm:
+            return b""
+        book, rpm, now_ns = self._opened(), caller.key.rpm, self._clock()
+        row = caller.rates_row(book, now_ns)
+        book.lock()
+        try:
+            full_ns = _limits.taken(book.view[row + REQUESTS], 1, rpm, now_ns)
+            wait = _limits.wait_ns(full_ns, now_ns)
+            if not wait:
+                book.view[row + REQUESTS] = full_ns
+        finally:
+            book.unlock()
+        if wait:
+            full_ns = _limits.current(book.view[row + REQUESTS], now_ns)
+            raise _refusals.limited(caller, wait, 0, _limits.lines(dialect, now_ns, rpm, full_ns, 0, 0))
+        return _limits.lines(dialect, now_ns, rpm, full_ns, 0, 0)
+
+    def _opened(self) -> Book:
+        if self._book is None:
+            fault = self.book_fault or unavailable("the budgets are being opened", hint="try again in a second")
+            raise fault.with_traceback(None)
+        return self._book
 
     def _worst(self, caller: Caller, claim: Claim, output_tokens: int, now_ns: int) -> int:
         """The most that a call may cost at whoever answers it, in nanodollars; 0 for a key without a budget."""

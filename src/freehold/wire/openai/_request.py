@@ -16,6 +16,11 @@ class ContentPart(msgspec.Struct, omit_defaults=True, gc=False):
     text: str | None = None
 
 
+def parts_of_tokens(count: int) -> list[ContentPart | str]:
+    """So many tokens, of which nobody knows the text: one part without text for every thousand begun."""
+    return [ContentPart("tokens") for _ in range(count // 1000 + 1)]
+
+
 class Message(msgspec.Struct, omit_defaults=True, gc=False):
     """One message. `content` is text, a list of parts, or nothing (an assistant's tool calls)."""
 

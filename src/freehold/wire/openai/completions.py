@@ -14,7 +14,7 @@ from freehold.wire.streams import DocumentReader
 
 from ._author import usage_body
 from ._errors import error_envelope, error_event
-from ._request import ChatRequest, ContentPart, Message, StreamOptions
+from ._request import ChatRequest, ContentPart, Message, StreamOptions, parts_of_tokens
 from ._response import UsageBody
 from ._stream import joined_logprobs, stated_tier
 
@@ -56,14 +56,18 @@ class CompletionRequest(msgspec.Struct):
         return next((name for name, value in asked.items() if value), "")
 
     def chat(self) -> ChatRequest:
-        """The same as a chat request: each prompt is a user's message; one made of tokens is a part without text."""
+        """The same as a chat request: each prompt is a user's message; one made of tokens has parts without text.
+
+        `n` counts every answer that is made and paid for: `best_of` of them for each prompt.
+        """
         prompts = self._prompts()
+        answers = max(self.n or 1, self.best_of or 1) * max(len(prompts), 1)
         return ChatRequest(
-            messages=[Message("user", one if isinstance(one, str) else [ContentPart("tokens")]) for one in prompts],
+            messages=[Message("user", _content(one)) for one in prompts],
             model=self.model,
             stream=self.stream,
             stream_options=self.stream_options,
-            n=self.n,
+            n=self.n if answers == 1 else answers,
             stop=self.stop,
             temperature=self.temperature,
             top_p=self.top_p,
@@ -76,6 +80,12 @@ class CompletionRequest(msgspec.Struct):
         if not isinstance(self.prompt, list):
             return [self.prompt]
         return [self.prompt] if self.prompt and isinstance(self.prompt[0], int) else cast("list[Any]", self.prompt)
+
+
+def _content(prompt: Any) -> str | list[ContentPart | str]:
+    if isinstance(prompt, str):
+        return prompt
+    return parts_of_tokens(len(cast("list[int]", prompt)) if isinstance(prompt, list) else 0)
 
 
 class _Choice(msgspec.Struct):

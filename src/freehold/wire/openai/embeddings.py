@@ -13,7 +13,7 @@ from freehold.wire.dialects import Asked, Assembled, Read
 from freehold.wire.streams import DocumentReader
 
 from ._errors import error_envelope, error_event
-from ._request import ChatRequest, ContentPart, Message
+from ._request import ChatRequest, Message, parts_of_tokens
 
 
 class EmbeddingRequest(msgspec.Struct):
@@ -25,12 +25,15 @@ class EmbeddingRequest(msgspec.Struct):
     user: Any = None
 
     def chat(self) -> ChatRequest:
-        """The texts as messages, so that what may not leave is seen here, too; tokens are a part without text."""
+        """The texts as messages, so that what may not leave is seen here, too; tokens are parts without text."""
         given = [self.input] if isinstance(self.input, str) else cast("list[Any]", self.input)
         texts = [one for one in given if isinstance(one, str)]
         messages = [Message("user", text) for text in texts]
         if len(texts) < len(given):
-            messages.append(Message("user", [ContentPart("tokens")]))
+            tokens = sum(
+                len(cast("list[int]", one)) if isinstance(one, list) else isinstance(one, int) for one in given
+            )
+            messages.append(Message("user", parts_of_tokens(tokens)))
         return ChatRequest(messages=messages, model=self.model, metadata=self.metadata, user=self.user)
 
 
