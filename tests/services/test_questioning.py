@@ -1,4 +1,4 @@
-"""Savings, workflows and SQL, over a real ledger and through the command line."""
+"""Savings and SQL, over a real ledger and through the command line."""
 
 from __future__ import annotations
 
@@ -94,36 +94,6 @@ def test_a_window_and_a_limit_are_kept_and_said(home: Home):
     assert newest.since >= "2026-11-01T01:50"
 
 
-def test_sessions_of_two_tasks_are_one_workflow(home: Home):
-    found = questioning.workflows(home, Window())
-    (flow,) = found.workflows
-    assert (flow.how, flow.runs, flow.calls_per_run, flow.duration_ms) == ("session", CALLS, 2.0, 4000.0)
-    assert len(set(flow.tasks)) == 2
-    assert flow.usd == questioning.savings(home, Window()).spent_usd
-    assert (found.single, found.unchained) == (0, 0)
-
-
-def test_calls_without_session_are_chained_by_what_they_hold(tmp_path: Path):
-    def body(*turns: str) -> bytes:
-        roles = ["user" if n % 2 == 0 else "assistant" for n in range(len(turns))]
-        messages = [{"role": role, "content": turn} for role, turn in zip(roles, turns, strict=True)]
-        return json.dumps({"model": "m", "messages": messages}).encode()
-
-    def call(ident: str, at_s: int, answer: str, *turns: str) -> Call:
-        response = {"object": "chat.completion", "choices": [{"message": {"role": "assistant", "content": answer}}]}
-        encoded = json.dumps(response).encode()
-        return Call(ident, START_US + at_s * 1_000_000, 500.0, "p", "m", body(*turns), encoded, usage=Usage(10))
-
-    with homes.home(tmp_path) as home:
-        first, second = call("a", 0, "hi", "hello"), call("b", 9, "bye", "hello", "hi", "now?")
-        home.ledger.append([first, second, call("c", 10, "x", "y")])
-        found = questioning.workflows(home, Window())
-    (flow,) = found.workflows
-    assert (flow.how, flow.runs, flow.duration_ms, flow.usd_per_run, flow.unpriced_runs) == (
-        "conversation", 1, 9500.0, None, 1)  # fmt: skip
-    assert found.unchained == 1
-
-
 def test_a_log_without_bodies_is_asked_what_it_can_tell(tmp_path: Path):
     with homes.home(tmp_path) as home:
         usage = Usage(10, output_tokens=5)
@@ -133,7 +103,6 @@ def test_a_log_without_bodies_is_asked_what_it_can_tell(tmp_path: Path):
         found = questioning.savings(home, Window())
         assert (found.without_bodies, found.caching, found.waste) == (9, (), ())
         assert found.spent_usd > 0
-        assert questioning.workflows(home, Window()).workflows == ()
 
 
 def test_an_empty_ledger_is_no_error(tmp_path: Path):
@@ -143,13 +112,12 @@ def test_an_empty_ledger_is_no_error(tmp_path: Path):
     assert (result.exit_code, "no call" in result.output) == (0, True)
 
 
-@pytest.mark.parametrize("command", ["savings", "workflows"])
-def test_the_command_line_says_it_in_tables_and_json(folder: Path, command: str):
-    told = run(folder, command)
+def test_the_command_line_says_it_in_tables_and_json(folder: Path):
+    told = run(folder, "savings")
     assert told.exit_code == 0
     assert "120 calls" in told.output
-    found = json.loads(run(folder, command, "--json").stdout)
-    assert found["schema"] == f"freehold.{command}/1"
+    found = json.loads(run(folder, "savings", "--json").stdout)
+    assert found["schema"] == "freehold.savings/1"
     assert found["looked"]["calls"] == 120
 
 

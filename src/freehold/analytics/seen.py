@@ -19,11 +19,15 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 class Seen(NamedTuple):
-    """A call and the name of its task. `chat` is None where the call came without a body or none that can be read."""
+    """A call, the name of its task, and the version of its prompt ("": near to the task's, or none).
+
+    `chat` is None where the call came without a body or none that can be read.
+    """
 
     call: Call
     task: str
     chat: ChatRequest | None
+    template: str = ""
 
     @property
     def ended_us(self) -> int:
@@ -31,14 +35,14 @@ class Seen(NamedTuple):
         return self.call.started_at_us + round(self.call.latency_ms * 1000)
 
 
-def look(call: Call, task: str = NO_TASK) -> Seen:
+def look(call: Call, task: str = NO_TASK, template: str = "") -> Seen:
     """A call as questions see it; never raises for a body that cannot be read."""
     if not call.request:
-        return Seen(call, task, None)
+        return Seen(call, task, None, template)
     try:
-        return Seen(call, task, dialect(call.dialect).decode(call.request).chat)
+        return Seen(call, task, dialect(call.dialect).decode(call.request).chat, template)
     except (FreeholdError, KeyError):
-        return Seen(call, task, None)
+        return Seen(call, task, None, template)
 
 
 def prompt_pieces(chat: ChatRequest) -> list[bytes]:

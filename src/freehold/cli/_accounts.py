@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from freehold.vocabulary import ZERO
 
-from ._measured import covered, exact, ms, rate, rows_of, title
+from ._measured import covered, exact, quantile, rate, rows_of, title
 from ._output import count, dim, percent, say, strong, usd
 
 if TYPE_CHECKING:
-    from freehold.analytics.latency import Latency, Quantile
+    from freehold.analytics.latency import Latency
     from freehold.analytics.spend import Spent
     from freehold.services.accounting import ErrorReport, LatencyReport, SpendReport, SpendTable
     from freehold.services.windows import Looked
@@ -82,7 +82,7 @@ def latency_by(found: LatencyReport) -> None:
         "Latency of answered calls", f"95 % intervals in brackets; values are within {percent(found.relative_error, 1)}"
     )
     rows = [
-        [*_names(one.by), _PHASES[phase.phase], count(phase.n), *(_quantile(q) for q in phase.quantiles)]
+        [*_names(one.by), _PHASES[phase.phase], count(phase.n), *(quantile(q) for q in phase.quantiles)]
         for one in _latest_first(found.groups)
         for phase in one.phases
     ]
@@ -167,11 +167,3 @@ def _each(one: Spent) -> str:
 
 def _why(what: str) -> str:
     return what.removeprefix("requests ") if what.startswith("requests ") else f"no price of {what}"
-
-
-def _quantile(one: Quantile) -> str:
-    if one.interval is None:
-        return f"{ms(one.ms)} (too few)"
-    low, high = ms(one.interval.low), ms(one.interval.high)
-    unit = high.partition(" ")[2]
-    return f"{ms(one.ms)} ({low.removesuffix(f' {unit}')} to {high})"  # a unit of both is written once

@@ -28,6 +28,7 @@ from . import (
     survive,
     traffic,
     watch,
+    workflows,
     workload,
 )
 from ._output import bad, dim, talk
@@ -60,7 +61,7 @@ def _options(
 
 
 _GROUPS = (
-    *(traffic, workload, contract, privacy, measure, margins, money),
+    *(traffic, workload, contract, privacy, measure, workflows, margins, money),
     *(cost, gpus, decide, rehearse, own, keys, run, survive, watch),
 )
 for group in _GROUPS:

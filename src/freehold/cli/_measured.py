@@ -1,4 +1,4 @@
-"""Measured traffic on a terminal: tables of savings and workflows, and what they rest on."""
+"""Measured traffic on a terminal: tables of savings, what they rest on, and how figures are told."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ._output import Part, count, dim, percent, say, strong, table, usd
 
 if TYPE_CHECKING:
-    from freehold.analytics.workflows import Interval, Workflow
+    from freehold.analytics.latency import Quantile
     from freehold.services.questioning import Savings
     from freehold.services.windows import Looked
 
@@ -95,28 +95,6 @@ def waste(found: Savings) -> None:
         say(dim(f"  {kind.replace('_', ' ')}: {KINDS[kind]}"))
 
 
-def workflow(flow: Workflow) -> None:
-    """One workflow: the whole chain, then each task's part in it."""
-    cost = "cost unknown" if flow.usd_per_run is None else f"{exact(flow.usd_per_run)} each"
-    failed = f"{rate(flow.failed_runs, flow.runs, flow.failed_interval)} of the runs hold a failed call"
-    say()
-    say(strong(chain(flow.tasks)), f": {count(flow.runs)} runs by {flow.how}, {flow.calls_per_run:.1f} calls each")
-    say(f"  {ms(flow.duration_ms)} from first to last (95th percentile {ms(flow.duration_p95_ms)}), {cost}; {failed}")
-    say(f"  a model was at work for {percent(flow.model_share, 1)} of that time")
-    rows = [
-        [
-            link.task or "-",
-            f"{link.calls_per_run:.1f}",
-            ms(link.latency_ms),
-            percent(link.time_share),
-            percent(link.cost_share),
-            rate(link.failed, link.calls, link.failed_interval),
-        ]
-        for link in flow.links
-    ]
-    table("Task|>Calls a run|>Median|>Share of time|>Share of cost|Failed, 95 % interval", rows)
-
-
 def chain(tasks: tuple[str, ...]) -> str:
     """The tasks of a workflow in a line; a long chain by its beginning."""
     names = [task or "-" for task in tasks]
@@ -139,10 +117,19 @@ def exact(amount: object) -> str:
     return f"${Decimal(f'{float(str(amount)):.3g}'):,f}"
 
 
-def rate(part: int, whole: int, interval: Interval) -> str:
+def rate(part: int, whole: int, interval: tuple[float, float]) -> str:
     """A share with its interval."""
     low, high = interval
     return f"{percent(part / whole, 1)} ({percent(low, 1)} to {percent(high, 1)})"
+
+
+def quantile(one: Quantile) -> str:
+    """A length of time with its interval, a unit of both written once."""
+    if one.interval is None:
+        return f"{ms(one.ms)} (too few)"
+    low, high = ms(one.interval.low), ms(one.interval.high)
+    unit = high.partition(" ")[2]
+    return f"{ms(one.ms)} ({low.removesuffix(f' {unit}')} to {high})"
 
 
 def _plain(moment: str) -> str:

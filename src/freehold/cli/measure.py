@@ -1,4 +1,4 @@
-"""What the traffic costs and takes: spend, latency, errors, savings, workflows, and any question in SQL."""
+"""What the traffic costs and takes: spend, latency, errors, savings, and any question in SQL."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from freehold.errors import UsageError
 
 from ._accounts import errors_by, latency_by, spend_by, spend_total
 from ._arguments import Json, Since, Until, window
-from ._measured import batching, caching, looked, waste, workflow
-from ._output import count, dim, emit_struct, say, suggest, table, talk, warn, working
+from ._measured import batching, caching, looked, waste
+from ._output import count, dim, emit_struct, suggest, table, talk, warn, working
 
 if TYPE_CHECKING:
     from freehold.services.accounting import ErrorReport, LatencyReport, SpendReport
-    from freehold.services.questioning import Savings, Workflows
+    from freehold.services.questioning import Savings
     from freehold.services.windows import Window
 
-    _Report = SpendReport | LatencyReport | ErrorReport | Savings | Workflows
+    _Report = SpendReport | LatencyReport | ErrorReport | Savings
 
 Grouped = Annotated[str, typer.Option("--by", help="What to tell them apart by, separated by commas.")]
 Most = Annotated[int, typer.Option("--calls", min=1, help="Look at no more than so many of the newest calls.")]
@@ -31,7 +31,6 @@ def register(app: typer.Typer) -> None:
     app.command("latency")(latency)
     app.command("errors")(errors)
     app.command("savings")(savings)
-    app.command("workflows")(workflows)
     app.command("sql")(sql)
 
 
@@ -100,27 +99,6 @@ def savings(since: Since = "", until: Until = "", most: Most = 100_000, json: Js
     caching(found)
     batching(found)
     waste(found)
-
-
-def workflows(since: Since = "", until: Until = "", most: Most = 100_000, json: Json = False) -> None:
-    """Calls that belong together, by trace, session or conversation: what a whole chain takes and costs, and each link.
-
-    Example: freehold workflows --since 7d
-    """
-    from freehold.services import questioning
-    from freehold.services.home import Home
-
-    asked = window(since, until)
-    with Home.open() as home, working("looking through the calls") as progress:
-        found = questioning.workflows(home, asked, most=most, progress=progress)
-    if not _shown("freehold.workflows/1", found, asked, json=json):
-        return
-    for flow in found.workflows:
-        workflow(flow)
-    if not found.workflows:
-        say("No call is seen to belong with another.")
-    rest = f"{count(found.single)} runs hold one call, {count(found.unchained)} calls state no trace or session"
-    say(dim(f"{rest} and continue no other; docs/wire.md says how a client names them"))
 
 
 def sql(

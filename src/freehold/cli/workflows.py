@@ -1,0 +1,220 @@
+"""Chains of calls: all of them, and one of them whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ._arguments import Json, Since, Until, window
+from ._measured import chain, exact, looked, ms, quantile, rate, title
+from ._output import Part, count, dim, emit_struct, percent, say, strong, suggest, table, working
+
+if TYPE_CHECKING:
+    from freehold.analytics.alternatives import Supposed
+    from freehold.analytics.workflows import Times, Workflow
+    from freehold.services.workflows.listing import Workflows
+    from freehold.services.workflows.showing import ShownWorkflow
+
+Most = Annotated[int, typer.Option("--calls", min=1, help="Look at no more than so many of the newest calls.")]
+
+workflow_app = typer.Typer(help="Look at one recurring chain of calls.")
+_LISTED = 20
+"""Workflows that are listed; `--json` has all."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands."""
+    app.command("workflows")(workflows)
+    app.add_typer(workflow_app, name="workflow")
+
+
+def workflows(since: Since = "", until: Until = "", most: Most = 100_000, json: Json = False) -> None:
+    """Calls that belong together, by trace, session or conversation: what each recurring chain takes and costs.
+
+    Example: freehold workflows --since 7d
+    """
+    from freehold.services.home import Home
+    from freehold.services.workflows import listing
+
+    asked = window(since, until)
+    with Home.open() as home, working("looking through the calls") as progress:
+        found = listing.workflows(home, asked, most=most, progress=progress)
+    if json:
+        emit_struct("freehold.workflows/2", found)
+        return
+    looked(found.looked)
+    if not found.looked.calls:
+        if asked.since_us is None and asked.until_us is None:
+            suggest("freehold import LOG")
+        return
+    _listed(found)
+
+
+def _listed(found: Workflows) -> None:
+    rows = [
+        [
+            flow.name,
+            flow.how,
+            count(flow.runs),
+            f"{flow.calls_per_run:.1f}",
+            *_tail(flow.wall),
+            percent(_part(flow.model, flow.wall)),
+            "unknown" if flow.usd_per_run is None else exact(flow.usd_per_run),
+            percent(flow.failed_runs / flow.runs, 1),
+            chain(flow.paths[0].tasks),
+        ]
+        for flow in found.workflows[:_LISTED]
+    ]
+    if rows:
+        columns = "Workflow|By|>Runs|>Calls a run|>P50|>P90|>P99|>Models at work|>A run costs|>Failed|Mostly goes"
+        table(columns, rows, prose=True)
+    else:
+        say("No call is seen to belong with another.")
+    if len(found.workflows) > _LISTED:
+        say(dim(f"and {count(len(found.workflows) - _LISTED)} more; --json has all"))
+    rest = f"{count(found.single)} runs hold one call, {count(found.unchained)} calls state no trace or session"
+    say(dim(f"{rest} and continue no other; docs/wire.md says how a client names them"))
+    if rows:
+        suggest(f"freehold workflow show {found.workflows[0].name}")
+
+
+@workflow_app.command("show")
+def show_workflow(name: str, since: Since = "", until: Until = "", most: Most = 100_000, json: Json = False) -> None:
+    """Where a workflow's time goes, which step decides when it ends, and what owning its steps would change.
+
+    Example: freehold workflow show sort_messages --since 7d
+    """
+    from freehold.services.home import Home
+    from freehold.services.workflows import showing
+
+    asked = window(since, until)
+    with Home.open() as home, working("looking through the calls") as progress:
+        found = showing.show(home, name, asked, most=most, progress=progress)
+    if json:
+        emit_struct("freehold.workflow/1", found)
+        return
+    looked(found.looked)
+    _head(found.workflow)
+    _time(found.workflow)
+    _steps(found.workflow)
+    _supposed(found)
+
+
+def _head(flow: Workflow) -> None:
+    say()
+    feature = f" of {flow.feature}" if flow.feature else ""
+    say(
+        strong(flow.name),
+        f": {count(flow.runs)} runs{feature} by {flow.how} that begin with {flow.entry or '-'}; "
+        f"{flow.calls_per_run:.1f} calls each, {count(flow.most_calls)} at most",
+    )
+    cost = "what a run costs is unknown" if flow.usd_per_run is None else f"{exact(flow.usd_per_run)} a run"
+    unpriced = f" ({count(flow.unpriced_runs)} runs of unknown price left out)" if flow.unpriced_runs else ""
+    failed = flow.failed_interval
+    share = rate(flow.failed_runs, flow.runs, (failed.low, failed.high))
+    say(f"  {cost}{unpriced}; {share} of the runs hold a failed call")
+    for one in flow.paths[:3]:
+        say(dim(f"  {percent(one.runs / flow.runs)} go {chain(one.tasks)}"))
+    if flow.of_paths > 3:
+        say(dim(f"  {count(flow.of_paths)} ways in all"))
+
+
+def _time(flow: Workflow) -> None:
+    title("Time of a run", "95 % intervals in brackets")
+    if flow.wall is None:
+        say("  of no run is it known how long its calls took")
+        return
+    rows = [
+        _times("from the first request to the last answer", flow.wall),
+        _times("some model at work", flow.model),
+        _times("between calls: the product's own, its tools, people", flow.between),
+    ]
+    table("|>Mean|>P50|>P90|>P99", rows)
+    if flow.side_by_side:
+        say(dim(f"  {percent(flow.side_by_side)} of the calls' own time ran beside another call, and is counted once"))
+    if flow.untimed:
+        say(dim(f"  {count(flow.untimed)} more runs hold calls of which the log does not say when they were or took"))
+
+
+def _steps(flow: Workflow) -> None:
+    title("Steps", "the critical path is what the run's end waited for")
+    timed = flow.wall.n if flow.wall is not None else 0
+    rows = [
+        [
+            link.task or "-",
+            f"{link.calls_per_run:.1f}",
+            percent(link.runs / flow.runs),
+            "-" if link.latency_ms is None else ms(link.latency_ms),
+            percent(link.critical_share),
+            f"{count(link.decides)} of {count(timed)}",
+            percent(link.time_share),
+            percent(link.cost_share),
+            rate(link.failed, link.calls, (link.failed_interval.low, link.failed_interval.high)),
+        ]
+        for link in flow.links
+    ]
+    rows.append(["(between calls)", "", "", "", percent(flow.critical_between), "", "", "", ""])
+    columns = (
+        "Task|>Calls a run|>In runs|>Median|>Critical path|>Longest in|>Of models' time|>Of cost|Failed, 95 % interval"
+    )
+    table(columns, rows)
+
+
+def _supposed(found: ShownWorkflow) -> None:
+    flow = found.workflow
+    if flow.wall is None:
+        return
+    title("If a step were answered otherwise", "simulated on these runs, waits between calls as they were")
+    today = ["(as it is)", "", *_plain_tail(flow.wall), _each(flow.usd_per_run)]
+    table("Step|Answered|>P50|>P90|>P99|>A run costs", [today, *map(_supposed_row, found.supposed)])
+    say(dim("  in no time: a bound on what any change of that step can bring, and no promise"))
+    for step in found.owned:
+        low, high = step.keeps_interval.low, step.keeps_interval.high
+        where = "calls" if step.timed_by == "calls" else "inputs, here and now, without a gateway"
+        say(
+            dim(
+                f"  {step.task}: {step.student_id} keeps {percent(step.keeps)} ({percent(low)} to {percent(high)}) by "
+                f"{count(step.n)} calls, and takes {step.answer_ms:.2f} ms by {count(step.timed)} {where}; what it "
+                "does not keep is rented after it"
+            )
+        )
+    if not found.owned:
+        say(dim("  no step has a student that anything is promised of: freehold train, freehold certify"))
+
+
+def _supposed_row(one: Supposed) -> Sequence[Part]:
+    how = "in no time" if one.how == "at_once" else f"owned, {percent(one.keeps)} kept"
+    steps = " + ".join(task or "-" for task in one.tasks)
+    if one.how == "at_once" or one.wall is None or one.at_least_kept is None or one.at_most_kept is None:
+        return [steps, how, *_plain_tail(one.wall), _each(one.usd_per_run)]
+    ranges = [
+        f"{ms(middle.ms)} ({ms(best.ms)} to {ms(worst.ms)})" if best.ms != worst.ms else ms(middle.ms)
+        for middle, best, worst in zip(
+            one.wall.quantiles, one.at_most_kept.quantiles, one.at_least_kept.quantiles, strict=True
+        )
+    ]
+    return [steps, how, *ranges, _each(one.usd_per_run)]
+
+
+def _times(what: str, times: Times | None) -> list[Part]:
+    if times is None:
+        return [what, "-", "-", "-", "-"]
+    return [what, ms(times.mean_ms), *map(quantile, times.quantiles)]
+
+
+def _tail(times: Times | None) -> list[str]:
+    return ["-"] * 3 if times is None else [quantile(one) for one in times.quantiles]
+
+
+def _plain_tail(times: Times | None) -> list[str]:
+    return ["-"] * 3 if times is None else [ms(one.ms) for one in times.quantiles]
+
+
+def _part(part: Times | None, whole: Times | None) -> float | None:
+    return part.mean_ms / whole.mean_ms if part is not None and whole is not None and whole.mean_ms else None
+
+
+def _each(usd: object) -> str:
+    return "unknown" if usd is None else exact(usd)
