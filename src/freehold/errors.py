@@ -8,6 +8,7 @@
     ├── GateRefused                  409  exit 3   a gate said no: evidence, approval or economics
     ├── BadLog                       400  exit 1   a log cannot be read as any known format
     ├── BadInvoice                   400  exit 1   an invoice cannot be read as one
+    ├── BadAdvisories                400  exit 1   a file of advisories, or an answer about them, cannot be read as one
     ├── BundleRefused                422  exit 1   a bundle is changed, unsigned, incomplete or holds a refused format
     ├── LedgerUnavailable            503  exit 1   the ledger cannot be read or written
     ├── BadRequest                   400  exit 1   a request body or header that no provider could answer
@@ -115,6 +116,13 @@ class BadRevenue(FreeholdError):
     """A table of what customers pay cannot be read as one; the message names the line and the column."""
 
     code = "bad_revenue"
+    status = 400
+
+
+class BadAdvisories(FreeholdError):
+    """A file of advisories, or a service's answer about them, cannot be read as one."""
+
+    code = "bad_advisories"
     status = 400
 
 

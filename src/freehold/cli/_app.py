@@ -13,6 +13,7 @@ from freehold import __version__
 from freehold.errors import FreeholdError
 
 from . import (
+    components,
     contract,
     cost,
     decide,
@@ -62,7 +63,7 @@ def _options(
 
 _GROUPS = (
     *(traffic, workload, contract, privacy, measure, workflows, margins, money),
-    *(cost, gpus, decide, rehearse, own, keys, run, survive, watch),
+    *(cost, gpus, decide, rehearse, own, keys, run, survive, components, watch),
 )
 for group in _GROUPS:
     group.register(app)

@@ -1,4 +1,4 @@
-"""What is wrong with a home, and the command or setting that mends it."""
+"""What is wrong with a home and with what it runs on, and the command or setting that mends it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from freehold.errors import FreeholdError, LedgerUnavailable
 from freehold.gateway.callers.spending import spending
 from freehold.registry import keys
 from freehold.settings import Settings
+from freehold.supply import startup
 
 from . import pausing, radar, retaining
 from .home import Home
@@ -48,7 +49,7 @@ def examine() -> list[Ailment]:
     except FreeholdError as error:
         return [Ailment(error.error_code, "error", error.message, error.hint)]
     with home:
-        found = [*_providers(home.settings), *_telemetry(home.settings)]
+        found = [*_providers(home.settings), *_telemetry(home.settings), *_startup()]
         for look in (_ledger, _retention, _registry, _keys, _retirements, _gateways):
             try:
                 found += look(home)
@@ -115,6 +116,13 @@ def _telemetry(settings: Settings) -> list[Ailment]:
         what = "telemetry.otlp_endpoint is set, and the extra that sends spans is not installed"
         found.append(Ailment("missing_extra", "error", what, "pip install 'freehold[otel]'"))
     return found
+
+
+def _startup() -> list[Ailment]:
+    """Files that run code in every process of this Python, the gateway's with all its keys among them."""
+    mend = "read it; where nobody knows it, take it out and change every key that this machine holds"
+    odd = startup.odd(startup.startup_files())
+    return [Ailment("startup_file", "warning", one.in_words(), f"{mend} (docs/components.md)") for one in odd]
 
 
 def _gateways(home: Home) -> list[Ailment]:

@@ -4,6 +4,7 @@ from ._load import FILE_NAME, HOME_VARIABLE, Loaded, answer, config_paths, load
 from ._model import (
     DEFAULT_REGION,
     CertificateSettings,
+    ComponentsSettings,
     EconomicsSettings,
     GatewaySettings,
     KeptSettings,
@@ -24,6 +25,7 @@ __all__ = [
     "FILE_NAME",
     "HOME_VARIABLE",
     "CertificateSettings",
+    "ComponentsSettings",
     "EconomicsSettings",
     "GatewaySettings",
     "KeptSettings",

@@ -270,6 +270,17 @@ class TelemetrySettings(_Table, frozen=True):
     content: bool = False
 
 
+class ComponentsSettings(_Table, frozen=True):
+    """Where advisories about installed components come from, and which of them somebody decided not to count, and why.
+
+    `osv_url` is asked with `freehold components --online` alone.
+    """
+
+    advisories: str = ""
+    osv_url: Endpoint = "https://api.osv.dev"
+    set_aside: dict[str, str] = {}
+
+
 class Settings(_Table, frozen=True):
     """Everything in `freehold.toml`.
 
@@ -289,6 +300,7 @@ class Settings(_Table, frozen=True):
     economics: EconomicsSettings = EconomicsSettings()
     prices: dict[str, PriceSettings] = {}
     telemetry: TelemetrySettings = TelemetrySettings()
+    components: ComponentsSettings = ComponentsSettings()
 
     @property
     def lets_go(self) -> bool:
