@@ -119,6 +119,16 @@ def test_messages_by_gpt(claude_client, gateway, up):
         assert events.get_final_text() == "fine"
 
 
+def test_a_beta_that_was_asked_for_in_a_header_is_reported(claude_client, up):
+    for model, lost in (("gpt/gpt-x", "anthropic-beta"), ("claude/x", None)):
+        up.play(send(http(200, chat("fine") if lost else claude.message("fine"))))
+        raw = claude_client.beta.messages.with_raw_response.create(
+            model=model, max_tokens=50, messages=ASKED, betas=["context-1m-2025-08-07"]
+        )
+        assert raw.headers.get("x-freehold-not-carried") == lost
+        assert ("anthropic-beta" in up.requests[-1].headers) == (lost is None)
+
+
 def frames(*pairs):
     return b"".join(encode_frame({":message-type": "event", ":event-type": kind}, json.dumps(body).encode())
                     for kind, body in pairs)  # fmt: skip

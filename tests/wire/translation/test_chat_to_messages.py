@@ -124,6 +124,7 @@ def test_images_and_documents_arrive():
         {
             "role": "user",
             "content": [
+                {"type": "text", "text": "long", "cache_control": {"type": "ephemeral", "ttl": "1h"}},
                 {"type": "text", "text": "what?", "prompt_cache_breakpoint": {"mode": "explicit"}},
                 {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}", "detail": "low"}},
                 {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
@@ -133,13 +134,21 @@ def test_images_and_documents_arrive():
         },
         result("x", "it may hold images too"),
     )
-    text, image, linked, pdf, plain = body["messages"][0]["content"][1:]
+    kept, text, image, linked, pdf, plain = body["messages"][0]["content"][1:]
+    assert kept["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
     assert text["cache_control"] == {"type": "ephemeral"}
     assert image["source"] == {"type": "base64", "media_type": "image/png", "data": PNG}
     assert linked["source"] == {"type": "url", "url": "https://example.com/a.png"}
     assert (pdf["source"]["media_type"], pdf["title"]) == ("application/pdf", "a.pdf")
     assert plain["source"] == {"type": "text", "media_type": "text/plain", "data": "plain"}
     assert "messages.content.image_url.detail" in done.lost
+
+
+@pytest.mark.parametrize("options", [{}, {"search_context_size": "low"}])
+def test_a_search_is_refused_even_where_its_options_are_empty(options):
+    with pytest.raises(BadRequest, match="web_search_options"):
+        asked("x", web_search_options=options)
+    asked("x", web_search_options=None)
 
 
 @pytest.mark.parametrize(
@@ -453,7 +462,7 @@ def test_a_stream_becomes_chunks_that_the_sdk_reads():
             known["arguments"] += part.function.arguments
     assert calls == {
         0: {"id": "toolu_1", "name": "weather", "arguments": '{"town": "Ulm"}'},
-        1: {"id": "toolu_2", "name": "weather", "arguments": ""},
+        1: {"id": "toolu_2", "name": "weather", "arguments": "{}"},
     }
     assert [chunk.choices[0].finish_reason for chunk in read if chunk.choices][-1] == "tool_calls"
     assert read[-1].choices == []

@@ -130,7 +130,7 @@ def test_a_stream_is_the_same_there_and_back(said):
 
 
 def deltas(stream):
-    """The texts, calls and reasons of a stream of chunks, what belongs together joined."""
+    """The texts, calls and reasons of a stream of chunks, what belongs together joined; no arguments are `{}`."""
     out = []
     for line in stream.splitlines():
         if not line.startswith(b"data: {"):
@@ -147,6 +147,9 @@ def deltas(stream):
             out.append(text)
         if choice["finish_reason"]:
             out.append([choice["finish_reason"]])
+    for one in out:
+        if len(one) == 4 and not isinstance(one, str):
+            one[3] = one[3] or "{}"
     return out
 
 

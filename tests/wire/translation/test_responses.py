@@ -154,6 +154,11 @@ def test_a_schema_of_the_answer_the_effort_and_a_summary():
     assert asked("x", text={"format": {"type": "json_object"}})[0]["response_format"] == {"type": "json_object"}
 
 
+def test_thoughts_that_only_openai_can_read_again_are_reported():
+    assert asked("x", include=["reasoning.encrypted_content", "file_search_call.results"])[1].lost == ("include",)
+    assert asked("x", include=["file_search_call.results"])[1].lost == (), "no such tool can have run"
+
+
 def test_only_allowed_tools_are_offered():
     other = TOOL | {"name": "other"}
     allowed = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "other"}]}

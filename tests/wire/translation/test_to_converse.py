@@ -359,7 +359,7 @@ def test_a_stream_for_a_chat_client():
     assert done.choices[0].message.content == "Grüße"
     assert [(one.id, one.function.arguments) for one in done.choices[0].message.tool_calls] == [
         ("tooluse_1", '{"town": "Ulm"}'),
-        ("tooluse_2", ""),
+        ("tooluse_2", "{}"),
     ]
     assert (done.choices[0].finish_reason, done.usage.prompt_tokens) == ("tool_calls", 13)
     assert translator.usage == Usage(input_tokens=10, cache_read_tokens=3, output_tokens=9)

@@ -28,6 +28,9 @@ _OURS = b"x-freehold-"
 _LIMITS = (b"x-ratelimit-", b"anthropic-ratelimit-")
 _ANY_DIALECT = frozenset({b"content-type", b"accept", b"user-agent", b"traceparent", b"tracestate", b"idempotency-key"})
 
+_SAYS_WHAT = frozenset({b"anthropic-beta"})
+"""Headers that ask something of a model, which no other dialect has words for."""
+
 
 def returned_headers(headers: Headers, *, limits: bool = True) -> bytes:
     """A provider's headers as lines for the client: all but those of the connection, and none that claim to be ours.
@@ -123,6 +126,8 @@ class HttpProvider:
         into = self._translation(outgoing.dialect)
         translated = into.request(outgoing.body, model=outgoing.model or None)
         headers = [(name, value) for name, value in outgoing.headers if name in _ANY_DIALECT]
+        unsaid = tuple({name.decode() for name, _ in outgoing.headers if name in _SAYS_WHAT})
+        translated = translated._replace(lost=(*translated.lost, *unsaid))
         payload = self.payload(outgoing, self.paths[into.upstream], translated.body, headers)
         between = Translating(into, translated, sink)
         between.handle = self._origin.send(payload, between, outgoing.patience)

@@ -51,7 +51,7 @@ class Translating:
         self._status = status
         kind = next((value for name, value in headers if name == b"content-type"), b"").lower()
         told = [(n, v) for n, v in headers if n in _KEPT or n.startswith(_KEPT_FAMILIES)]
-        if status == 200 and kind.startswith(_STREAM):
+        if 200 <= status < 300 and kind.startswith(_STREAM):
             self._stream = self._into.stream(self._request.remembered)
             told.append((b"content-type", b"text/event-stream; charset=utf-8"))
         else:
@@ -93,7 +93,7 @@ class Translating:
         if not done:
             return b""
         body = b"".join(self._parts)
-        if self._status != 200:
+        if not 200 <= self._status < 300:
             return self._into.error(self._status, body)
         if not body:
             raise UpstreamFailed("the provider sent an empty answer")

@@ -53,7 +53,7 @@ class StreamOptions(msgspec.Struct, omit_defaults=True, gc=False):
     include_usage: bool | None = None
 
 
-_OBSTACLES = ("logprobs", "top_logprobs", "logit_bias", "stop", "audio", "functions", "web_search_options", "store")
+_OBSTACLES = ("logprobs", "top_logprobs", "logit_bias", "stop", "audio", "functions", "store")
 
 
 class ChatRequest(msgspec.Struct, omit_defaults=True, gc=False):
@@ -101,6 +101,8 @@ class ChatRequest(msgspec.Struct, omit_defaults=True, gc=False):
         for name in _OBSTACLES:
             if getattr(self, name):
                 return name
+        if self.web_search_options is not None:  # empty it asks for a search all the same
+            return "web_search_options"
         if self.modalities and self.modalities != ["text"]:
             return "modalities"
         return "tool_choice" if self.tool_choice not in (None, "auto") else ""

@@ -158,3 +158,14 @@ class Fields:
         if value is not None and not isinstance(value, kind):
             self.wrong(name, expected)
         return value
+
+
+def cache_of(fields: Fields) -> str:
+    """The lifetime of a `cache_control` mark, `default` where it names none, "" without a mark."""
+    mark = fields.object("cache_control")
+    if mark is None:
+        return ""
+    mark.ignore("type")
+    lifetime = mark.text("ttl") or "default"
+    mark.close()
+    return lifetime

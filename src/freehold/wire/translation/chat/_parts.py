@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from freehold.wire.translation._hub import Media, Refusal, Text
-from freehold.wire.translation._reading import Fields
+from freehold.wire.translation._reading import Fields, cache_of
 from freehold.wire.translation._urls import split_data_url, type_of_name
 
 Piece = Text | Refusal | Media
@@ -92,10 +92,14 @@ def lose_detail(image: Fields) -> None:
 
 
 def cache_mark(fields: Fields) -> str:
-    """`default` where the part ends what should be cached of the prompt, else ""."""
+    """The lifetime that is asked for where the part ends what should be cached of the prompt, else "".
+
+    `cache_control` is Anthropic's own mark, which OpenRouter and LiteLLM take in OpenAI's format.
+    """
+    theirs = cache_of(fields)
     mark = fields.object("prompt_cache_breakpoint")
     if mark is None:
-        return ""
+        return theirs
     mark.ignore("mode")
     mark.lose("ttl")
     mark.close()

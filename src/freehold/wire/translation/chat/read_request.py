@@ -19,6 +19,7 @@ _NAMES = {
     "parallel": "parallel_tool_calls",
     "part.cache": "messages.content.prompt_cache_breakpoint",
 }
+_OPENAIS = "only OpenAI's own servers do this"
 _ROLES: dict[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 
 
@@ -227,4 +228,6 @@ def _refuse(fields: Fields) -> None:
     fields.refuse_given("the other dialect does not give them", "logprobs", "top_logprobs")
     fields.refuse_given("the other dialect answers in text", "audio")
     fields.refuse_given("functions are the older form of tools", "functions", "function_call")
-    fields.refuse_given("only OpenAI's own servers do this", "web_search_options", "moderation")
+    if fields.any("web_search_options") is not None:  # empty it asks for a search all the same
+        fields.refuse("web_search_options", _OPENAIS)
+    fields.refuse_given(_OPENAIS, "moderation")

@@ -37,6 +37,7 @@ class StreamWriter:
         self._head: dict[str, Any] = {}
         self._open: Text | Refusal | Call | Thinking = Text("")
         self._calls = -1
+        self._bare = False  # a call was begun, and nothing of its arguments has come
 
     def write(self, event: Event) -> bytes:
         """The bytes for one event."""
@@ -45,15 +46,17 @@ class StreamWriter:
                 return self._start(event)
             case Opened():
                 self._open = event.part
+                self._bare = isinstance(event.part, Call)
                 return self._call(event.part) if isinstance(event.part, Call) else b""
             case Grew():
+                self._bare = False
                 return self._grow(event.text)
             case Finished():
                 return self._finish(event)
             case Failed():
                 return b"data: %b\n\n" % openai_error(event.problem)
             case Signed() | Closed():
-                return b""
+                return self._grow("{}") if self._bare else b""  # clients read the arguments of a call as JSON
 
     def _start(self, started: Started) -> bytes:
         remembered = self._remembered

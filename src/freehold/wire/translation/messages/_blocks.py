@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from freehold.wire.translation._hub import Call, Media, Part, Result, Text, Thinking
-from freehold.wire.translation._reading import Fields
+from freehold.wire.translation._reading import Fields, cache_of
 
 _encoder = msgspec.json.Encoder()
 _ELSEWHERE = "the file lies with another provider; send its data"
@@ -58,17 +58,6 @@ def _block(block: Fields) -> Iterator[Part]:
             yield Thinking(redacted=block.text("data"))
         case _:
             block.refuse("type", "the other dialect has no such content")
-
-
-def cache_of(fields: Fields) -> str:
-    """The lifetime of a `cache_control` mark, `default` where it names none, "" without a mark."""
-    mark = fields.object("cache_control")
-    if mark is None:
-        return ""
-    mark.ignore("type")
-    lifetime = mark.text("ttl") or "default"
-    mark.close()
-    return lifetime
 
 
 def _image(block: Fields, cache: str) -> Media:

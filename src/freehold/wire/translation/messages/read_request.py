@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from freehold.errors import BadRequest
 from freehold.wire.translation._hub import Choice, Request, Role, Schema, Tool, Turn
-from freehold.wire.translation._reading import Fields, decode
+from freehold.wire.translation._reading import Fields, cache_of, decode
 
-from ._blocks import cache_of, read_blocks
+from ._blocks import read_blocks
 
 _NAMES = {
     "turns": "messages",

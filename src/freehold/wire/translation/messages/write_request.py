@@ -104,7 +104,7 @@ def _base64(media: Media) -> dict[str, Any]:
 
 def _marked(block: dict[str, Any], cache: str) -> dict[str, Any]:
     if cache:
-        block["cache_control"] = {"type": "ephemeral"}
+        block["cache_control"] = {"type": "ephemeral"} | ({} if cache == "default" else {"ttl": cache})
     return block
 
 

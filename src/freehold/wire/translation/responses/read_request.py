@@ -137,8 +137,11 @@ def _text(fields: Fields, request: Request) -> None:
 
 def _include(fields: Fields) -> None:
     """What should be in the answer besides. Most of it is the work of OpenAI's own tools, which are refused anyway."""
-    if "message.output_text.logprobs" in fields.texts("include"):
+    wanted = fields.texts("include")
+    if "message.output_text.logprobs" in wanted:
         fields.refuse("include", "the other dialect does not give log probabilities")
+    if "reasoning.encrypted_content" in wanted:
+        fields.report("include")
 
 
 def _refuse(fields: Fields) -> None:
