@@ -2,7 +2,7 @@
 
 import pytest
 from tests.support import faults
-from tests.support.gateway import connect, read_response, request_bytes, running, settings
+from tests.support.gateway import connect, read_response, renting_from, request_bytes, running, settings
 from tests.support.upstream import (
     CLOSE,
     LAST_CHUNK,
@@ -102,3 +102,27 @@ class TestFallback:
         before = len(second.requests)
         assert ask(falling_back)[0] == 400
         assert len(second.requests) == before
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 204])
+def test_a_client_is_led_to_no_other_place(up, falling_back, status):
+    up.play(send(http(status, b"", {"location": "http://127.0.0.1:1/v1/chat/completions"})))
+    got, headers, body, _, call = ask(falling_back)
+    assert (got, b"from the second" in body) == (200, True)
+    assert "location" not in headers
+    assert [leg.status for leg in call.legs] == [status, 200]
+
+
+def test_where_nobody_else_is_there_a_redirect_is_our_failure_with_what_to_check(up, tmp_path):
+    with running(renting_from(up.url), tmp_path) as gateway:
+        up.play(send(http(307, b"", {"location": "http://127.0.0.1:1/"})))
+        got, _, body, _, call = ask(gateway)
+    assert (got, b"providers.up.base_url" in body, call.outcome) == (502, True, "error")
+
+
+@pytest.mark.parametrize("status", [201, 202])
+def test_every_success_is_one(up, falling_back, status):
+    up.play(send(http(status, chat("first"))))
+    got, _, body, _, call = ask(falling_back)
+    assert (got, b"first" in body, call.outcome, len(call.legs)) == (status, True, "ok", 1)
+    assert call.usage.output_tokens == 7

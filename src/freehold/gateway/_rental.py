@@ -338,7 +338,7 @@ class Rental:
             return result.error.message
         if result.outcome == "ok":
             return ""
-        if result.status == 200:
+        if result.status < 300:
             return f"the answer is none of {self._wanted.dialect.name}"
         return f"status {result.status}"
 

@@ -196,7 +196,7 @@ class Try:
     def on_head(self, status: int, headers: Headers) -> None:
         """Status and headers of the answer."""
         self._status, self._headers = status, headers
-        if status == 200:
+        if 200 <= status < 300:
             kind = next((value for name, value in headers if name == b"content-type"), b"")
             if kind.lower().startswith(b"text/event-stream"):
                 self._assembler = self._dialect.assembler()
@@ -249,7 +249,13 @@ class Try:
 
     def _whole(self, body: bytes) -> None:
         """An answer that was not streamed."""
-        if self._status != 200:
+        if 300 <= self._status < 400:  # followed by the client it would lead past the gateway
+            error = UpstreamFailed(
+                f"{self.name} sent us elsewhere (status {self._status})", hint=f"check providers.{self.name}.base_url"
+            )
+            self._failed(error, _ODD)
+            return
+        if self._status >= 400:
             own_key = not carries_clients_key(self.target.provider, self._outgoing)
             meaning = judge(self._status, self._headers, body, time.time(), own_key=own_key)
             body = self._discreet(body)
