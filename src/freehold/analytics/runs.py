@@ -25,6 +25,10 @@ class Step(NamedTuple):
 
     `template` is the version of its prompt. `timed` False: the log does not say when it was made, or how long it took.
     `owned`: an owned model gave the answer. `asked_owned`: one was asked, whoever answered.
+
+    Of the task's present owned model: `kept`, whether it was sure enough of its answer (which in the shadow was not
+    served); `differs`, whether that answer, where it was sure, is not the rented model's. `wrong`: the answer that was
+    served, by whomever, is not what a person says is right. None: nobody knows.
     """
 
     run: str
@@ -40,6 +44,9 @@ class Step(NamedTuple):
     template: str = ""
     owned: bool = False
     asked_owned: bool = False
+    kept: bool | None = None
+    differs: bool | None = None
+    wrong: bool | None = None
 
 
 class Run(NamedTuple):

@@ -9,11 +9,13 @@ import typer
 
 from ._arguments import Json, Since, Until, window
 from ._measured import chain, exact, looked, ms, quantile, rate, title
-from ._output import Part, count, dim, emit_struct, percent, say, strong, suggest, table, working
+from ._output import Part, count, dim, emit_struct, percent, say, strong, suggest, table, warn, working
 
 if TYPE_CHECKING:
     from freehold.analytics.alternatives import Supposed
     from freehold.analytics.workflows import Times, Workflow
+    from freehold.evidence.compounding import Together
+    from freehold.services.workflows.compounding import Compounded
     from freehold.services.workflows.listing import Workflows
     from freehold.services.workflows.showing import ShownWorkflow
 
@@ -100,6 +102,9 @@ def show_workflow(name: str, since: Since = "", until: Until = "", most: Most = 
     _time(found.workflow)
     _steps(found.workflow)
     _supposed(found)
+    if found.worse is not None:
+        _worse(found.worse)
+    _wrong(found.wrong)
 
 
 def _head(flow: Workflow) -> None:
@@ -171,6 +176,9 @@ def _supposed(found: ShownWorkflow) -> None:
     table("Step|Answered|>P50|>P90|>P99|>A run costs", [today, *map(_supposed_row, found.supposed)])
     say(dim("  in no time: a bound on what any change of that step can bring, and no promise"))
     for step in found.owned:
+        if step.answer_ms is None:
+            say(warn(f"  {step.task}: {step.student_id} cannot be asked how long it takes: {step.timed_by}"))
+            continue
         low, high = step.keeps_interval.low, step.keeps_interval.high
         where = "calls" if step.timed_by == "calls" else "inputs, here and now, without a gateway"
         say(
@@ -196,6 +204,61 @@ def _supposed_row(one: Supposed) -> Sequence[Part]:
         )
     ]
     return [steps, how, *ranges, _each(one.usd_per_run)]
+
+
+def _worse(found: Compounded) -> None:
+    what = "owned answers that are not the rented model's, if every step with an owned model were served by it"
+    title("Errors added up: worse than rented", what)
+    _errors(found, "Owned answers a run", "Not the rented one's")
+
+
+def _wrong(found: Compounded) -> None:
+    title("Errors added up: wrong", "by what people say is right, whoever answered")
+    _errors(found, "Answers a run", "Wrong")
+
+
+def _errors(found: Compounded, answers: str, wrong: str) -> None:
+    rows = [
+        [
+            one.task or "-",
+            f"{one.answers_per_run:.2f}",
+            "unknown"
+            if one.rate is None or one.interval is None
+            else rate(one.errors, one.n, (one.interval.low, one.interval.high)),
+            count(one.n) if one.n else "-",
+            f"{one.source}, {one.where}, until {one.until[:10]}" if one.source else one.why,
+        ]
+        for one in found.steps
+    ]
+    table(f"Step|>{answers}|{wrong}, 95 % interval|>Judged|By", rows)
+    if found.at_most is None or found.at_most_upper is None or found.independent is None:
+        say(
+            warn("  of the whole run nothing is known: "),
+            f"no evidence on {', '.join(one or '-' for one in found.unknown)}",
+        )
+        if len(found.unknown) < len(found.steps):
+            say(f"  the other steps alone: at most {percent(found.known_at_most, 1)} of the runs, as they were judged")
+    else:
+        upper = f"{percent(found.at_most_upper, 1)} with confidence {percent(found.confidence)}"
+        say(strong(f"  at most {percent(found.at_most, 1)} of the runs"), f" at these rates, at most {upper}: answers")
+        say("  a run times their error rates, added up; no assumption on what goes together")
+        say(f"  {percent(found.independent, 1)} if every answer erred by itself, which is an assumption")
+    if found.wrong_interval is not None:
+        low, high = found.wrong_interval.low, found.wrong_interval.high
+        seen = rate(found.wrong_runs, found.judged_runs, (low, high))
+        say(f"  {seen} of the {count(found.judged_runs)} runs whose every such answer was judged")
+    for pair in found.together[:3]:
+        say(dim(f"  {_pair(pair)}"))
+
+
+def _pair(pair: Together) -> str:
+    names = f"{pair.first} and {pair.second}" if pair.first != pair.second else f"{pair.first}, first and second time"
+    phi = "" if pair.phi is None else f", correlation {pair.phi:.2f}"
+    low, high = percent(pair.interval.low, 1), percent(pair.interval.high, 1)
+    return (
+        f"{names}: both in {count(pair.both)} of {count(pair.n)} runs ({low} to {high}), {pair.expected:.1f} expected "
+        f"if independent{phi}, p = {pair.p_value:.2g}"
+    )
 
 
 def _times(what: str, times: Times | None) -> list[Part]:

@@ -8,6 +8,7 @@ from statistics import median
 import msgspec
 
 from freehold.analytics.alternatives import Answered
+from freehold.errors import FreeholdError
 from freehold.services.deciding import standing_certificate
 from freehold.services.home import Home
 from freehold.students import bundle, runtime
@@ -21,7 +22,7 @@ class OwnedStep(msgspec.Struct, frozen=True):
 
     `keeps` of its calls, by the `n` that its certificate was measured on. It takes `answer_ms` (median) to answer:
     `timed` times, by `timed_by`: `calls` that it was asked, or `inputs` of its own training data, answered just now on
-    this machine without a gateway before it.
+    this machine without a gateway before it. None: its bundle cannot be used, and `timed_by` says why.
     """
 
     task: str
@@ -30,7 +31,7 @@ class OwnedStep(msgspec.Struct, frozen=True):
     keeps: float
     keeps_interval: Interval
     n: int
-    answer_ms: float
+    answer_ms: float | None
     timed: int
     timed_by: str
 
@@ -53,9 +54,7 @@ def owned_steps(
     names = {task.id: task.name for task in home.registry.tasks()}
     found: list[OwnedStep] = []
     for task_id, certificate in certificates.items():
-        asked: Sequence[float] = took_ms.get(certificate.student_id, ())
-        by = "calls" if asked else "inputs"
-        asked = asked or _answered_now(home, certificate.student_id)
+        asked, by = _timed(home, certificate.student_id, took_ms)
         found.append(
             OwnedStep(
                 task=names[task_id],
@@ -64,7 +63,7 @@ def owned_steps(
                 keeps=certificate.coverage,
                 keeps_interval=certificate.coverage_interval,
                 n=certificate.n,
-                answer_ms=median(asked),
+                answer_ms=median(asked) if asked else None,
                 timed=len(asked),
                 timed_by=by,
             )
@@ -72,10 +71,22 @@ def owned_steps(
     return found
 
 
-def answered(home: Home, certificate: Certificate, step: OwnedStep) -> tuple[Answered, Interval]:
-    """A step as a simulation takes it."""
+def answered(home: Home, certificate: Certificate, step: OwnedStep) -> tuple[Answered, Interval] | None:
+    """A step as a simulation takes it; None where nobody knows how long its model takes."""
+    if step.answer_ms is None:
+        return None
     share = home.audit_share(home.registry.task(certificate.task_id))
     return Answered(step.keeps, step.answer_ms, share, frozenset(certificate.template_ids)), step.keeps_interval
+
+
+def _timed(home: Home, student_id: str, took_ms: Mapping[str, list[float]]) -> tuple[Sequence[float], str]:
+    asked = took_ms.get(student_id)
+    if asked:
+        return asked, "calls"
+    try:
+        return _answered_now(home, student_id), "inputs"
+    except FreeholdError as error:
+        return (), error.message
 
 
 def _answered_now(home: Home, student_id: str) -> list[float]:

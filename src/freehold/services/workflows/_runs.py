@@ -18,6 +18,8 @@ from freehold.services.windows import Looked, Window
 from freehold.vocabulary import FEATURE_TAG, UNTIMED_TAG
 from freehold.wire.known import DIALECTS
 
+from ._judging import Judge, Judged
+
 
 class Chains(NamedTuple):
     """All runs of the calls looked at. Tasks are ids in it, and `tasks` has their names.
@@ -48,8 +50,8 @@ class Chains(NamedTuple):
         raise NotFound(f"there is no workflow {name} in these calls", hint=hint)
 
 
-def gather(home: Home, window: Window, most: int, progress: Progress) -> Chains:
-    """Every run of two calls or more in the newest calls of a window."""
+def gather(home: Home, window: Window, most: int, progress: Progress, judge: Judge | None = None) -> Chains:
+    """Every run of two calls or more in the newest calls of a window; with a judge, its answers are judged."""
     tasks = {task.id: task.name for task in home.registry.tasks()}
     meter, conversations = RunMeter(), Conversations()
     waiting: dict[str, Step] = {}  # first calls of what may become conversations
@@ -60,7 +62,7 @@ def gather(home: Home, window: Window, most: int, progress: Progress) -> Chains:
             if leg.owner == "owned" and leg.outcome == "ok":
                 owned_ms[leg.model].append(leg.latency_ms)
         how, run = _chained(seen, conversations)
-        step = _step(home, seen, how, run)
+        step = _step(home, seen, how, run, judge.of(seen) if judge is not None else Judged())
         if how == "conversation" and run == seen.call.id:
             waiting[run] = step
             continue
@@ -72,7 +74,7 @@ def gather(home: Home, window: Window, most: int, progress: Progress) -> Chains:
     return Chains(walk.looked(), kinds, called, tasks, meter.single(), len(waiting), owned_ms)
 
 
-def _step(home: Home, seen: Seen, how: How, run: str) -> Step:
+def _step(home: Home, seen: Seen, how: How, run: str, judged: Judged) -> Step:
     call = seen.call
     usd, known = cost(home, seen)
     return Step(
@@ -89,6 +91,9 @@ def _step(home: Home, seen: Seen, how: How, run: str) -> Step:
         template=seen.template,
         owned=call.owner == "owned",
         asked_owned=any(leg.owner == "owned" and leg.purpose == "serve" for leg in call.legs),
+        kept=judged.kept,
+        differs=judged.differs,
+        wrong=judged.wrong,
     )
 
 

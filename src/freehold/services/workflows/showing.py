@@ -11,21 +11,27 @@ from freehold.services.home import Home, Progress, silent
 from freehold.services.windows import Looked, Window
 from freehold.vocabulary import Interval
 
-from ._owned import OwnedStep, answered, certified, owned_steps
+from ._judging import Judge
+from ._owned import OwnedStep, answered, owned_steps
 from ._runs import gather
+from .compounding import Compounded, against_gold, against_teacher
 
 
 class ShownWorkflow(msgspec.Struct, frozen=True):
     """One workflow, whole.
 
     `supposed` is simulated on the runs looked at: each step answered at once, each step answered by its owned model
-    where something is promised of one (`owned`), and all of these together.
+    where something is promised of one (`owned`), and all of these together. `worse`: how often a run holds an owned
+    answer that is not the rented model's, if every step with an owned model is served by it; None where there is none.
+    `wrong`: how often a run holds a wrong answer as it was served, by what people say is right.
     """
 
     looked: Looked
     workflow: Workflow
     owned: tuple[OwnedStep, ...]
     supposed: tuple[Supposed, ...]
+    worse: Compounded | None
+    wrong: Compounded
 
 
 def show(
@@ -36,7 +42,8 @@ def show(
     Raises:
         NotFound: there is no such workflow in these calls.
     """
-    chains = gather(home, window, most, progress)
+    judge = Judge(home)
+    chains = gather(home, window, most, progress, judge)
     kind = chains.find(name)
     runs = chains.kinds[kind]
     flow = measured(kind, chains.names[kind], runs, chains.tasks)
@@ -44,10 +51,21 @@ def show(
     progress("replaying the runs")
     bounds = [supposed(runs, {task: (AT_ONCE, Interval(1, 1))}, chains.tasks, "at_once") for task in task_ids]
     bounds.sort(key=lambda one: one.wall.mean_ms if one.wall is not None else 0.0)
-    certificates = certified(home, task_ids)
+    certificates = {task: judge.certificates[task] for task in task_ids if task in judge.certificates}
     steps = owned_steps(home, certificates, chains.owned_ms)
-    others = {task: answered(home, certificates[task], step) for task, step in zip(certificates, steps, strict=True)}
+    others = {
+        task: one
+        for task, step in zip(certificates, steps, strict=True)
+        if (one := answered(home, certificates[task], step)) is not None
+    }
     owned = [supposed(runs, {task: one}, chains.tasks, "owned") for task, one in others.items()]
     if len(others) > 1:
         owned.append(supposed(runs, others, chains.tasks, "owned"))
-    return ShownWorkflow(chains.looked, flow, tuple(steps), (*bounds, *owned))
+    return ShownWorkflow(
+        looked=chains.looked,
+        workflow=flow,
+        owned=tuple(steps),
+        supposed=(*bounds, *owned),
+        worse=against_teacher(runs, judge, chains.tasks),
+        wrong=against_gold(runs, judge, chains.tasks),
+    )
