@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from freehold.errors import UsageError
+
 from ._arguments import By, Json
 from ._output import bad, count, dim, emit, emit_struct, good, say, suggest, table, talk, usd, warn, working
 
@@ -25,10 +27,10 @@ def register(app: typer.Typer) -> None:
 def create(
     name: str,
     *,
-    budget: Annotated[str, typer.Option(help="Money per day, week, month or total: 50usd/month.")] = "",
+    budget: Annotated[str | None, typer.Option(help="Money per day, week, month or total: 50usd/month.")] = None,
     rpm: Annotated[int, typer.Option(help="Requests a minute; 0 for no limit.")] = 0,
     tpm: Annotated[int, typer.Option(help="Tokens a minute; 0 for no limit.")] = 0,
-    expires: Annotated[str, typer.Option(help="When it ends: 90d, 12h, or a date (end of that day, UTC).")] = "",
+    expires: Annotated[str | None, typer.Option(help="When it ends: 90d, 12h, or a date (its end, UTC).")] = None,
     models: Annotated[list[str] | None, typer.Option(help="Models it is for, as patterns; may be repeated.")] = None,
     tasks: Annotated[list[str] | None, typer.Option(help="Tasks it is for, as patterns; may be repeated.")] = None,
     team: Annotated[str, typer.Option(help="Whose it is; a label.")] = "",
@@ -42,7 +44,12 @@ def create(
     from freehold.services import keys
     from freehold.services.home import Home
 
-    limits = keys.Limits(budget, rpm, tpm, expires, _several(models), _several(tasks), team)
+    for_models, for_tasks = _several(models), _several(tasks)
+    said = {"budget": budget, "expires": expires, "models": for_models, "tasks": for_tasks}
+    for option, value in said.items():  # an empty variable in a script would else make a key without the limit
+        if value is not None and not value:
+            raise UsageError(f"--{option} says nothing", hint=f"leave --{option} out for a key without it")
+    limits = keys.Limits(budget or "", rpm, tpm, expires or "", for_models or (), for_tasks or (), team)
     with Home.open() as home:
         row, secret = keys.create(home, name, limits, by=by)
     if json:
@@ -53,9 +60,9 @@ def create(
     suggest("send it as Authorization: Bearer, x-api-key or api-key; freehold keys list shows what it spends")
 
 
-def _several(given: list[str] | None) -> tuple[str, ...]:
-    """Patterns from an option that may be repeated, and from lists with commas in it."""
-    return tuple(one.strip() for text in given or () for one in text.split(",") if one.strip())
+def _several(given: list[str] | None) -> tuple[str, ...] | None:
+    """Patterns from an option that may be repeated, and from lists with commas in it; None where it was not given."""
+    return None if given is None else tuple(one.strip() for text in given for one in text.split(",") if one.strip())
 
 
 @keys_app.command("list")
