@@ -110,3 +110,38 @@ def test_a_wrong_choice_is_answered_with_the_choices_and_the_settings_name(tmp_p
     assert "opnai" not in str(error.value)
     with pytest.raises(ConfigurationError, match=r"models\.fast\.targets in "):
         loaded(tmp_path, '[models.fast]\ntargets = ["no-provider"]\n')
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[models.fast]\ntargets = ["fast2"]', "such as openai/gpt-4.1-mini"),
+        ('[ledger]\nsegments = "bucket"', "such as s3://bucket/prefix"),
+        ("[gateway]\nprot = 1", "is port meant?"),
+        ("[gatway]\nport = 1", "is gateway meant?"),
+        ('[providers.a]\nkind = "openai"\napi_key = "x"', "is api_key_env meant?"),
+        ('[models.fast]\ntarget = ["a/b"]', "is targets meant?"),
+    ],
+)
+def test_an_error_says_what_may_have_been_meant(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        loaded(tmp_path, text)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[models.fast]\ntargets = []",
+        '[providers."a/b"]\nkind = "openai"',
+        '[providers.""]\nkind = "openai"',
+        '[tasks.t]\nmodel = "task:other"',
+    ],
+)
+def test_names_that_nothing_could_mean_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigurationError):
+        loaded(tmp_path, text)
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    assert loaded(tmp_path, "\ufeff[gateway]\nport = 5\n").settings.gateway.port == 5

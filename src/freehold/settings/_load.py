@@ -6,6 +6,7 @@ The defaults, then `answers.toml` in the home, then `freehold.toml` in the home 
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import tomllib
@@ -83,6 +84,7 @@ def load(environ: Mapping[str, str] | None = None) -> Loaded:
             f"settings: {_reason(error, origin)}; looked at {places} and at {_PREFIX}* variables",
             hint="see docs/settings.md",
         ) from None
+    _check_names(settings)
     _check_names_of_keys(settings)
     _check_prices(settings)
     _check_telemetry(settings)
@@ -132,21 +134,52 @@ def _reason(error: msgspec.ValidationError, origin: Mapping[str, str]) -> str:
     parts = [*(at.group(1).replace("[...]", ".*").split(".") if at else []), *([field.group(1)] if field else [])]
     pattern = re.sub(r"\[\d+\]", "", ".".join(parts))
     places = sorted(f"{name} in {place}" for name, place in origin.items() if pattern and fnmatchcase(name, pattern))
-    choices = _choices(pattern.split("."))
-    text += f"; it is one of {', '.join(choices)}" if choices and "enum" in text else ""
+    text += _meant(text, pattern.split("."))
     return f"{text} ({', '.join(places)})" if places else text
 
 
-def _choices(parts: list[str]) -> list[str]:
-    """The words that a setting may be, where there are only some."""
+def _meant(text: str, parts: list[str]) -> str:
+    """What may have been meant: the words that a setting may be, how it looks, or the name that is most like it."""
+    parent, kind = _kinds(parts)
+    if "unknown field" in text:
+        names = [field.encode_name for field in getattr(parent, "fields", ())]
+        near = difflib.get_close_matches(parts[-1], names, 1)
+        return f"; is {near[0]} meant?" if near else ""
+    examples = kind.extra_json_schema or {} if isinstance(kind, msgspec.inspect.Metadata) else {}
+    if "matching regex" in text and "examples" in examples:
+        return f"; such as {', '.join(examples['examples'])}"
+    if "enum" in text and isinstance(kind, msgspec.inspect.LiteralType):
+        return f"; it is one of {', '.join(map(str, kind.values))}"
+    return ""
+
+
+def _kinds(parts: list[str]) -> tuple[Any, Any]:
+    """The types of the table that a setting is in and of the setting itself, None where there is none."""
+    parent: Any = None
     kind: Any = msgspec.inspect.type_info(Settings)
     for part in parts:
+        parent = kind
         if isinstance(kind, msgspec.inspect.StructType):
             kind = next((field.type for field in kind.fields if field.encode_name == part), None)
-        elif isinstance(kind, msgspec.inspect.DictType):
-            kind = kind.value_type
-    kind = getattr(kind, "item_type", kind)
-    return [str(value) for value in kind.values] if isinstance(kind, msgspec.inspect.LiteralType) else []
+        else:
+            kind = getattr(kind, "value_type", None)
+    return parent, getattr(kind, "item_type", kind)
+
+
+def _check_names(settings: Settings) -> None:
+    """Refuse names that no request could ever mean."""
+    for name in settings.providers:
+        if not name or "/" in name:
+            raise ConfigurationError(
+                f"{name!r} names no provider: the name is what stands before the / of PROVIDER/MODEL",
+                hint="choose a name of one or more characters without /",
+            )
+    for name, task in settings.tasks.items():
+        if task.model.startswith("task:"):
+            raise ConfigurationError(
+                f"tasks.{name}.model names a task, which is no model",
+                hint='name a model of [models] or "PROVIDER/MODEL"',
+            )
 
 
 def _check_names_of_keys(settings: Settings) -> None:
@@ -211,7 +244,7 @@ def _is_amount(value: Decimal) -> bool:
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}", hint=f"mend {path}") from None
 

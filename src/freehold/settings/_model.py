@@ -39,10 +39,12 @@ ProviderDialect = Literal[
     "openai.chat", "openai.responses", "openai.completions", "openai.embeddings", "anthropic.messages"
 ]
 """A format that a server may be said to speak."""
-Bucket = Annotated[str, msgspec.Meta(pattern=r"^(s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9._/-]*)?)?$")]
+Bucket = Annotated[
+    str, msgspec.Meta(pattern=r"^(s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9._/-]*)?)?$", examples=["s3://bucket/prefix"])
+]
 """`s3://bucket/prefix`, or "" for none."""
-Endpoint = Annotated[str, msgspec.Meta(pattern=r"^(https?://[^@\s]+)?$")]
-Target = Annotated[str, msgspec.Meta(pattern=r"^[^/]+/.+$")]
+Endpoint = Annotated[str, msgspec.Meta(pattern=r"^(https?://[^@\s]+)?$", examples=["https://s3.example.com"])]
+Target = Annotated[str, msgspec.Meta(pattern=r"^[^/]+/.+$", examples=["openai/gpt-4.1-mini"])]
 """A model at a provider: `provider/model`."""
 
 
@@ -94,7 +96,7 @@ class ProviderSettings(_Table, frozen=True):
 class ModelSettings(_Table, frozen=True):
     """A name of the user's own for a model: who is asked for it, in which order."""
 
-    targets: tuple[Target, ...]
+    targets: Annotated[tuple[Target, ...], msgspec.Meta(min_length=1)]
 
 
 class GatewaySettings(_Table, frozen=True):

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-Place = Annotated[str, msgspec.Meta(pattern=r"^(?!uk$)(eea|[a-z]{2})$")]
+Place = Annotated[str, msgspec.Meta(pattern=r"^(?!uk$)(eea|[a-z]{2})$", examples=["eu", "de", "gb"])]
 """`eu`, `eea`, or a country's two letters (ISO 3166, small); `uk`, which is none of these, would never be met."""
-Frame = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+Frame = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]*$", examples=["hipaa"])]
 """A compliance frame by a name of the user's own choice: `hipaa`, `pci_dss`."""
 Skill = Literal["gpu_serving", "training"]
 Appetite = Literal["low", "medium", "high"]

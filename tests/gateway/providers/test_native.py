@@ -89,6 +89,24 @@ def test_an_address_of_ones_own_is_needed_where_there_is_no_other(tmp_path, kind
         pytest.fail("it started")
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://host:99999/v1", "is not an http"),
+        ("http://host:x/v1", "is not an http"),
+        ("http://[::1/v1", "is not an http"),
+        ("ftp://host/v1", "is not an http"),
+        ("http://ann:sk-secret@host/v1", "more than an address"),
+        ("https://host/v1?key=sk-secret", "more than an address"),
+    ],
+)
+def test_an_address_is_one_and_holds_nothing_else(tmp_path, url, said):
+    made = settings(providers={"p": {"kind": "compatible", "base_url": url}})
+    with pytest.raises(ConfigurationError, match=said) as caught, running(made, tmp_path):
+        pytest.fail("it started")
+    assert "sk-secret" not in str(caught.value)
+
+
 def test_an_alias_changes_the_model_and_no_other_byte(up, tmp_path):
     made = settings(providers={"p": provider("openai", up, "/v1")}, models={"fast": {"targets": ["p/real-1"]}})
     with running(made, tmp_path, environ=ENVIRON) as gateway, connect(gateway.port) as sock:

@@ -77,16 +77,16 @@ class HttpProvider:
         self.paths = dict(self.spoken)
         self._key_variable = settings.api_key_env
         self.key = environ.get(settings.api_key_env, "").strip().encode("latin-1", "replace")
-        parts = self._address()
+        parts, port = self._address()
         tls = parts.scheme == "https"
         waits = Deadlines(
             gateway.connect_timeout_s, gateway.first_byte_timeout_s, gateway.idle_timeout_s, gateway.total_timeout_s
         )
         patience = deadlines(waits, settings)
         self.base = parts.path.rstrip("/").encode()
-        self.host = parts.netloc.rpartition("@")[2].encode()
+        self.host = parts.netloc.encode()
         assert parts.hostname is not None
-        self._origin = Origin(name, parts.hostname, parts.port or (443 if tls else 80), tls=tls, patience=patience)
+        self._origin = Origin(name, parts.hostname, port or (443 if tls else 80), tls=tls, patience=patience)
 
     @property
     def own_key(self) -> bool:
@@ -178,18 +178,25 @@ class HttpProvider:
 
     # private
 
-    def _address(self) -> SplitResult:
+    def _address(self) -> tuple[SplitResult, int | None]:
+        """Its URL in parts, and its port."""
+        setting = f"providers.{self.name}.base_url"
         url = self.url()
         if not url:
+            raise ConfigurationError(f"{setting} is not set", hint=f"set {setting}")
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:  # it may hold a secret, and what is wrong with it is not quoted
+            raise ConfigurationError(f"{setting} is not an http(s) URL", hint=f"set {setting}") from None
+        if parts.scheme not in {"http", "https"} or not parts.hostname or not parts.netloc.isascii():
+            raise ConfigurationError(f"{setting} is not an http(s) URL", hint=f"set {setting}")
+        if "@" in parts.netloc or parts.query or parts.fragment:
             raise ConfigurationError(
-                f"providers.{self.name}.base_url is not set", hint=f"set providers.{self.name}.base_url"
+                f"{setting} holds more than an address: a name, a password, a query or a fragment would not be sent",
+                hint="api_key_env names the variable that holds a key, api_version is Azure's",
             )
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ConfigurationError(
-                f"providers.{self.name}.base_url is not an http(s) URL", hint=f"set providers.{self.name}.base_url"
-            )
-        return parts
+        return parts, port
 
     def url(self) -> str:
         """Its address."""
