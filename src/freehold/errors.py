@@ -13,6 +13,7 @@
     ├── LedgerUnavailable            503  exit 1   the ledger cannot be read or written
     ├── BadRequest                   400  exit 1   a request body or header that no provider could answer
     ├── RestrictedRefused            403  exit 3   restricted data, and no owned model may answer
+    │   └── RestrictedUnavailable    503  exit 3   restricted data, and its owned model does not answer at this moment
     ├── CallerRefused                             a virtual key does not carry the call
     │   ├── InvalidKey       401  exit 1   a virtual key is unknown, expired or revoked, or one is needed and missing
     │   ├── KeyScope         403  exit 3   the key is not for this model or task
@@ -153,6 +154,14 @@ class RestrictedRefused(FreeholdError):
     code = "restricted_refused"
     status = 403
     exit_code = 3
+
+
+class RestrictedUnavailable(RestrictedRefused):
+    """Restricted data whose owned model serves and does not answer at this moment: nothing leaves; come back soon."""
+
+    code = "restricted_unavailable"
+    status = 503
+    lines = b"retry-after: 1\r\n"
 
 
 class CallerRefused(FreeholdError):

@@ -111,8 +111,12 @@ def test_no_byte_leaves_on_any_path(spies, recording, tmp_path, provider):
                     assert got["x-freehold-served-by"] == "owned"
                 else:
                     refused += 1
-                    assert status == 403
-                    assert json.loads(answered)["error"]["code"] == "restricted_refused"
+                    code = json.loads(answered)["error"]["code"]
+                    if status == 503:  # one serves, and is not there at this moment: clients may come back
+                        assert (kind, stage) in product(("broken", "hanging"), ("canary", "full"))
+                        assert (code, got["retry-after"]) == ("restricted_unavailable", "1")
+                    else:
+                        assert (status, code) == (403, "restricted_refused")
                     assert "x-freehold-served-by" not in got
         calls = gateway.ledger.wait(served + refused)
         assert {leg.owner for call in calls for leg in call.legs} == {"owned"}

@@ -88,7 +88,7 @@ def owned(home: Home, monkeypatch: pytest.MonkeyPatch, says: Any) -> None:
     promise = certificate("s1", TASK.id, template_ids=("t1",), threshold=0.9, scope_threshold=0.5)
     home.registry.add_certificate(promise)
     home.registry.set_stage(TASK.id, "full", by="ann")
-    monkeypatch.setattr(_stage, "StudentHost", lambda _: ScriptedHost(says))
+    monkeypatch.setattr(_stage, "StudentHost", lambda *_, **__: ScriptedHost(says))
 
 
 def of_task(drill: Drill, name: str = "triage") -> Any:

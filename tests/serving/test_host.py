@@ -120,6 +120,29 @@ def test_a_hung_worker_is_ended_and_started_again(home: Path, student: str) -> N
     run(test)
 
 
+@pytest.mark.fault("host", "owned model hung")
+def test_a_silent_worker_is_not_asked_until_it_speaks_again(home: Path, student: str) -> None:
+    """Only the first question waits; another worker answers meanwhile, and without one it is said at once."""
+
+    async def test() -> None:
+        async with host_of(home) as alone, host_of(home, workers=2) as two:
+            for host in (alone, two):
+                await host.load(student, BUNDLE)
+                with pytest.raises(UpstreamTimeout):
+                    await host.answer(student, BUNDLE, ("until", str(home / "now")), timeout_s=0.2)
+            with pytest.raises(MissingPrerequisite, match="said nothing for") as silent:
+                await alone.answer(student, BUNDLE, ("x",), timeout_s=0.1)
+            assert silent.value.error_code == "owned_unavailable"
+            assert (await two.answer(student, BUNDLE, ("x",), timeout_s=30)).text == "card"
+            (home / "now").touch()
+            while any(one.n_owed for one in (*alone.health(), *two.health())):  # noqa: ASYNC110 -- another process
+                await asyncio.sleep(0.01)
+            assert (await alone.answer(student, BUNDLE, ("x",), timeout_s=30)).text == "card"
+            assert [one.n_restarts for one in (*alone.health(), *two.health())] == [0, 0, 0]
+
+    run(test)
+
+
 @pytest.mark.fault("host", "owned model returns garbage")
 @pytest.mark.parametrize("how", ["garbage", "stray"])
 def test_a_worker_that_sends_what_is_no_reply_is_ended(home: Path, student: str, how: str) -> None:

@@ -10,10 +10,11 @@ import typer
 from freehold.errors import UsageError
 
 from ._arguments import Json, duration
-from ._output import bad, count, dim, emit, emit_struct, say, table, usd, warn, working
+from ._output import bad, count, dim, emit, emit_struct, say, suggest, table, usd, warn, working
 
 if TYPE_CHECKING:
     from freehold.services.drilling import TaskDrill
+    from freehold.services.losing import Loss
 
 drill_app = typer.Typer(help="Rehearsals of what may happen.")
 
@@ -98,6 +99,48 @@ def outage(
     for line in drilling.in_words(drill):
         say(line)
     table("Task|>Calls|>Would have failed|>Failed|Stood in|>Cost more|How good", [_row(one) for one in drill.tasks])
+
+
+@drill_app.command()
+def replica(
+    task: Annotated[str, typer.Argument(help="The task whose owned model loses a worker.")],
+    fault: Annotated[
+        list[str] | None, typer.Option(help="How: kill (as when memory runs out), hang; both in turn by default.")
+    ] = None,
+    rate: Annotated[float, typer.Option(help="Calls a second meanwhile.")] = 20.0,
+    everyone: Annotated[bool, typer.Option("--all", help="Lose all its workers at once, not one of them.")] = False,
+    json: Json = False,
+) -> None:
+    """Rehearse losing an owned model's worker under load: what clients saw, and how long until it answered again.
+
+    Recorded calls of the task are sent to a gateway configured as this home is, with its real workers, whose providers
+    play the recording. Exit code 3 where a call failed, or where one of a restricted task left.
+
+    Example: freehold drill replica sort_messages
+    """
+    from freehold.services import losing
+    from freehold.services.home import Home
+
+    order = losing.LossOrder(task, losing.named(fault or ()), rate, everyone)
+    with Home.open() as home, working("rehearsing a loss") as progress:
+        drill = losing.replica(home, order, progress=progress)
+    if json:
+        emit_struct("freehold.drill_replica/1", drill)
+    else:
+        for line in losing.in_words(drill):
+            say(line)
+        columns = "Lost by|>Calls|>Owned|>Rented|>Refused|>Failed|>Owned again after|>Slowest"
+        table(columns, [_lost(one) for one in drill.losses])
+        if drill.workers == 1 and any(one.refused or one.rented for one in drill.losses):
+            suggest("gateway.owned_workers = 2 in freehold.toml keeps one answering while the other comes back")
+    if not drill.passes:
+        raise typer.Exit(3)
+
+
+def _lost(one: Loss) -> list[str]:
+    back = "not in time" if one.back_after_s is None else f"{one.back_after_s:.1f} s" if one.back_after_s else "at once"
+    counts = (one.calls, one.owned, one.rented, one.refused, one.failed)
+    return [one.fault, *map(count, counts), back, f"{one.slowest_ms:,.0f} ms"]
 
 
 def _row(task: TaskDrill) -> list[str]:

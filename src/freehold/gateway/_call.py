@@ -10,7 +10,13 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from freehold.errors import BadRequest, FreeholdError, MissingPrerequisite, RestrictedRefused
+from freehold.errors import (
+    BadRequest,
+    FreeholdError,
+    MissingPrerequisite,
+    RestrictedRefused,
+    RestrictedUnavailable,
+)
 from freehold.vocabulary import DATA_CLASS_TAG, TEAM_TAG, TRACE_TAG, Call, Leg, Purpose, Usage, reasons
 from freehold.wire.dialects import Asked, Dialect
 from freehold.wire.known import EMBEDDINGS
@@ -21,7 +27,7 @@ from ._audit import Audit
 from ._coding import decoded
 from ._egress import Outgoing
 from ._owned_turn import OwnedTurn
-from ._plan import Plan, chosen, plan_of
+from ._plan import Plan, chosen, is_away, plan_of
 from ._rental import Rental, Wanted
 from ._replay import recorded_ms, started_at_us
 from ._reply import Reply
@@ -184,7 +190,8 @@ class ModelCall:
     def _go(self, plan: Plan, reason: str) -> None:
         self.call.reason = reason
         if plan == "refuse":
-            self._refuse(_restricted(), reasons.RESTRICTED)
+            away = is_away(self._gateway, self._resolution, self._asked)
+            self._refuse(_restricted(away=away), reasons.RESTRICTED)
         elif plan == "rent":
             self._rent("serve")
         else:
@@ -342,7 +349,7 @@ class ModelCall:
         if serves:
             self._serve(turn)
         elif self._resolution.data_class != "ordinary":
-            self._refuse(_restricted(), reasons.RESTRICTED)
+            self._refuse(_restricted(away=turn.answer is None), reasons.RESTRICTED)
         else:
             self._rent("escalate")
 
@@ -441,7 +448,13 @@ def _gladly() -> bool:
     return True
 
 
-def _restricted() -> RestrictedRefused:
+def _restricted(*, away: bool) -> RestrictedRefused:
+    if away:
+        return RestrictedUnavailable(
+            "this task is restricted, and its owned model does not answer at this moment; the call may not be sent to "
+            "a rented one",
+            hint="try again; freehold doctor says what is wrong where it stays so",
+        )
     return RestrictedRefused(
         "this task is restricted: no owned model may answer this call, and it may not be sent to a rented one",
         hint="promote an owned model for it, or change its data_class in freehold.toml",

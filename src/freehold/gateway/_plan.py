@@ -33,6 +33,11 @@ def plan_of(gateway: Gateway, resolution: Resolution, asked: Asked, draw: int) -
     return ("refuse", reasons.RESTRICTED) if restricted else ("rent", reason)
 
 
+def is_away(gateway: Gateway, resolution: Resolution, asked: Asked) -> bool:
+    """Whether an owned model serves the call's task and is merely not there at this moment."""
+    return _obstacle(gateway, resolution, asked) == reasons.OWNED_NOT_LOADED
+
+
 def chosen(draw: int, share: float, bits: int) -> bool:
     """Whether a call is in a share of all calls. `bits` picks the part of its draw, so that shares are independent."""
     return (draw >> bits) % _SHARE_STEPS < share * _SHARE_STEPS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import threading
-from collections.abc import Coroutine, Generator, Mapping
+from collections.abc import Coroutine, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ import msgspec
 from freehold.gateway.app import Doors, Gateway
 from freehold.gateway.faults import Schedule
 from freehold.gateway.recorded import Recording, serve_recording
+from freehold.ledger.exporting import export_calls
 from freehold.ledger.writer import LedgerHealth
 from freehold.registry import routes
 from freehold.serving import StudentHost
@@ -52,30 +53,40 @@ class Kept:
 class Staged:
     """A gateway that listens at `url`, and the calls it answered."""
 
-    def __init__(self, gateway: Gateway, kept: Kept) -> None:
+    def __init__(self, gateway: Gateway, kept: Kept, host: StudentHost) -> None:
         self.gateway = gateway
         self.url = f"http://127.0.0.1:{gateway.port}"
+        self.host = host
         self._kept = kept
 
     def call(self, call_id: str) -> Call | None:
         """The record of a call that was answered; None while it is not over, or where there is none."""
         return self._kept.calls.get(call_id)
 
+    def calls(self) -> list[Call]:
+        """The records of all calls that are over, in the order in which they ended."""
+        return list(self._kept.calls.values())
+
 
 @contextmanager
 def staged(
-    home: Path, settings: Settings, recording: Recording, faults: Mapping[str, Schedule], speed: float
+    home: Path,
+    settings: Settings,
+    recording: Recording,
+    faults: Mapping[str, Schedule],
+    speed: float,
+    fully: str = "",
 ) -> Generator[Staged]:
     """A gateway with the settings, routes and owned models of a home, whose providers play a recording.
 
     Waits are shorter by `speed`. Nothing is written into the home: no call, no budget, no demotion. Virtual keys are
-    not asked for, and audits are left out.
+    not asked for, and audits are left out. `fully`: the id of a task whose owned model serves as on stage full.
 
     Raises:
         ConfigurationError: the settings make no sense.
     """
     with tempfile.TemporaryDirectory(prefix="freehold-drill-") as folder, _loop() as run:
-        _copy_routes(home, Path(folder))
+        _copy_routes(home, Path(folder), fully)
         servers = {
             name: run(serve_recording(recording, latency=1.0 / speed, faults=faults.get(name)))
             for name in settings.providers
@@ -84,16 +95,17 @@ def staged(
         loaded = Loaded(rehearsed(settings, urls, speed), Path(folder), {})
         kept = Kept()
 
-        async def start() -> Gateway:
-            gateway = Gateway(loaded, Doors(ledger=kept, host=StudentHost(home)), environ={})
+        async def start() -> Staged:
+            host = StudentHost(home, workers=settings.gateway.owned_workers)
+            gateway = Gateway(loaded, Doors(ledger=kept, host=host), environ={})
             await gateway.start(0)
-            return gateway
+            return Staged(gateway, kept, host)
 
-        gateway = run(start())
+        stage = run(start())
         try:
-            yield Staged(gateway, kept)
+            yield stage
         finally:
-            run(gateway.stop())
+            run(stage.gateway.stop())
             for server in servers.values():
                 run(server.stop(0.0))
 
@@ -138,12 +150,27 @@ def _sooner(table: GatewaySettings | ProviderSettings | TaskSettings, speed: flo
     return {name: max(value / speed, _LEAST_S) for name, value in found.items() if value is not None}
 
 
-def _copy_routes(home: Path, folder: Path) -> None:
+def _copy_routes(home: Path, folder: Path, fully: str) -> None:
     """The home's routes without their audits: a rehearsal proves nothing about owned models."""
     table = routes.load(routes.path(home))
     if table.version:
-        quiet = tuple(msgspec.structs.replace(route, audit_share=0.0) for route in table.routes)
-        routes.write(routes.path(folder), msgspec.structs.replace(table, routes=quiet))
+        quiet = [msgspec.structs.replace(route, audit_share=0.0) for route in table.routes]
+        quiet = [msgspec.structs.replace(one, stage="full") if one.task_id == fully else one for one in quiet]
+        routes.write(routes.path(folder), msgspec.structs.replace(table, routes=tuple(quiet)))
+
+
+@contextmanager
+def recorded(calls: Sequence[Call]) -> Generator[Recording]:
+    """Calls as a recording that stands in for any provider."""
+    with tempfile.TemporaryDirectory(prefix="freehold-drill-") as folder:
+        log = Path(folder) / "calls.jsonl"
+        with log.open("wb") as file:
+            export_calls(calls, file)
+        recording = Recording(log, any_model=True)
+        try:
+            yield recording
+        finally:
+            recording.close()
 
 
 async def _settled() -> None:

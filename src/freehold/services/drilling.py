@@ -9,11 +9,9 @@ what takes longer than the compressed waits allow (`_stage`) would be seen diffe
 from __future__ import annotations
 
 import difflib
-import tempfile
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from math import ceil
@@ -26,15 +24,13 @@ import msgspec
 from freehold.errors import FreeholdError, MissingPrerequisite, NotFound, UsageError
 from freehold.evidence.losses import loss
 from freehold.gateway.faults import FAULTS, MIXED, Fault, Outages
-from freehold.gateway.recorded import Recording
-from freehold.ledger.exporting import export_calls
 from freehold.ledger.importing import read_calls
 from freehold.registry import routes
 from freehold.vocabulary import ZERO, Call, reasons
 from freehold.wire.known import dialect
 
 from ._driving import Heard, drive
-from ._stage import Staged, playing, staged
+from ._stage import Staged, playing, recorded, staged
 from .home import Home, Progress, silent
 
 LEAD = 0.15
@@ -153,7 +149,7 @@ def outage(home: Home, order: Order, *, progress: Progress = silent) -> Drill:
     window = _window(_traffic(home, order.log), order)
     faults = Outages([window.outage(order.speed)], order.faults)
     with (
-        _recorded(window.calls) as recording,
+        recorded(window.calls) as recording,
         staged(home.path, home.settings, recording, {order.provider: faults}, order.speed) as stage,
     ):
         progress(f"rehearsing with {len(window.calls):,} calls")
@@ -185,7 +181,7 @@ def elsewhere(home: Home, order: Order, to: str, listen: str, *, progress: Progr
     target, (host, port) = _address(to), _listen(listen)
     window = _window(_traffic(home, order.log), order)
     faults = Outages([window.outage(order.speed)], order.faults)
-    with _recorded(window.calls) as recording, playing(recording, faults, host, port, order.speed) as url:
+    with recorded(window.calls) as recording, playing(recording, faults, host, port, order.speed) as url:
         progress(f"playing {order.provider} at {url}, rehearsing with {len(window.calls):,} calls")
         faults.begin()
         heard = drive(target, window.due(order.speed), timeout_s=_CLIENT_S)
@@ -210,20 +206,6 @@ def _listen(text: str) -> tuple[str, int]:
     if not colon or not host or not port.isdigit() or int(port) > 65535:
         raise UsageError(f"{text!r} is no address to listen on", hint="--listen 0.0.0.0:9100")
     return host, int(port)
-
-
-@contextmanager
-def _recorded(calls: Sequence[Call]) -> Generator[Recording]:
-    """The calls as a recording that stands in for any provider."""
-    with tempfile.TemporaryDirectory(prefix="freehold-drill-") as folder:
-        log = Path(folder) / "calls.jsonl"
-        with log.open("wb") as file:
-            export_calls(calls, file)
-        recording = Recording(log, any_model=True)
-        try:
-            yield recording
-        finally:
-            recording.close()
 
 
 # the traffic

@@ -164,7 +164,7 @@ def _serve(loaded: Loaded, port: int | None, metrics: Metrics | None, ready: Cal
     writer = LedgerWriter(loaded.home, loaded.settings.ledger)
     doors = Doors(
         ledger=writer,
-        host=StudentHost(loaded.home),
+        host=StudentHost(loaded.home, workers=loaded.settings.gateway.owned_workers),
         demoted=partial(_demote, loaded.home),
         keep_feedback=partial(_keep, loaded.home),
         metrics=metrics,

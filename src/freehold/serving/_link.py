@@ -21,6 +21,7 @@ from freehold.errors import FreeholdError, MissingPrerequisite, UpstreamFailed, 
 from ._frames import Answered, Failed, Frames, Loaded, Reply, Request, decode_reply, encode
 
 _CLOSE_S: Final = 2.0
+_DIE_S: Final = 0.2
 _INHERITED: Final = ("PATH", "HOME", "LANG", "TMPDIR", "TZ", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _INHERITED_PREFIXES: Final = ("LC_", "PYTHON")
 
@@ -56,6 +57,7 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._heard_at = 0.0
+        self._killed = False
         self._watchdog: asyncio.TimerHandle | None = None
         self.gone = asyncio.Event()
         self.pending_bytes = 0
@@ -102,6 +104,15 @@ class Link(asyncio.Protocol):
         return self._transport is not None and not self.gone.is_set()
 
     @property
+    def silent_s(self) -> float:
+        """For how long it has said nothing although it owes something; 0 where it owes nothing."""
+        return self._loop.time() - self._heard_at if self._owed else 0.0
+
+    def has(self, student_id: str) -> bool:
+        """Whether it is known to have that student loaded."""
+        return student_id in self._loaded
+
+    @property
     def n_owed(self) -> int:
         """How many questions have no reply yet, those included for which nobody waits any more."""
         return len(self._owed)
@@ -132,8 +143,9 @@ class Link(asyncio.Protocol):
             timer.cancel()
 
     def kill(self) -> None:
-        """End the process at once."""
-        if self._process is not None and self._process.returncode is None:
+        """End the process at once. Once is enough, and twice would take its status from asyncio, which waits for it."""
+        if self._process is not None and self._process.returncode is None and not self._killed:
+            self._killed = True
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGKILL)
         if self._transport is not None:
@@ -152,9 +164,17 @@ class Link(asyncio.Protocol):
         self._lost()
 
     async def reap(self) -> int | None:
-        """Wait for a worker whose connection is gone and return its exit status (negative: a signal)."""
-        self.kill()
-        return None if self._process is None else await self._process.wait()
+        """Wait for a worker whose connection is gone and return its exit status (negative: a signal).
+
+        One that died needs no signal, and one that lives on without a connection gets it.
+        """
+        if self._process is None:
+            return None
+        try:
+            return await asyncio.wait_for(self._process.wait(), _DIE_S)
+        except TimeoutError:
+            self.kill()
+            return await self._process.wait()
 
     # asyncio.Protocol
 

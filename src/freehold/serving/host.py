@@ -100,13 +100,14 @@ class StudentHost:
         """Ask a student. An answer that breaks the bundle's contract comes back with confidence 0.
 
         Raises:
-            MissingPrerequisite: no worker is running (`owned_unavailable`) or too many questions wait (`owned_busy`).
+            MissingPrerequisite: no worker is running and talking (`owned_unavailable`), or too many questions wait
+            (`owned_busy`).
             UpstreamTimeout: no answer within `timeout_s`, which includes the time to load the student.
             UpstreamFailed: the student failed on this call.
             BundleRefused: the bundle may not be served; remembered for some seconds, so that it is not read each time.
         """
         self._check_refused(student_id, bundle)
-        link = self._least_busy() or await self._first_start()
+        link = self._least_busy(student_id, timeout_s) or await self._first_start(student_id, timeout_s)
         request = Ask(next(self._numbers), student_id, bundle, inputs)
         reply = await link.ask(request, timeout_s)
         if isinstance(reply, Answered):
@@ -135,26 +136,32 @@ class StudentHost:
             if isinstance(reply, Failed):
                 raise self._failure(reply, student_id, bundle)
 
-    def _least_busy(self) -> Link | None:
-        """The running worker that owes least; None before the first start.
+    def _least_busy(self, student_id: str, patience_s: float) -> Link | None:
+        """The running worker that owes least, of those that have the student loaded; None before the first start.
+
+        One that owes something and has said nothing for as long as this question may take is not asked: it may hang,
+        and until that is certain (`hang_s`) every question to it would cost its caller the whole wait.
 
         Raises:
-            MissingPrerequisite: all are down, or busy up to the limit.
+            MissingPrerequisite: all are down, silent, or busy up to the limit.
         """
-        links = [worker.link for worker in self._workers if worker.link is not None and worker.link.up]
-        if not links:
+        running = [worker.link for worker in self._workers if worker.link is not None and worker.link.up]
+        if not running:
             if any(worker.was_started for worker in self._workers):
                 raise unavailable(self._workers[0].last_words)
             return None
+        links = [link for link in running if link.silent_s < patience_s]
+        if not links:
+            raise unavailable(f"it has said nothing for {min(link.silent_s for link in running):.1f} s")
         n_owed = sum(link.n_owed for link in links)
         n_bytes = sum(link.pending_bytes for link in links)
         if n_owed >= self._max_in_flight or n_bytes >= self._max_in_flight_bytes:
             raise MissingPrerequisite(f"{n_owed} questions to owned models wait already", code="owned_busy")
-        return min(links, key=lambda link: link.n_owed)
+        return min(links, key=lambda link: (not link.has(student_id), link.n_owed))
 
-    async def _first_start(self) -> Link:
+    async def _first_start(self, student_id: str, patience_s: float) -> Link:
         await self.start()
-        link = self._least_busy()
+        link = self._least_busy(student_id, patience_s)
         if link is None:
             raise unavailable("it was closed")
         return link

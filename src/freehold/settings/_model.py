@@ -110,6 +110,7 @@ class GatewaySettings(_Table, frozen=True):
     idle_timeout_s: Seconds = 60.0
     total_timeout_s: Seconds = 600.0
     owned_timeout_s: Seconds = 1.0
+    owned_workers: Processes = 1
     max_body_bytes: Count = 32 * 1024 * 1024
     cache_bytes: Count = 64 * 1024 * 1024
     retries: Retries = 2

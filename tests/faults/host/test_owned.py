@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import msgspec
+import openai
 import pytest
 from tests.support.bundles import write_bundle
 from tests.support.faults import PATIENT, ask, case
@@ -122,6 +123,34 @@ def _until(holds):
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+@pytest.mark.fault("host", "a worker of an owned model is lost under load")
+def test_official_clients_get_restricted_answers_through_the_loss_of_a_worker(up, tmp_path):
+    """Each kill is a 503 with Retry-After for whoever asks at that moment, which the client comes back after."""
+    student = write_bundle(tmp_path, tmp_path / BUNDLE).student_id
+    host = StudentHost(tmp_path, loader=LOADER, env=ENV)
+    made = renting_from(up.url, **(PATIENT | {"owned_timeout_s": WAIT_S}))
+    before = len(up.requests)
+    with running(made, tmp_path, Doors(host=host)) as gateway:
+        closed = {"student_id": student, "bundle": BUNDLE, "data_class": "restricted"}
+        gateway.publish(msgspec.structs.replace(FULL, **closed))
+        with openai.OpenAI(base_url=f"http://127.0.0.1:{gateway.port}/v1", api_key="k", max_retries=20) as client:
+            for _ in range(2):
+                assert _asks(client) == "card"
+                os.kill(host.health()[0].pid, signal.SIGKILL)
+                _until(lambda: not host.health()[0].up)
+                refused = ask(gateway, request_of("where is it"))
+                if refused.status != 200:  # it may be back already
+                    assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+                    assert json.loads(refused.body)["error"]["code"] == "restricted_unavailable"
+                assert _asks(client) == "card"
+    assert len(up.requests) == before
+
+
+def _asks(client):
+    answer = client.chat.completions.create(**json.loads(request_of("where is it")))
+    return answer.choices[0].message.content
 
 
 @pytest.mark.fault("host", "half-copied weights")
