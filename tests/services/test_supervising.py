@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from tests.support.fleet import fleet, gone
@@ -15,17 +16,35 @@ def begun(line: str) -> tuple[int, int]:
     return int(number), int(pid)
 
 
-def test_all_begin_are_announced_once_and_end_together() -> None:
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGHUP])
+def test_all_begin_are_announced_once_and_end_together(told: signal.Signals) -> None:
     with fleet("well") as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(3)]
         assert {begun(line)[0] for line in lines[:2]} == {0, 1}
         assert lines[2].startswith("ready note of")
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(told)
         said, talked = process.communicate(timeout=10)
     assert sorted(said.splitlines()) == ["clean", "ends 0", "ends 1"]
     assert talked == ""
     assert process.returncode == 0
+
+
+def test_a_hang_up_that_is_ignored_ends_nothing() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup has it for what it starts
+    try:
+        with fleet("well") as process:
+            assert process.stdout is not None
+            pids = [begun(process.stdout.readline())[1] for _ in range(2)]
+            process.stdout.readline()
+            for pid in (*pids, process.pid):
+                os.kill(pid, signal.SIGHUP)
+                ignored = Path(f"/proc/{pid}/status").read_text().partition("SigIgn:")[2].split()[0]
+                assert int(ignored, 16) >> (signal.SIGHUP - 1) & 1
+            process.send_signal(signal.SIGTERM)
+            assert process.communicate(timeout=10)[0].splitlines()[-1] == "clean"
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_one_that_is_killed_is_started_again_and_said() -> None:

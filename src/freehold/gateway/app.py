@@ -382,8 +382,9 @@ async def _run(loaded: Loaded, doors: Doors, port: int | None, ready: Callable[[
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: _report(gateway, context))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
+            loop.add_signal_handler(number, stop.set)
     await gateway.start(port)
     gc.collect()
     gc.freeze()  # what is loaded now stays: the collector need not look at it again
@@ -399,7 +400,7 @@ def serve(
     port: int | None = None,
     ready: Callable[[Gateway], None] = lambda _gateway: None,
 ) -> None:
-    """Run a gateway until SIGTERM or SIGINT, then drain. Blocks.
+    """Run a gateway until SIGTERM, SIGINT or SIGHUP, then drain. Blocks.
 
     Args:
         loaded: settings and home.

@@ -89,7 +89,7 @@ def main(arguments: list[str]) -> int:
 
 
 def run(loaded: Loaded, *, ready: Callable[[Gateway], None], port: int | None = None) -> None:
-    """Run one gateway on a home in this process, with its writer, workers and housekeeper, until SIGTERM or SIGINT.
+    """Run one gateway on a home in this process, with its writer, workers and housekeeper, until a signal ends it.
 
     Raises:
         ConfigurationError: the settings make no sense.
@@ -109,7 +109,7 @@ def run(loaded: Loaded, *, ready: Callable[[Gateway], None], port: int | None = 
 
 
 def watch_over(loaded: Loaded) -> bool:
-    """Run `gateway.workers` gateways on a home, one housekeeper and this process, until SIGTERM or SIGINT.
+    """Run `gateway.workers` gateways on a home, one housekeeper and this process, until a signal ends them.
 
     Returns whether all ended well.
 

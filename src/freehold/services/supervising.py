@@ -24,7 +24,8 @@ import msgspec
 from freehold import errors
 from freehold.errors import FreeholdError
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+_ENDS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+_SIGNALS = (*_ENDS, signal.SIGCHLD)
 _LOOK_S = 5.0
 
 
@@ -88,6 +89,11 @@ def _nothing() -> None:
     return None
 
 
+def _heard() -> list[signal.Signals]:
+    """The signals to act on: a hang-up that is ignored, as under nohup, stays so."""
+    return [one for one in _SIGNALS if one != signal.SIGHUP or signal.getsignal(one) is not signal.SIG_IGN]
+
+
 def _woken(_number: int, _frame: FrameType | None) -> None:
     """A handler that does nothing: the signal's number in the pipe does."""
 
@@ -127,7 +133,7 @@ class Fleet:
         self._ours: set[int] = set()
 
     def run(self, ready: Callable[[tuple[str, ...]], None]) -> bool:
-        """Start all, call `ready` with their notes once all work, watch over them until SIGTERM or SIGINT, end them.
+        """Start all, call `ready` with their notes once all work, watch over them until a signal ends them.
 
         Returns whether all ended well.
 
@@ -161,7 +167,7 @@ class Fleet:
         readable = select.select([self._woken, *reports], [], [], max(0.0, min([*due, most_s])))[0]
         if self._woken in readable:
             told = os.read(self._woken, 4096)
-            self._stopping = self._stopping or signal.SIGTERM in told or signal.SIGINT in told
+            self._stopping = self._stopping or not _ENDS.isdisjoint(told)
         for handle, process in reports.items():
             if handle in readable:
                 self._hear(process)
@@ -256,7 +262,7 @@ class Fleet:
         status = 1
         try:
             signal.set_wakeup_fd(-1)
-            for each in _SIGNALS:
+            for each in _heard():
                 signal.signal(each, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             for handle in self._ours:
@@ -279,18 +285,18 @@ class Fleet:
 
     @contextmanager
     def _signals(self) -> Generator[None]:
-        """SIGTERM, SIGINT and SIGCHLD wake the parent; nothing else is done in a handler."""
+        """What ends the fleet, and SIGCHLD, wake the parent; nothing else is done in a handler."""
         self._woken, wake = os.pipe()
         for handle in (self._woken, wake):
             os.set_blocking(handle, False)
         self._ours |= {self._woken, wake}
-        before = [signal.signal(number, _woken) for number in _SIGNALS]
+        before = {number: signal.signal(number, _woken) for number in _heard()}
         previous = signal.set_wakeup_fd(wake)
         try:
             yield
         finally:
             signal.set_wakeup_fd(previous)
-            for number, handler in zip(_SIGNALS, before, strict=True):
+            for number, handler in before.items():
                 signal.signal(number, handler)
             for handle in tuple(self._ours):
                 self._close(handle)

@@ -38,7 +38,8 @@ def ask(port, body=CHAT.whole):
 
 
 @pytest.mark.fault("host", "SIGTERM in a stream")
-def test_told_to_stop_it_finishes_the_stream(up, home, gateways):
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGHUP])
+def test_told_to_stop_it_finishes_the_stream(up, home, gateways, told):
     released = threading.Event()
     up.play(send(STREAM_HEAD + chunk(CHAT.began)), wait(released), send(*map(chunk, CHAT.rest), LAST_CHUNK))
     pid, port = gateways.start(home)
@@ -48,7 +49,7 @@ def test_told_to_stop_it_finishes_the_stream(up, home, gateways):
         got = b""
         while CHAT.began[-10:] not in got:
             got += file.readline()
-        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, told)
         _until_refused(port)
         released.set()
         got += file.read()
