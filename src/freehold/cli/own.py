@@ -13,7 +13,7 @@ from ._output import emit_struct, good, say, suggest, warn, working
 
 def register(app: typer.Typer) -> None:
     """Add this group's commands."""
-    for command in (train, certify, promote, rollback, export, verify, rebuild):
+    for command in (train, certify, promote, rollback, export, deploy, verify, rebuild):
         app.command()(command)
 
 
@@ -100,26 +100,62 @@ def rollback(task: str, by: By = "") -> None:
         say(promoting.rollback(home, home.task(task), by=by))
 
 
-def export(task: str, folder: Path) -> None:
-    """Copy a task's student as a signed bundle that needs nothing else of ours to be understood.
+def export(
+    task: str,
+    to: Annotated[Path, typer.Argument(metavar="TO", help="A new folder, or a new file that ends in .tar.gz.")],
+) -> None:
+    """Copy a task's newest student as a signed bundle that needs nothing else of ours to be understood.
 
-    Example: freehold export sort_messages ./sorter
+    To a file that ends in .tar or .tar.gz goes the one that is in service, with what it takes to serve it elsewhere.
+
+    Example: freehold export sort_messages ./sorter.tar.gz
     """
-    from freehold.services import bundling
+    from freehold.services import bundling, deploying
     from freehold.services.home import Home
+    from freehold.students.bundle import is_archive
 
     with Home.open() as home:
-        say(bundling.export(home, home.task(task), folder))
+        if is_archive(to):
+            for line in deploying.pack(home, home.task(task), to).in_words():
+                say(line)
+        else:
+            say(bundling.export(home, home.task(task), to))
 
 
-def verify(folder: Path, json: Json = False) -> None:
-    """Check that no byte of a bundle has changed, and who signed it.
+def deploy(
+    archive: Annotated[Path, typer.Argument(help="What freehold export TASK FILE.tar.gz wrote.")],
+    trust: Annotated[str, typer.Option(metavar="SIGNER", help="The signer that you vouch for; export names it.")] = "",
+    stage: Annotated[str, typer.Option(help="shadow, canary or full; otherwise as it was served.")] = "",
+    by: By = "",
+    json: Json = False,
+) -> None:
+    """Put an owned model into service in this home, as it was in another: verified, certified, with its task.
+
+    Example: freehold deploy ./sorter.tar.gz
+    """
+    from freehold.services import deploying
+    from freehold.services.home import Home
+
+    with Home.open() as home, working("deploying"):
+        deployed = deploying.deploy(home, archive, trust=trust, stage=stage, by=by)
+    if json:
+        emit_struct("freehold.deploy/1", deployed)
+        return
+    for line in deployed.in_words():
+        say(line)
+    suggest("freehold up")
+
+
+def verify(
+    bundle: Annotated[Path, typer.Argument(help="A bundle's folder, or an archive with one.")], json: Json = False
+) -> None:
+    """Check that no byte of a bundle or of an archive has changed, and who signed it.
 
     Example: freehold verify ./sorter
     """
     from freehold.services import bundling
 
-    verified = bundling.verify(folder)
+    verified = bundling.verify(bundle)
     if json:
         emit_struct("freehold.verify/1", verified)
     else:

@@ -137,6 +137,35 @@ def replica(
         raise typer.Exit(3)
 
 
+@drill_app.command()
+def redeploy(
+    task: Annotated[str, typer.Argument(help="The task whose owned model is redeployed.")],
+    calls: Annotated[int, typer.Option(min=1, help="How many recorded calls are asked in both places.")] = 200,
+    json: Json = False,
+) -> None:
+    """Redeploy an owned model into an empty home, timed, and compare its answers there with those here.
+
+    An archive is all that goes over. Nothing is written into this home but a line in its audit log. Exit code 3 where
+    an answer differs.
+
+    Example: freehold drill redeploy sort_messages
+    """
+    from freehold.services import redeploying
+    from freehold.services.home import Home
+
+    with Home.open() as home, working("redeploying") as progress:
+        found = redeploying.redeploy(home, task, calls=calls, progress=progress)
+    if json:
+        emit_struct("freehold.drill_redeploy/1", found)
+    else:
+        rows = [[phase.name, f"{phase.seconds:,.2f}", phase.what] for phase in found.phases]
+        table("Phase|>Seconds|What", [*rows, ["total", f"{found.total_s:,.2f}", ""]], prose=True)
+        for line in redeploying.in_words(found):
+            say(line)
+    if not found.passes:
+        raise typer.Exit(3)
+
+
 def _lost(one: Loss) -> list[str]:
     back = "not in time" if one.back_after_s is None else f"{one.back_after_s:.1f} s" if one.back_after_s else "at once"
     counts = (one.calls, one.owned, one.rented, one.refused, one.failed)

@@ -31,6 +31,15 @@ def holds(memory: Remembered, task: Task, aliases: Iterable[str]) -> bool:
     return not {template.id for template in task.templates}.isdisjoint(memory.template_ids)
 
 
+def closed(memory: Remembered, task: Task) -> Remembered:
+    """The memory with a task as one that is restricted, by its name, its id and its prompts."""
+    return Remembered(
+        tuple(sorted({*memory.names, task.name})),
+        tuple(sorted({*memory.task_ids, task.id})),
+        tuple(sorted({*memory.template_ids, *(template.id for template in task.templates)})),
+    )
+
+
 def after(memory: Remembered, effective: Effective, settings: Settings, ordinary: Collection[str]) -> Remembered:
     """The memory after these settings were seen.
 

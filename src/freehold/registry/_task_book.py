@@ -10,10 +10,11 @@ from freehold.errors import NotFound, UsageError
 from freehold.settings import TaskSettings
 from freehold.vocabulary import Task
 
-from . import _decisions, _routing, _rows
+from . import _decisions, _remembered, _routing, _rows
 from ._decisions import Decision
 from ._opened import Opened, find, log
 from ._rows import DecisionRecord
+from .names import folded
 
 
 class TaskBook(Opened):
@@ -57,6 +58,32 @@ class TaskBook(Opened):
                 _rows.replace_found_tasks(connection, after)
                 log(connection, by, "tasks.discovered", "", n_tasks=len(after))
             return _rows.effective(connection).tasks
+
+    def adopt(self, task: Task, *, restricted: bool, by: str) -> Task:
+        """Take over a task that another home knows, so that its student can be served here. The same again is nothing.
+
+        What was restricted there is restricted here, until `data_class = "ordinary"` is declared in so many words.
+
+        Raises:
+            UsageError: this home knows a task of that name or of those prompts already, as another one.
+        """
+        with self._change() as connection:
+            for other in _rows.effective(connection).tasks:
+                alike = {one.id for one in other.templates} & {one.id for one in task.templates}
+                if other.id != task.id and (alike or folded(other.name) == folded(task.name)):
+                    raise UsageError(
+                        f"this home knows {task.name} already, as its own task {other.name} ({other.id})",
+                        hint=f"deploy into another home, or train it here: freehold train {other.name}",
+                        code="task_exists",
+                    )
+            found = _rows.found_tasks(connection)
+            if task.id not in {one.id for one in _rows.effective(connection).tasks}:
+                _rows.replace_found_tasks(connection, [*found, task])
+                log(connection, by, "task.adopted", task.id, name=task.name, restricted=restricted)
+            if restricted:
+                before = _rows.remembered(connection)
+                _rows.remember(connection, _remembered.closed(before, task))
+            return find(_rows.effective(connection).tasks, task.id)
 
     def rename(self, task: str, name: str, *, by: str) -> Task:
         """Give a task a name; it survives the next discovery, and so does what was declared under the old one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,10 @@ from .home import Home
 
 
 class VerifiedReport(msgspec.Struct, frozen=True):
-    """A bundle that is what its signer signed. `known_signer`: the key is this home's own, or one it trusts."""
+    """A bundle that is what its signer signed. `known_signer`: the key is this home's own, or one it trusts.
+
+    `stage`: on which it was served, where it came in an archive that says so; else "".
+    """
 
     student_id: str
     task_name: str
@@ -25,13 +29,15 @@ class VerifiedReport(msgspec.Struct, frozen=True):
     known_signer: bool
     n_files: int
     verified: bool = True
+    stage: str = ""
 
     def in_words(self) -> str:
         """The report for a person."""
-        whose = "this home's own key" if self.known_signer else "a key that this home does not know"
+        whose = "a key that this home trusts" if self.known_signer else "a key that this home does not know"
+        serves = f" Deployed, it serves on stage {self.stage}." if self.stage else ""
         return (
             f"{self.student_id} ({self.rung} student of {self.task_name}) is whole: {self.n_files} files, each as "
-            f"it was signed, by {whose} ({self.signer[:16]}…)."
+            f"it was signed, by {whose} ({self.signer[:16]}…).{serves}"
         )
 
 
@@ -65,13 +71,20 @@ def export(home: Home, task: Task, folder: Path) -> str:
     return f"{manifest.student_id} is in {folder}; check it anywhere with: freehold verify {folder}"
 
 
-def verify(folder: Path) -> VerifiedReport:
-    """Check a bundle, wherever it came from.
+def verify(path: Path) -> VerifiedReport:
+    """Check a bundle, or an archive with one, wherever it came from.
 
     Raises:
         BundleRefused: anything about it is not what was signed.
     """
-    verified = bundle.verify(folder, trusted=bundle.trusted_signers(load().home))
+    stage = ""
+    trusted = bundle.trusted_signers(load().home)
+    if path.is_file():
+        with tempfile.TemporaryDirectory(prefix="freehold-verify-") as folder:
+            unpacked = bundle.unpack(path, Path(folder))
+            verified, stage = unpacked.verified, unpacked.served.stage
+    else:
+        verified = bundle.verify(path, trusted=trusted)
     manifest = verified.manifest
     return VerifiedReport(
         manifest.student_id,
@@ -79,8 +92,9 @@ def verify(folder: Path) -> VerifiedReport:
         manifest.kind,
         manifest.rung,
         verified.signer,
-        verified.known_signer,
+        verified.signer in trusted,
         len(manifest.files),
+        stage=stage,
     )
 
 

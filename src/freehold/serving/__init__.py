@@ -3,6 +3,7 @@
 `StudentHost` is light (asyncio and msgspec); everything that a student needs is loaded in the worker alone.
 """
 
+from ._link import inherited
 from .host import StudentHost, WorkerHealth
 
-__all__ = ["StudentHost", "WorkerHealth"]
+__all__ = ["StudentHost", "WorkerHealth", "inherited"]

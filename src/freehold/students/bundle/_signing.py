@@ -108,6 +108,16 @@ def trusted_signers(home: Path) -> frozenset[str]:
     return frozenset(signers)
 
 
+def trust(home: Path, signer: str) -> Path:
+    """Trust a signer from now on; returns the file whose removal ends that."""
+    folder = home / TRUSTED_FOLDER
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(exist_ok=True)
+    file = folder / f"{signer[:16]}.pub"
+    file.write_text(f"{signer}\n", "ascii")
+    return file
+
+
 def sign(manifest: bytes, key: Ed25519PrivateKey) -> bytes:
     """The content of `signature.json` for a manifest's bytes."""
     return msgspec.json.encode(Signature(_SCHEMA, "ed25519", public_hex(key), key.sign(manifest).hex())) + b"\n"
