@@ -153,6 +153,12 @@ def test_what_people_said() -> None:
     assert helicone.feedback_of(request()) == ()
 
 
+def test_properties_that_no_store_takes_are_left_out() -> None:
+    call = helicone.read(request(request_properties={"role": "\ud800", "half\udc00": "x", "nul": "\x00", "é": "ü"}))
+    assert {name: call.tags[name] for name in ("é",)} == {"é": "ü"}
+    assert not {"role", "half\udc00", "nul"} & set(call.tags)
+
+
 def test_a_model_that_is_not_known_is_looked_for_elsewhere() -> None:
     call = helicone.read(request(request_model="unknown", model="not-found"))
     assert call.model == "gpt-4o-2024-08-06"

@@ -267,6 +267,7 @@ def test_the_dialect(call_type: str, request_body: Any, answer: Any, dialect: st
         ({"request_id": None}, "request_id is missing"),
         ({"request_id": {"a": 1}}, "request_id is no text"),
         ({"request_id": "a\x00"}, "request_id holds a NUL character"),
+        ({"session_id": "\ud83d"}, "session_id holds half a character"),
         ({"startTime": None}, "startTime is missing"),
         ({"startTime": "yesterday"}, "startTime is no time"),
         ({"startTime": "1960-01-01"}, "startTime is no time"),

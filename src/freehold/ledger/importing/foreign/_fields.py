@@ -52,20 +52,33 @@ def text(record: Record, *names: str) -> str:
     """A short text, "" where there is none. What databases and tables write for nothing is nothing.
 
     Raises:
-        Rejected: it is no text, or holds a NUL character.
+        Rejected: it is no text, or not `storable`.
     """
     for name in names:  # as `first` does, without a call of it: this is asked twenty times a record
         value = record.get(name)
         if value is None or value == "":
             continue
         if type(value) is str:
-            if "\x00" in value:
-                raise Rejected(f"{names[0]} holds a NUL character")
+            if not storable(value):
+                raise Rejected(f"{names[0]} holds {'a NUL character' if chr(0) in value else 'half a character'}")
             return "" if value in _ABSENT else value
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return str(value)
         raise Rejected(f"{names[0]} is no text")
     return ""
+
+
+def storable(value: str) -> bool:
+    """Whether every store takes a text: it holds no NUL character and no half of one (a lone surrogate)."""
+    if "\x00" in value:
+        return False
+    if value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def needed(record: Record, *names: str) -> str:
@@ -254,7 +267,7 @@ def tagged(tags: dict[str, str], name: str, value: str) -> None:
 
 def words(value: Any) -> str:
     """A list of short texts as one tag, `a,b`; "" where there is none."""
-    return ",".join(one for one in listing(value) if isinstance(one, str) and one and "\x00" not in one)
+    return ",".join(one for one in listing(value) if isinstance(one, str) and one and storable(one))
 
 
 def key_label(value: str) -> str:

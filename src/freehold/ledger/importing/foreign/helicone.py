@@ -28,6 +28,7 @@ from ._fields import (
     number,
     span_ms,
     started_us,
+    storable,
     tagged,
     text,
 )
@@ -167,7 +168,7 @@ def _properties(record: Record) -> list[tuple[str, str]]:
     return [
         (name, value)
         for name, value in sorted(found.items())[:_MOST_PROPERTIES]
-        if isinstance(value, str) and "\x00" not in value and "\x00" not in name
+        if isinstance(value, str) and storable(value) and storable(name)
     ]
 
 
