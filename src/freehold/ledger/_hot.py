@@ -34,20 +34,28 @@ class HotFile:
     """The hot file that this process writes.
 
     Commits are whole batches. Writing a batch again is harmless: rows are known by call id. With a `key`, bodies are
-    encrypted on their way in.
+    encrypted on their way in. The journal is folded into the file when it is closed, and only then.
+
+    `asked`: what the request to close all files said when it was made (`Layout.rotate`). `taken` (on the monotonic
+    clock), `size_synced` and `followed` are its writer's notes.
     """
 
-    def __init__(self, path: Path, synchronous: str, key: DataKey | None = None) -> None:
+    def __init__(self, path: Path, synchronous: str, key: DataKey | None = None, asked: int = 0) -> None:
         self.path = path
-        self._key = key
+        self.asked = asked
+        self.taken = 0.0
         self.rows = 0
         self.size = 0
+        self.size_synced = 0
+        self.followed = False
+        self._key = key
         self._seq = 1
         self._db = open_writable(path, create=True, timeout_s=_TIMEOUT_S)
         try:
             self._db.execute(_SMALL_CACHE)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute(f"PRAGMA synchronous={synchronous}")
+            self._db.execute("PRAGMA wal_autocheckpoint=0")
             self._db.execute("BEGIN IMMEDIATE")
             for statement in HOT_SCHEMA:
                 self._db.execute(statement)
@@ -81,6 +89,15 @@ class HotFile:
         self._seq += len(calls)
         self.rows += added
         self.size += size
+
+    def sync(self) -> None:
+        """Make what is committed outlive a power cut. Any thread may, while another one writes.
+
+        Raises:
+            OSError: the disk says that it could not.
+        """
+        with contextlib.suppress(FileNotFoundError), self.path.with_name(f"{self.path.name}-wal").open("rb") as journal:
+            os.fsync(journal.fileno())
 
     def close(self) -> None:
         """Close the connection; the file stays as it is, for `finish`."""

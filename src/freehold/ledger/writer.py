@@ -4,9 +4,10 @@
     writer.offer(call)    once the call is over; every marked call is offered exactly once
 
 The promise: a call that was marked is in the ledger after a SIGKILL, or is counted as dropped. One thread commits
-batches to this process's own hot file; the mark (`_marks`) counts answered calls in memory that outlives the process;
-answered minus rows is what was lost, reckoned at close or by whoever finds the dead process's mark. Power cuts are
-another matter: with `synchronous = "NORMAL"` the last moments before one may be lost uncounted.
+batches to this process's own hot file, another opens and closes such files (`_hot_files`); the mark (`_marks`) counts
+answered calls in memory that outlives the process; answered minus rows is what was lost, reckoned at close or by
+whoever finds the dead process's mark. Power cuts are another matter: with `synchronous = "NORMAL"` the last moments
+before one may be lost uncounted.
 
 Standard library and msgspec only: the gateway imports this.
 """
@@ -16,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -24,29 +24,26 @@ from pathlib import Path
 
 import msgspec
 
-from freehold.errors import LedgerUnavailable
 from freehold.settings import LedgerSettings
 from freehold.vocabulary import Call
 
-from ._hot import HotFile, finish
+from ._hot import HotFile
+from ._hot_files import BACKOFF_S, FAILURES, HotFiles
 from ._keys import new_key
-from ._layout import ROTATE_BYTES, Layout, now_us
+from ._layout import Layout, now_us
 from ._manifest import Manifest
 from ._marks import Mark
 from ._recovery import recover_quietly
-from ._rows import size_of
-from ._sqlite import Vanished, code_of
+from ._rows import TOGETHER, size_of
+from ._sqlite import code_of
 
 _HELD_BYTES = 1200  # what the objects of a waiting call take beside its bodies
 
-_BATCH_CALLS = 256  # one statement for each table
+_BATCH_CALLS = TOGETHER[0]
 _BATCH_BYTES = 2 * 1024 * 1024  # held three times while it is written: as calls, as SQLite's values, as its pages
 _GATHER_S = 0.005  # wait this long before each batch: fewer commits, and a kill costs no more than this
 _TICK_S = 0.25
-_BACKOFF_S = (0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
 _GIVE_UP_FILE = 3  # failures other than "full" and "locked" after which a new file is tried
-
-_FAILURES = (sqlite3.Error, OSError, LedgerUnavailable, Vanished)
 
 
 class LedgerHealth(msgspec.Struct, frozen=True):
@@ -104,12 +101,9 @@ class LedgerWriter:
         self._since_us = 0
         self._overflowing = False
         self._mark = Mark(self._layout.marks, self.name)
+        self._files = HotFiles(self._layout, self._manifest, self.name, self._settings, self._lose)
         self._hot: HotFile | None = None
-        self._hot_opened = 0.0
-        self._rotation = 0
-        self._files = 0
         self._failures = 0
-        self._unfinished: deque[tuple[str, int]] = deque()
         self._batch: list[Call] = []
         self._batch_bytes = 0
         self._busy = False
@@ -163,7 +157,10 @@ class LedgerWriter:
     def health(self) -> LedgerHealth:
         """How it is doing now."""
         with self._lock:
-            error = self._error or ("queue_full" if self._overflowing else "")
+            error, since_us = self._error, self._since_us
+            if not error and self._files.trouble:
+                error, since_us = self._files.trouble, self._files.since_us
+            error = error or ("queue_full" if self._overflowing else "")
             return LedgerHealth(
                 pending=len(self._queue) + len(self._batch),
                 pending_bytes=self._offered_bytes - self._taken_bytes + self._batch_bytes,
@@ -171,7 +168,7 @@ class LedgerWriter:
                 dropped=self._mark.dropped,
                 answered=self._mark.answered,
                 last_error=error,
-                since_us=self._since_us,
+                since_us=since_us,
                 durable_marks=self._mark.attached or self._deadline is not None,
             )
 
@@ -206,7 +203,7 @@ class LedgerWriter:
             try:
                 if self._turn():
                     break
-            except _FAILURES as error:
+            except FAILURES as error:
                 self._failed(code_of(error))
             except Exception:  # noqa: BLE001 - a call that cannot be written must not end the record of all others
                 self._failed("internal")
@@ -233,13 +230,12 @@ class LedgerWriter:
         if self._batch:
             self._commit()
         self._rotate_if_due()
-        self._finish_closed()
         return False
 
     def _attach_mark(self) -> None:
         """Give the mark its file. Without one calls are recorded all the same; `health` says `durable_marks` False."""
         now = time.monotonic()
-        if self._mark.attached or now < self._mark_tried + _BACKOFF_S[-1]:
+        if self._mark.attached or now < self._mark_tried + BACKOFF_S[-1]:
             return
         self._mark_tried = now
         with contextlib.suppress(OSError, ValueError):
@@ -249,8 +245,12 @@ class LedgerWriter:
                 self._mark.adopt()
 
     def _take_batch(self) -> None:
+        """As many calls as one statement takes: each one more gives up the interpreter, and waits to get it back."""
+        if self._batch or not self._queue:
+            return
         with self._lock:
-            while self._queue and len(self._batch) < _BATCH_CALLS and self._batch_bytes < _BATCH_BYTES:
+            most = next(one for one in TOGETHER if one <= len(self._queue))
+            while len(self._batch) < most and self._batch_bytes < _BATCH_BYTES:
                 call, size = self._queue.popleft()
                 self._batch.append(call)
                 self._batch_bytes += size
@@ -258,10 +258,9 @@ class LedgerWriter:
 
     def _commit(self) -> None:
         if self._hot is None:
-            self._rotation = self._asked_to_rotate()
-            self._hot = self._open_hot()
-            self._hot_opened = time.monotonic()
+            self._hot = self._files.take()
         self._hot.write(self._batch, self._batch_bytes)
+        self._files.written(self._hot)
         with self._lock:
             self._written += len(self._batch)
             self._batch, self._batch_bytes = [], 0
@@ -276,7 +275,7 @@ class LedgerWriter:
             kept = 1
             try:
                 self._hot.write(self._batch[:1], size_of(self._batch[0]))
-            except _FAILURES:
+            except FAILURES:
                 return
             except Exception:  # noqa: BLE001 - whatever it is, this call is the cause
                 kept = 0
@@ -289,68 +288,18 @@ class LedgerWriter:
             if not self._batch and not self._queue:
                 self._idle.set()
 
-    def _open_hot(self) -> HotFile:
-        """A new file: made first, then listed, then written, so that no row is ever in a file nobody knows of."""
-        self._manifest.create()
-        self._files += 1
-        name = f"{self.name}-{self._files}.db"
-        wrapped, key = new_key(self._layout)
-        hot = HotFile(self._layout.hot / name, self._settings.synchronous, key)
-        try:
-            self._manifest.add_hot(name, self.name, wrapped)
-        except BaseException:
-            hot.close()
-            for suffix in ("", "-wal", "-shm"):
-                (self._layout.hot / f"{name}{suffix}").unlink(missing_ok=True)
-            raise
-        return hot
-
     def _rotate_if_due(self) -> None:
-        hot = self._hot
-        if hot is None:
-            return
-        asked = self._asked_to_rotate() != self._rotation
-        if not (hot.rows or asked):
-            return
-        aged = time.monotonic() - self._hot_opened >= self._settings.rotate_s
-        if asked or aged or hot.rows >= self._settings.rotate_rows or hot.size >= ROTATE_BYTES:
+        if self._hot is not None and self._files.done(self._hot):
             self._let_go()
-
-    def _asked_to_rotate(self) -> int:
-        """What changes when somebody wants hot files closed, to seal what stands in them."""
-        try:
-            return self._layout.rotate.stat().st_mtime_ns
-        except OSError:
-            return 0
+        self._files.release_stale()
 
     def _let_go(self) -> None:
         if self._hot is not None:
-            self._hot.close()
-            self._unfinished.append((self._hot.path.name, self._hot.rows))
+            self._files.retire(self._hot)
             self._hot = None
 
-    def _finish_closed(self) -> None:
-        while self._unfinished:
-            name, rows = self._unfinished[0]
-            path = self._layout.hot / name
-            if not path.exists():
-                self._lose(rows)
-                raise Vanished(name)
-            try:
-                totals = finish(path)
-            except sqlite3.Error as error:
-                if code_of(error) == "damaged":
-                    self._lose(rows)  # or no later file would ever be closed
-                raise
-            self._manifest.close_hot(name, totals)
-            self._unfinished.popleft()
-
     def _lose(self, rows: int) -> None:
-        """Give up the file that was to be closed next: somebody removed or damaged it under us.
-
-        The manifest goes on saying that it should exist: `doctor` tells.
-        """
-        self._unfinished.popleft()
+        """Count what went with a file that somebody removed or damaged under us."""
         with self._lock:
             self._written -= rows
             self._mark.dropped += rows
@@ -363,7 +312,7 @@ class LedgerWriter:
         self._failures += 1
         if code == "vanished" or (code not in ("full", "locked") and self._failures % _GIVE_UP_FILE == 0):
             self._let_go()
-        pause = _BACKOFF_S[min(self._failures, len(_BACKOFF_S)) - 1]
+        pause = BACKOFF_S[min(self._failures, len(BACKOFF_S)) - 1]
         if self._deadline is None:
             self._stop.wait(pause)
         else:
@@ -387,11 +336,11 @@ class LedgerWriter:
     def _end(self) -> None:
         self._let_go()
         recorded = False
-        with contextlib.suppress(*_FAILURES):
-            self._finish_closed()
-            if self._files or self._mark.answered:
-                self._manifest.create()
-                self._manifest.end_writer(self.name, self._mark.answered, self._mark.dropped + self._unclaimed)
-            recorded = True
+        if self._files.close():
+            with contextlib.suppress(*FAILURES):
+                if self._files.n_opened or self._mark.answered:
+                    self._manifest.create()
+                    self._manifest.end_writer(self.name, self._mark.answered, self._mark.dropped + self._unclaimed)
+                recorded = True
         with self._lock:
             self._mark.close(remove=recorded)

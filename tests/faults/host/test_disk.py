@@ -20,7 +20,8 @@ N_CALLS = 4
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """The writer's pauses, shortened: what is tested is what it does after them."""
-    monkeypatch.setattr("freehold.ledger.writer._BACKOFF_S", (0.001, 0.002))
+    monkeypatch.setattr("freehold.ledger.writer.BACKOFF_S", (0.001, 0.002))
+    monkeypatch.setattr("freehold.ledger._hot_files.BACKOFF_S", (0.001, 0.002))
     monkeypatch.setattr("freehold.ledger.writer._GATHER_S", 0.0005)
 
 

@@ -69,7 +69,8 @@ def locked(path):
 def test_locked_for_a_minute(up, tmp_path, monkeypatch):
     """A second here is a minute: every wait of the writer is as much shorter."""
     backoff = [seconds / SQUEEZE for seconds in (0.02, 0.05, 0.1, 0.25, 0.5, 1.0)]
-    monkeypatch.setattr("freehold.ledger.writer._BACKOFF_S", backoff)
+    monkeypatch.setattr("freehold.ledger.writer.BACKOFF_S", backoff)
+    monkeypatch.setattr("freehold.ledger._hot_files.BACKOFF_S", backoff)
     monkeypatch.setattr("freehold.ledger._hot._TIMEOUT_S", 0.25 / SQUEEZE)
     with recording(up, tmp_path) as (gateway, writer):
         answer(gateway, 5)
