@@ -112,6 +112,14 @@ def test_an_account_is_made_anew_from_the_ledger(tmp_path: Path) -> None:
         assert keys.rebuild(home, support.NOON).keys[0].spent_usd == Decimal("0.02")
 
 
+def test_the_doctor_says_once_what_several_looks_stumble_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FREEHOLD_HOME", str(tmp_path))
+    support.make(tmp_path)
+    (tmp_path / "control.db").write_bytes(b"no database" * 1000)
+    (only,) = [one for one in doctoring.examine() if one.code == "registry_unavailable"]
+    assert "disk is full" in only.mend
+
+
 def test_the_doctor_names_lost_secrets_and_torn_accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FREEHOLD_HOME", str(tmp_path))
     support.make(tmp_path, budget=support.budget(5))

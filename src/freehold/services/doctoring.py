@@ -59,7 +59,7 @@ def examine() -> list[Ailment]:
                 what = f"{error.filename or home.path}: {error.strerror or type(error).__name__}"
                 mend = f"make {home.path} a folder that this user may read and write"
                 found.append(Ailment("os_error", "error", what, mend))
-    return found
+    return list(dict.fromkeys(found))  # several looks may stumble over the same thing
 
 
 def write_off(home: Home, name: str) -> str:
@@ -80,6 +80,7 @@ def _unusable(home: Home, error: FreeholdError) -> Ailment:
         mend = f"stop what else uses {home.path}; if that does not help, restore {home.path} from a backup"
     if error.error_code == "registry_unavailable":
         mend = (
+            f"where the disk is full, free some of it; "
             f"where it is read-only, let this user write it and {home.path}; where it is locked, stop what holds it; "
             f"where it is broken, restore {home.path / 'control.db'} from a "
             "backup (without one, move it aside: freehold tasks finds the tasks again, and students, stages and "
