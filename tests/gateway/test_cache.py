@@ -107,3 +107,24 @@ def test_a_key_is_no_concatenation():
     one = AnswerCache.key("a", [], "openai.chat", b"b")
     assert one != AnswerCache.key("", [], "aopenai.chat", b"b")
     assert one != AnswerCache.key("a", [], "openai.chat", b"b", b"beta=true")
+
+
+def test_a_name_of_the_settings_is_a_task_before_one_is_found_and_when_it_is_found_under_another(up, tmp_path):
+    made = settings(
+        providers={"up": {"kind": "openai", "base_url": up.url}}, tasks={"Sort": {"cache_s": 60.0, "model": "up/small"}}
+    )
+    with running(made, tmp_path) as one, openai.OpenAI(base_url=one.url, api_key="k", max_retries=0) as client:
+
+        def hits(model, header):
+            asked = client.chat.completions.with_raw_response
+            raw = [asked.create(model=model, messages=KNOWN, extra_headers=header).headers for _ in range(2)]
+            return [headers.get("x-freehold-cache") for headers in raw]
+
+        assert hits("m", {"x-freehold-task": "sort"}) == [None, "hit"]
+        assert hits("task:sort", {}) == [None, "hit"]
+        assert hits("m", {"x-freehold-task": "unheard-of"}) == [None, None]
+        assert [call.task for call in one.ledger.wait(6)] == ["Sort"] * 4 + [""] * 2
+        assert b'freehold_cache_total{task="Sort",result="hit"} 2' in one.gateway.metrics.text()
+        one.publish(Route("task-1", "triage"), tasks=(TASK,))
+        assert hits("other", {"x-freehold-task": "SORT"}) == [None, "hit"]
+        assert hits("other", {}) == [None, None]

@@ -101,8 +101,8 @@ class ModelCall:
 
     @property
     def task_name(self) -> str:
-        """The task's name for people, "" where none is known."""
-        return self._resolution.task_name
+        """The task's name for people, "" where none is known: never a name that only a client gave."""
+        return self._resolution.task_name or self._resolution.named
 
     def begin(self) -> None:
         """Read the request, recognise it, and have it answered."""
@@ -133,7 +133,7 @@ class ModelCall:
             return
         if self._resolution.data_class != "ordinary":
             call.tags[DATA_CLASS_TAG] = "restricted"
-        call.task = self._resolution.declared_id
+        call.task = self._resolution.declared_id or self._resolution.named
         call.template = self._resolution.template_id
         self._find_targets()
         if caller is not None and not self._let_in(caller):
@@ -209,7 +209,7 @@ class ModelCall:
         exchange = self._exchange
         key = gateway.cache.key(call.key, exchange.headers, self._dialect.name, call.request, exchange.query)
         kept = gateway.cache.get(key)
-        gateway.metrics.cache.add((self._resolution.task_name, "miss" if kept is None else "hit"))
+        gateway.metrics.cache.add((self.task_name, "miss" if kept is None else "hit"))
         if kept is None:
             self._remember = key, seconds
             return False

@@ -37,7 +37,8 @@ class Resolution(NamedTuple):
     """What is known of a call before it is answered.
 
     `data_class` None: it could not be told, which counts as restricted. `route` None: no such task, or none known.
-    `declared_id` is the known task that the caller named, "" where none was named.
+    `declared_id` is the known task that the caller named, "" where none was named. `named` is the name in the
+    settings that the caller gave, whether or not a task of that name has been found; other names are nobody's.
     """
 
     task_id: str
@@ -47,6 +48,7 @@ class Resolution(NamedTuple):
     route: Route | None
     data_class: DataClass | None
     declared_id: str = ""
+    named: str = ""
 
 
 _UNKNOWN = Resolution("", "", "", (), None, "ordinary")
@@ -74,6 +76,7 @@ class Router:
     ) -> None:
         self._file = file
         self._make_matcher = make_matcher
+        self._settled = {folded(name): name for name in declared}
         self._restricted_names = {folded(name) for name, one in declared.items() if one.data_class == "restricted"}
         self._ordinary_names = set(map(folded, ordinary)) - self._restricted_names
         self._unpublished = set(self._restricted_names)
@@ -149,6 +152,7 @@ class Router:
         if not declared and not self.table.tasks and not self.any_restricted:
             return _UNKNOWN
         known = self._named.get(folded(declared)) if declared else None
+        named = self._settled.get(folded(declared), "") if declared else ""
         declared_id = known.task_id if known is not None else ""
         try:
             found = self._match(request, declared_id)
@@ -156,7 +160,7 @@ class Router:
             holds = self._restriction.held_by(request, found.template_id if found is not None else "")
         except Exception:  # noqa: BLE001 -- a fault in matching may not stop a call, nor free a restricted one
             self.errors += 1
-            return Resolution("", "", "", (), None, None if self.any_restricted else "ordinary")
+            return Resolution("", "", "", (), None, None if self.any_restricted else "ordinary", "", named)
         data_class: DataClass = "ordinary"
         if self.any_restricted:
             ids = (declared_id, found.task_id if found is not None else "", seen.task_id if seen is not None else "")
@@ -164,10 +168,10 @@ class Router:
                 data_class = "restricted"
         if found is None or not (by_form or declared_id):
             name = known.task_name if known is not None else ""
-            return Resolution(declared_id, name, "", (), known, data_class, declared_id)
+            return Resolution(declared_id, name, "", (), known, data_class, declared_id, named)
         route = self._by_id.get(found.task_id) or Route(found.task_id, found.task_id)
         return Resolution(
-            found.task_id, route.task_name, found.template_id, found.inputs, route, data_class, declared_id
+            found.task_id, route.task_name, found.template_id, found.inputs, route, data_class, declared_id, named
         )
 
     @property

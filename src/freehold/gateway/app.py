@@ -174,9 +174,16 @@ class Gateway:
         return self._task_settings.get(self.task_key(resolution), _DEFAULTS)
 
     def task_key(self, resolution: Resolution) -> str:
-        """The name under which the settings speak of a call's task, folded; "" where they say nothing."""
-        if not self._task_settings or not resolution.task_id:
+        """The name under which the settings speak of a call's task, folded; "" where they say nothing.
+
+        Where they say nothing of the task that was recognised, the name that the caller gave counts.
+        """
+        if not self._task_settings:
             return ""
+        key = self._key_of_task(resolution) if resolution.task_id else ""
+        return key or folded(resolution.named)
+
+    def _key_of_task(self, resolution: Resolution) -> str:
         task = resolution.task_name, resolution.task_id
         key = self._task_keys.get(task)
         if key is None:
