@@ -34,6 +34,11 @@ def test_one_task_goes_all_the_way_round(shell: Shell) -> None:
     rows = [json.loads(line) for line in shell.run("calls", "--task", name, "--json").stdout.splitlines()]
     assert len(rows) == 500
     assert {row["task"] for row in rows} == {name}
+    for words in ((), ("--task", name)):
+        every = shell.run("calls", *words).stdout.splitlines()
+        assert shell.run("calls", *words, "--last", "7").stdout.splitlines() == every[-7:]
+        assert shell.run("calls", *words, "--limit", "7").stdout.splitlines() == every[:7]
+        assert shell.run("calls", *words, "--last", "9999").stdout.splitlines() == every
     trained = shell.json("train", name)
     certificate = shell.json("certify", name, "--alpha", "0.1", "--delta", "0.1")
     assert certificate["student_id"] == trained["student_id"]
@@ -335,6 +340,12 @@ def test_models_in_use_are_listed_with_what_is_known_of_their_end(shell: Shell) 
     assert (row["model"], row["provider"], row["calls"], row["tasks"]) == ("gpt-4.1", "openai", 20, [name])
     assert row["risk"]["shutdown"] == "2027-01-14"
     assert "2027-01-14" not in shell.run("models").stdout
+    line = '{"id":"odd","started_at":"2026-11-01T10:00:00Z","latency_ms":5,"provider":"openai","request":{"model":"odd'
+    line += '\\nname","messages":[]},"response":{"model":"odd","choices":[],"usage":{"prompt_tokens":9}}}\n'
+    (shell.folder / "more.jsonl").write_text(line)
+    shell.run("import", str(shell.folder / "more.jsonl"))
+    assert "1 unknown" in shell.run("models").stdout
+    assert len(shell.run("calls", "--last", "1").stdout.splitlines()) == 1
     said = shell.run("models", "--risk").stdout
     assert "2027-01-14" in said
     assert "freehold models --risk --refresh" in said

@@ -15,6 +15,7 @@ from ._output import bad, count, dim, emit, emit_struct, say, suggest, table, us
 if TYPE_CHECKING:
     from freehold.services.drilling import TaskDrill
     from freehold.services.losing import Loss
+    from freehold.services.radar import ModelRow
 
 drill_app = typer.Typer(help="Rehearsals of what may happen.")
 
@@ -46,8 +47,7 @@ def models(
         return
     columns = "Model|Provider|>Calls|>Spend|Last seen|Tasks"
     rows = [
-        [m.model, m.provider or "-", count(m.calls), usd(m.spend_usd), m.last_seen, ", ".join(m.tasks)]
-        for m in found.models
+        [m.model, m.provider or "-", count(m.calls), _spend(m), m.last_seen, ", ".join(m.tasks)] for m in found.models
     ]
     if not risk:
         table(columns, rows, prose=True)
@@ -164,6 +164,12 @@ def redeploy(
             say(line)
     if not found.passes:
         raise typer.Exit(3)
+
+
+def _spend(model: ModelRow) -> str:
+    """What is known of a model's spend, and of how many calls nothing is."""
+    known = [usd(model.spend_usd)] if model.spend_usd or not model.unpriced else []
+    return " + ".join([*known, f"{count(model.unpriced)} unknown"] if model.unpriced else known)
 
 
 def _lost(one: Loss) -> list[str]:

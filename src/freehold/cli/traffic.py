@@ -136,22 +136,24 @@ def _tasks_page(listing: TaskListing) -> None:
 
 def calls(
     task: Annotated[str, typer.Option(help="Only this task's calls.")] = "",
-    limit: Annotated[int, typer.Option(min=0, help="At most this many, oldest first; 0 for all.")] = 0,
+    limit: Annotated[int, typer.Option(min=0, help="At most this many, the oldest; 0 for all.")] = 0,
+    last: Annotated[int, typer.Option(min=0, help="This many of the newest, the newest at the end.")] = 0,
     json: Json = False,
 ) -> None:
-    """The recorded calls, each with its task. With --json, one object a line.
+    """The recorded calls, oldest first, each with its task. With --json, one object a line.
 
-    Example: freehold calls --task sort_messages --json
+    Example: freehold calls --last 20
     """
     from freehold.services import listing
     from freehold.services.home import Home
 
     with Home.open() as home:
-        for row in listing.calls(home, task_name=task, limit=limit):
+        for row in listing.calls(home, task_name=task, limit=limit, last=last):
             if json:
                 emit_line(row)
             else:
-                say(f"{row.started_at}  {row.id}  {row.task or '-'}  {row.model}  {row.served_by}  {row.outcome}")
+                model = " ".join(row.model.split())  # a client may have named anything
+                say(f"{row.started_at}  {row.id}  {row.task or '-'}  {model}  {row.served_by}  {row.outcome}")
 
 
 def explain(

@@ -339,7 +339,9 @@ def in_words(told: Explanation) -> list[str]:
     about += f", task {told.task}" if told.task else ", of no known task"
     lines = [f"{about}{f', key {told.key}' if told.key else ''}.", _ended(told), f"{_why(told)}."]
     if told.unpriced:
-        lines.append(f"Cost: {exact(told.cost_usd)}, and {told.unpriced} of its attempts have no known price.")
+        known = f"{exact(told.cost_usd)}, and more" if told.cost_usd else "unknown"
+        which = "one attempt has" if told.unpriced == 1 else f"{told.unpriced} attempts have"
+        lines.append(f"Cost: {known}: {which} no known price.")
     elif told.legs:
         lines.append(f"Cost: {exact(told.cost_usd)} in all.")
     else:

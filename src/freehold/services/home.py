@@ -75,9 +75,16 @@ class Home:
     ) -> None:
         self.close()
 
-    def calls(self, *, bodies: bool = True) -> Iterator[Call]:
-        """Every call this home may see, oldest first."""
-        return self.ledger.calls(until_us=self.until_us, bodies=bodies)
+    def calls(self, *, bodies: bool = True, since_us: int | None = None) -> Iterator[Call]:
+        """Every call this home may see, those that began at `since_us` or later where that is given, oldest first."""
+        return self.ledger.calls(since_us=since_us, until_us=self.until_us, bodies=bodies)
+
+    def began_us(self, newest: int) -> int:
+        """When the first of so many of the newest calls began; 0 where there are fewer."""
+        sql = "SELECT started_at_us FROM calls WHERE started_at_us < ? ORDER BY 1 DESC LIMIT ?"
+        until_us = 2**62 if self.until_us is None else self.until_us
+        found = self.ledger.query(sql, [until_us, newest]).rows
+        return int(found[-1][0]) if len(found) == newest else 0
 
     def task(self, name: str) -> Task:
         """The task of that name or id.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
@@ -36,15 +37,22 @@ class CallRow(msgspec.Struct, frozen=True):
     key: str
 
 
-def calls(home: Home, *, task_name: str = "", limit: int = 0) -> Iterator[CallRow]:
-    """Every recorded call, oldest first; with `task_name`, that task's alone; with `limit`, at most so many.
+def calls(home: Home, *, task_name: str = "", limit: int = 0, last: int = 0) -> Iterator[CallRow]:
+    """Every recorded call, oldest first; with `task_name`, that task's alone.
+
+    With `limit`, at most so many, the oldest ones; with `last`, so many of the newest.
 
     Raises:
         NotFound: there is no such task.
     """
     wanted = home.task(task_name).id if task_name else None
     names = {task.id: task.name for task in home.registry.tasks()}
-    pairs = home.recognised(task_id=wanted)
+    if wanted is None and last:
+        pairs = home.recognise(home.calls(since_us=home.began_us(last)))
+    else:
+        pairs = home.recognised(task_id=wanted)
+    if last:
+        pairs = iter(deque(pairs, last))
     for call, match in islice(pairs, limit) if limit else pairs:
         yield CallRow(
             id=call.id,
