@@ -13,6 +13,7 @@ import msgspec
 from freehold import settings as settings_module
 from freehold.errors import FreeholdError, LedgerUnavailable
 from freehold.gateway.callers.spending import spending
+from freehold.gateway.providers import providers_of
 from freehold.registry import keys
 from freehold.settings import Settings
 from freehold.supply import startup
@@ -158,10 +159,14 @@ def _providers(settings: Settings) -> list[Ailment]:
         ]
     found: list[Ailment] = []
     names = settings.providers
-    if settings.default_provider not in names and len(names) > 1:
-        what = f"default_provider is {settings.default_provider!r}" if settings.default_provider else "it is not said"
+    try:
+        providers_of(settings, os.environ)
+    except FreeholdError as error:
+        found.append(Ailment(error.error_code, "error", error.message, error.hint))
+    if not settings.default_provider and len(names) > 1:
+        what = "which provider to rent from is unclear: it is not said"
         mend = f"set default_provider to one of {', '.join(sorted(names))}"
-        found.append(Ailment("no_default_provider", "error", f"which provider to rent from is unclear: {what}", mend))
+        found.append(Ailment("no_default_provider", "error", what, mend))
     for name, provider in names.items():
         if provider.api_key_env and not os.environ.get(provider.api_key_env):
             found.append(

@@ -13,6 +13,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -41,7 +43,7 @@ UNKNOWN_KEY = "fh-canary-unknown-key-2a"
 ASKED = "canary-asked-77"
 SAID = "canary-said-88"
 TOLD = "canary-told-99"
-KEYS = (PROVIDER_KEY, SPARE_KEY, URL_PASSWORD, CLIENT_KEY, COOKIE, ODD_HEADER, QUERY_KEY, TASK_NAME, TRACE, UNKNOWN_KEY)
+KEYS = (PROVIDER_KEY, SPARE_KEY, CLIENT_KEY, COOKIE, ODD_HEADER, QUERY_KEY, TASK_NAME, TRACE, UNKNOWN_KEY)
 CONTENT = (ASKED, SAID, TOLD)
 HEADERS = (
     f"authorization: Bearer {CLIENT_KEY}\r\nx-api-key: {CLIENT_KEY}\r\napi-key: {CLIENT_KEY}\r\n"
@@ -53,12 +55,11 @@ HEADERS = (
 def settings_of(up, spare, closed):
     """Settings with a secret in every place that takes one."""
     spoken = json.dumps([wire.dialect for wire in WIRES])
-    address = up.url.replace("http://", f"http://user:{URL_PASSWORD}@")
     return f"""
 default_provider = "up"
 [providers.up]
 kind = "compatible"
-base_url = "{address}"
+base_url = "{up.url}"
 api_key_env = "UP_KEY"
 dialects = {spoken}
 [providers.open]
@@ -239,11 +240,11 @@ def test_keys_go_to_those_they_belong_to_and_to_nobody_else(run):
     for request in run.requests["up"]:
         ours = PROVIDER_KEY.encode() in request
         assert ours is not (CLIENT_KEY.encode() in request), "the provider's own key takes the place of the client's"
-        assert found((SPARE_KEY, URL_PASSWORD, TASK_NAME), request) == []
+        assert found((SPARE_KEY, TASK_NAME), request) == []
     assert run.requests["spare"]
     for request in run.requests["spare"]:
         assert SPARE_KEY.encode() in request
-        assert found((PROVIDER_KEY, CLIENT_KEY, URL_PASSWORD, QUERY_KEY), request) == []
+        assert found((PROVIDER_KEY, CLIENT_KEY, QUERY_KEY), request) == []
 
 
 @pytest.mark.fault("secrets", "key in the settings")
@@ -324,6 +325,20 @@ def test_a_virtual_key_is_nowhere(run):
     shown = [one.encode() for one in run.shown.values()]
     for place in (*kept, *sent, *back, *shown, run.said.read_bytes()):
         assert not [one for one in secrets if one in place]
+
+
+@pytest.mark.fault("secrets", "key in the settings")
+@pytest.mark.parametrize("command", [["up", "--port", "1"], ["config", "show"], ["doctor"]], ids=lambda one: one[0])
+def test_a_password_in_an_address_is_refused_and_not_repeated(tmp_path, command):
+    (tmp_path / "freehold.toml").write_text(
+        f'[providers.up]\nkind = "compatible"\nbase_url = "http://user:{URL_PASSWORD}@127.0.0.1:1/v1"\n'
+    )
+    environ = os.environ | {"FREEHOLD_HOME": str(tmp_path)}
+    process = [sys.executable, "-m", "freehold", *command]
+    done = subprocess.run(process, env=environ, capture_output=True, timeout=60, check=False)
+    assert URL_PASSWORD.encode() not in done.stdout + done.stderr
+    assert b"providers.up.base_url" in done.stdout + done.stderr
+    assert done.returncode == {"up": 4, "config": 0, "doctor": 1}[command[0]]
 
 
 @pytest.mark.fault("secrets", "key in the settings")
