@@ -70,6 +70,19 @@ def test_what_waits_takes_no_more_memory_than_it_may_and_a_single_call_always_ha
         (tmp_path / "ledger").unlink()  # what it could not write by its end it would wait for
 
 
+def test_many_that_wait_are_kept_as_they_were_and_an_impossible_one_goes_alone(tmp_path: Path) -> None:
+    """From the 257th on they wait packed."""
+    (tmp_path / "ledger").write_text("a file stands where the folder should be")
+    with LedgerWriter(tmp_path) as writer:
+        assert offer(writer, 0, 600) == 600
+        assert offer(writer, 600, 1, provider="\ud800") == offer(writer, 601, 1, started_at_us=2**70) == 1
+        assert offer(writer, 602, 10) == 10
+        (tmp_path / "ledger").unlink()
+        assert writer.flush()
+        assert (writer.health().written, writer.health().dropped) == (610, 2)
+    assert list(Ledger(tmp_path).calls()) == [make_call(n) for n in (*range(600), *range(602, 612))]
+
+
 @pytest.mark.fault("host", "store locked for 60 s")
 def test_a_locked_hot_file_is_waited_for(tmp_path: Path) -> None:
     with LedgerWriter(tmp_path) as writer:

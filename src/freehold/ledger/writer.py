@@ -37,13 +37,24 @@ from ._recovery import recover_quietly
 from ._rows import TOGETHER, size_of
 from ._sqlite import code_of
 
-_HELD_BYTES = 1200  # what the objects of a waiting call take beside its bodies
-
+_LOOSE_CALLS = 256  # so many wait as they are; those behind them wait for the disk, and are packed
+_HELD_BYTES = 1200  # what the objects of a call that is not packed take beside its bodies
 _BATCH_CALLS = TOGETHER[0]
 _BATCH_BYTES = 2 * 1024 * 1024  # held three times while it is written: as calls, as SQLite's values, as its pages
 _GATHER_S = 0.005  # wait this long before each batch: fewer commits, and a kill costs no more than this
 _TICK_S = 0.25
 _GIVE_UP_FILE = 3  # failures other than "full" and "locked" after which a new file is tried
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(Call).decode
+
+
+def _packed(call: Call) -> Call | bytes:
+    """A call as one block of memory: its small objects would leave holes that Python does not give back."""
+    try:
+        return _pack(call)
+    except Exception:  # noqa: BLE001 - `offer` never raises; what is wrong with it will show when it is written
+        return call
 
 
 class LedgerHealth(msgspec.Struct, frozen=True):
@@ -92,7 +103,7 @@ class LedgerWriter:
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
         self.name = f"{stamp}-{os.getpid()}-{secrets.token_hex(4)}"
         self._lock = threading.Lock()
-        self._queue: deque[tuple[Call, int]] = deque()
+        self._queue: deque[tuple[Call | bytes, int]] = deque()
         self._unclaimed = 0
         self._offered_bytes = 0
         self._taken_bytes = 0
@@ -137,7 +148,8 @@ class LedgerWriter:
             else:
                 self._mark.answered += 1
             waiting = len(self._queue) + len(self._batch)
-            held = self._offered_bytes - self._taken_bytes + self._batch_bytes + (waiting + 1) * _HELD_BYTES
+            held = self._offered_bytes - self._taken_bytes + self._batch_bytes
+            held += min(waiting + 1, _LOOSE_CALLS) * _HELD_BYTES
             if (
                 self._deadline is not None
                 or waiting >= self._settings.queue_calls
@@ -149,7 +161,7 @@ class LedgerWriter:
             self._offered_bytes += size
             if not self._queue:
                 self._idle.clear()
-            self._queue.append((call, size))
+            self._queue.append((call if waiting < _LOOSE_CALLS else _packed(call), size))
         if not self._wake.is_set():
             self._wake.set()
         return True
@@ -252,7 +264,7 @@ class LedgerWriter:
             most = next(one for one in TOGETHER if one <= len(self._queue))
             while len(self._batch) < most and self._batch_bytes < _BATCH_BYTES:
                 call, size = self._queue.popleft()
-                self._batch.append(call)
+                self._batch.append(call if isinstance(call, Call) else _unpack(call))
                 self._batch_bytes += size
                 self._taken_bytes += size
 
