@@ -83,14 +83,14 @@ def test_a_run_knows_when_it_ended_and_whether_its_times_are_known():
 
 def test_kinds_are_called_by_what_tells_them_apart():
     found = names(
-        [
-            Kind("trace", "help desk", "t1"),
-            Kind("trace", "search", "t1"),
-            Kind("trace", "search", "t2"),
-            Kind("trace", "", "t2"),
-            Kind("session", "", "t2"),
-            Kind("conversation", "", ""),
-        ],
+        {
+            Kind("trace", "help desk", "t1"): 9,
+            Kind("trace", "search", "t1"): 9,
+            Kind("trace", "search", "t2"): 9,
+            Kind("trace", "", "t2"): 9,
+            Kind("session", "", "t2"): 9,
+            Kind("conversation", "", ""): 9,
+        },
         {"t1": "plan", "t2": "answer"},
     )
     assert list(found.values()) == [
@@ -100,9 +100,15 @@ def test_kinds_are_called_by_what_tells_them_apart():
 
 def test_a_name_that_is_two_things_is_given_to_one_of_them():
     kinds_ = [Kind("trace", "a.b", "x"), Kind("trace", "a", "b"), Kind("trace", "a", "c")]
-    found = names(kinds_, {})
+    found = names(dict.fromkeys(kinds_, 5), {})
     assert len(set(found.values())) == 3
     assert found[kinds_[0]] == "a.b"
+
+
+def test_a_few_odd_runs_rename_nothing():
+    main, odd = Kind("trace", "agent", "plan"), Kind("trace", "agent", "answer")
+    assert names({main: 100, odd: 3}, {}) == {main: "agent", odd: "agent.answer"}
+    assert names({main: 100, odd: 60}, {}) == {main: "agent.plan", odd: "agent.answer"}
 
 
 @settings(max_examples=60, deadline=None)
@@ -118,4 +124,5 @@ def test_no_call_is_lost(drawn):
     meter = metered(*steps)
     runs = [run for found in meter.kinds().values() for run in found]
     assert sum(len(run.steps) for run in runs) + meter.single() == len(steps)
-    assert len(set(names(list(meter.kinds()), {}).values())) == len(meter.kinds())
+    sizes = {kind: len(found) for kind, found in meter.kinds().items()}
+    assert len(set(names(sizes, {}).values())) == len(sizes)

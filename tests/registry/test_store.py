@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from sqlalchemy import create_engine, inspect
 from tests.support.bundles import contract
-from tests.support.registry import add_certificate, add_student, opened, task, template
+from tests.support.registry import add_certificate, add_student, opened, task, template, workflow_certificate
 
 from freehold.errors import MissingPrerequisite, NotFound, UsageError
 from freehold.registry import _tables, routes
@@ -226,6 +226,24 @@ def test_certificates_are_kept_by_task_student_and_promise(home: Path) -> None:
             add_certificate(registry, "s1", "c1", alpha=0.2)
         with pytest.raises(NotFound):
             add_certificate(registry, "s9", "c9")
+
+
+def test_promises_about_runs_are_kept_by_workflow_and_logged(home: Path) -> None:
+    with opened(home) as registry:
+        registry.save_discovered([task("t1", "a")])
+        add_student(registry, "s1")
+        made = workflow_certificate(add_certificate(registry, "s1", "c1"))
+        registry.add_workflow_certificate(made)
+        other = msgspec.structs.replace(made, id="w2", workflow_id="flow-2", certified=False)
+        registry.add_workflow_certificate(other)
+        assert registry.workflow_certificates("flow-1") == [made]
+        assert registry.workflow_certificates() == [made, other]
+        assert [e.subject for e in registry.audit_log() if e.what == "workflow_certificate.added"] == ["w1", "w2"]
+        (pin,) = made.steps
+        unknown = msgspec.structs.replace(made, id="w3", steps=(msgspec.structs.replace(pin, student_id="nobody"),))
+        with pytest.raises(NotFound):
+            registry.add_workflow_certificate(unknown)
+        assert len(registry.workflow_certificates()) == 2
 
 
 def test_verdicts_keep_their_history(home: Path) -> None:

@@ -10,7 +10,16 @@ from tests.support.bundles import certificate, draft
 
 from freehold.registry.store import Registry
 from freehold.settings import Settings
-from freehold.vocabulary import Certificate, Manifest, MessagePattern, Slot, Task, Template
+from freehold.vocabulary import (
+    Certificate,
+    Manifest,
+    MessagePattern,
+    PinnedStep,
+    Slot,
+    Task,
+    Template,
+    WorkflowCertificate,
+)
 
 
 def template(name: str, n_calls: int = 10) -> Template:
@@ -42,3 +51,53 @@ def add_certificate(registry: Registry, student_id: str, certificate_id: str, **
     made = certificate(student_id, id=certificate_id, **changes)
     registry.add_certificate(made)
     return made
+
+
+def workflow_certificate(of: Certificate, **changes: Any) -> WorkflowCertificate:
+    """A promise about runs whose only owned step stands on that certificate."""
+    pin = PinnedStep(
+        task_id=of.task_id,
+        task="triage",
+        student_id=of.student_id,
+        certificate_id=of.id,
+        threshold=of.threshold or 0.0,
+        scope_threshold=of.scope_threshold,
+        template_ids=of.template_ids,
+        contract_version=of.contract_version,
+        alpha=of.alpha,
+        delta=of.delta,
+        against=of.against,
+    )
+    base = WorkflowCertificate(
+        id="w1",
+        workflow_id="flow-1",
+        workflow="agent",
+        certified=True,
+        route="runs",
+        of="whole",
+        against=of.against,
+        alpha=0.05,
+        delta=0.05,
+        look=1,
+        level=0.025,
+        n=100,
+        n_bad=0,
+        n_whole=100,
+        n_judged=120,
+        risk=0.0,
+        risk_interval=None,
+        risk_upper=0.036,
+        runs_needed=0,
+        reason="",
+        steps=(pin,),
+        tasks=(of.task_id,),
+        parts=(),
+        most_calls=0,
+        left_out={},
+        label_source="answers of the rented model",
+        runs_from_us=0,
+        runs_to_us=1,
+        issued_at="2026-11-01T00:00:00+00:00",
+        method="exact binomial",
+    )
+    return msgspec.structs.replace(base, **changes)

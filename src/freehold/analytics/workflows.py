@@ -110,31 +110,33 @@ def identity(kind: Kind) -> str:
     return f"flow-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
 
 
-def names(kinds: Sequence[Kind], tasks: Mapping[str, str]) -> dict[Kind, str]:
+def names(kinds: Mapping[Kind, int], tasks: Mapping[str, str]) -> dict[Kind, str]:
     """What each kind is called: by its feature, else by its entry task; by more where that is not enough.
 
+    Where several would be called alike, one with twice the runs of every other is; the others are called by more. So a
+    few odd runs rename nothing.
+
     Args:
-        kinds: all there are.
+        kinds: all there are, with how many runs each has.
         tasks: the names of the tasks by id; what is not in it is called as it is.
     """
-
-    def spelled(kind: Kind, detail: int) -> str:
-        entry = tasks.get(kind.entry, kind.entry) or "unrecognised"
-        parts = [
-            kind.feature or entry,
-            *([entry] if kind.feature and detail else []),
-            *([kind.how] if detail > 1 else []),
-        ]
-        return ".".join("_".join(part.split()) for part in parts)
-
     found: dict[Kind, str] = {}
     for detail in range(3):
-        counts = Counter(spelled(kind, detail) for kind in kinds)
+        alike: dict[str, list[Kind]] = defaultdict(list)
         for kind in kinds:
-            name = spelled(kind, detail)
-            if kind not in found and counts[name] == 1 and name not in found.values():
-                found[kind] = name
+            if kind not in found:
+                alike[_spelled(kind, tasks, detail)].append(kind)
+        for name, group in alike.items():
+            first, *others = sorted(group, key=lambda kind: -kinds[kind])
+            if name not in found.values() and all(kinds[first] >= 2 * kinds[other] for other in others):
+                found[first] = name
     return {kind: found.get(kind, identity(kind)) for kind in kinds}
+
+
+def _spelled(kind: Kind, tasks: Mapping[str, str], detail: int) -> str:
+    entry = tasks.get(kind.entry, kind.entry) or "unrecognised"
+    parts = [kind.feature or entry, *([entry] if kind.feature and detail else []), *([kind.how] if detail > 1 else [])]
+    return ".".join("_".join(part.split()) for part in parts)
 
 
 def measured(kind: Kind, name: str, runs: Sequence[Run], tasks: Mapping[str, str]) -> Workflow:

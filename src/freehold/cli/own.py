@@ -7,8 +7,11 @@ from typing import Annotated
 
 import typer
 
+from freehold.errors import UsageError
+
 from ._arguments import By, Json, inside
 from ._output import emit_struct, good, say, suggest, warn, working
+from .workflows import certified_workflow, lapsed_promises
 
 
 def register(app: typer.Typer) -> None:
@@ -40,28 +43,43 @@ def train(
 
 
 def certify(
-    task: str,
-    alpha: Annotated[float | None, typer.Option(help="The share of kept answers that may be wrong.")] = None,
+    task: Annotated[str, typer.Argument(help="The task whose student is to be certified.")] = "",
+    alpha: Annotated[float | None, typer.Option(help="The share of kept answers (of runs) that may be wrong.")] = None,
     delta: Annotated[float | None, typer.Option(help="How often the promise itself may fail.")] = None,
     against: Annotated[str, typer.Option(help="What right means: teacher or gold.")] = "",
+    workflow: Annotated[str, typer.Option(help="Certify this workflow's runs instead of a task.")] = "",
+    of: Annotated[str, typer.Option(help="With --workflow: of whole (every owned step kept) or all runs.")] = "",
+    route: Annotated[str, typer.Option(help="With --workflow: by later runs, or by the steps' certificates.")] = "",
     json: Json = False,
 ) -> None:
     """Ask for a promise about a task's student, or a plain no with the labels that are missing. Exit code 3 for no.
+
+    With --workflow, about whole runs: end to end, as its owned steps stand.
 
     Example: freehold certify sort_messages --alpha 0.05 --delta 0.05 --against teacher
     """
     from freehold.services import certifying, wording
     from freehold.services.home import Home
+    from freehold.services.workflows import standing
 
     alpha = None if alpha is None else inside("--alpha", alpha)
     delta = None if delta is None else inside("--delta", delta)
+    if bool(task) == bool(workflow):
+        raise UsageError("name a task, or a workflow", hint="freehold certify TASK, or --workflow NAME")
+    if workflow:
+        certified_workflow(workflow, alpha, delta, against, of or "whole", route, json=json)
+        return
+    if of or route:
+        raise UsageError("--of and --route are for workflows", hint="--workflow NAME")
     with Home.open() as home, working(f"certifying {task}"):
         certificate = certifying.certify(home, home.task(task), alpha=alpha, delta=delta, against=against)
+        lapsed = standing.gone(home, certificate.task_id)
     if json:
         emit_struct("freehold.certificate/1", certificate)
     else:
         head = good("certified") if certificate.certified else warn("not certified")
         say(head, ": ", wording.certificate(certificate))
+        lapsed_promises(lapsed)
         if certificate.certified:
             suggest(f"freehold promote {task} --stage shadow")
     if not certificate.certified:
@@ -82,10 +100,13 @@ def promote(
     """
     from freehold.services import promoting
     from freehold.services.home import Home
+    from freehold.services.workflows import standing
 
     with Home.open() as home:
-        for line in promoting.promote(home, home.task(task), stage, by=by, against=against):
+        found = home.task(task)
+        for line in promoting.promote(home, found, stage, by=by, against=against):
             say(line)
+        lapsed_promises(standing.gone(home, found.id))
 
 
 def rollback(task: str, by: By = "") -> None:
@@ -95,9 +116,12 @@ def rollback(task: str, by: By = "") -> None:
     """
     from freehold.services import promoting
     from freehold.services.home import Home
+    from freehold.services.workflows import standing
 
     with Home.open() as home:
-        say(promoting.rollback(home, home.task(task), by=by))
+        found = home.task(task)
+        say(promoting.rollback(home, found, by=by))
+        lapsed_promises(standing.gone(home, found.id))
 
 
 def export(

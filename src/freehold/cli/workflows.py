@@ -9,7 +9,7 @@ import typer
 
 from ._arguments import Json, Since, Until, window
 from ._measured import chain, exact, looked, ms, quantile, rate, title
-from ._output import Part, count, dim, emit_struct, percent, say, strong, suggest, table, warn, working
+from ._output import Part, count, dim, emit_struct, good, percent, say, strong, suggest, table, warn, working
 
 if TYPE_CHECKING:
     from freehold.analytics.alternatives import Supposed
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from freehold.services.workflows.compounding import Compounded
     from freehold.services.workflows.listing import Workflows
     from freehold.services.workflows.showing import ShownWorkflow
+    from freehold.services.workflows.standing import Standing
+    from freehold.vocabulary import WorkflowCertificate
 
 Most = Annotated[int, typer.Option("--calls", min=1, help="Look at no more than so many of the newest calls.")]
 
@@ -65,12 +67,15 @@ def _listed(found: Workflows) -> None:
             percent(_part(flow.model, flow.wall)),
             "unknown" if flow.usd_per_run is None else exact(flow.usd_per_run),
             percent(flow.failed_runs / flow.runs, 1),
+            _told(found.promises.get(flow.id)),
             chain(flow.paths[0].tasks),
         ]
         for flow in found.workflows[:_LISTED]
     ]
     if rows:
-        columns = "Workflow|By|>Runs|>Calls a run|>P50|>P90|>P99|>Models at work|>A run costs|>Failed|Mostly goes"
+        columns = (
+            "Workflow|By|>Runs|>Calls a run|>P50|>P90|>P99|>Models at work|>A run costs|>Failed|Promised|Mostly goes"
+        )
         table(columns, rows, prose=True)
     else:
         say("No call is seen to belong with another.")
@@ -105,6 +110,81 @@ def show_workflow(name: str, since: Since = "", until: Until = "", most: Most = 
     if found.worse is not None:
         _worse(found.worse)
     _wrong(found.wrong)
+    _promise(found.promise, found.workflow.name)
+
+
+def certified_workflow(
+    name: str, alpha: float | None, delta: float | None, against: str, of: str, route: str, *, json: bool
+) -> None:
+    """Ask for a promise about a workflow's runs and tell it; ends with exit code 3 for no."""
+    from freehold.services.home import Home
+    from freehold.services.workflows import certifying
+
+    with Home.open() as home, working(f"certifying {name}") as progress:
+        made = certifying.certify(
+            home, name, alpha=alpha, delta=delta, against=against, of=of, route=route, progress=progress
+        )
+    if json:
+        emit_struct("freehold.workflow_certificate/1", made)
+    else:
+        say(good("certified") if made.certified else warn("not certified"), ": ", made.reason)
+        _promised(made)
+    if not made.certified:
+        raise typer.Exit(3)
+
+
+def lapsed_promises(gone: Sequence[tuple[str, str]]) -> None:
+    """Say which promises about runs a step's change has ended."""
+    for name, why in gone:
+        say(warn(f"The promise about the runs of {name} has lapsed: "), why)
+        suggest(f"freehold certify --workflow {name}")
+
+
+def _promised(made: WorkflowCertificate) -> None:
+    """What a promise about runs covers and rests on."""
+    for pin in made.steps:
+        say(dim(f"  {pin.task}: {pin.student_id} from a confidence of {pin.threshold:.3f}, by {pin.certificate_id}"))
+    for part in made.parts:
+        seen = f"({part.calls_per_run:.2f} in {count(part.runs)} runs)"
+        say(
+            dim(
+                f"  {part.task}: at most {part.calls_upper:.2f} calls a run {seen}, at least "
+                f"{percent(part.share_lower, 1)} of its calls in such runs, at most "
+                f"{percent(part.keeps_upper, 1)} kept, at most {percent(part.alpha, 1)} of these wrong"
+            )
+        )
+    for why, n in made.left_out.items():
+        say(dim(f"  {count(n)} runs left out: {why}"))
+
+
+def _promise(told: Standing | None, name: str) -> None:
+    from freehold.services.workflows._telling import promise
+
+    title("Promise", "end to end")
+    if told is None:
+        say("  none was asked for")
+        suggest(f"freehold certify --workflow {name}")
+        return
+    made = told.certificate
+    if told.lapsed:
+        say(warn("  lapsed: "), told.lapsed)
+        suggest(f"freehold certify --workflow {name}")
+    elif made.certified:
+        say(good(f"  with confidence {percent(1 - made.delta, 1)}, "), promise(made))
+    else:
+        say(warn("  none: "), made.reason)
+    say(dim(f"  asked on {made.issued_at[:10]}, {made.id}: {made.method or 'nothing was measured'}"))
+    _promised(made)
+
+
+def _told(told: Standing | None) -> Part:
+    """A promise in a table's cell."""
+    if told is None:
+        return "-"
+    if told.lapsed:
+        return warn("lapsed")
+    made = told.certificate
+    return good(f"<= {percent(made.alpha, 1)} of {made.of} runs") if made.certified else "no"
 
 
 def _head(flow: Workflow) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from freehold.errors import NotFound, UsageError
-from freehold.vocabulary import Against, Certificate, Contract, Manifest, Rehearsal, Verdict
+from freehold.vocabulary import Against, Certificate, Contract, Manifest, Rehearsal, Verdict, WorkflowCertificate
 
 from . import _rows
 from ._opened import Opened, find, log, student
@@ -17,7 +17,7 @@ from ._stages import Held
 
 
 class EvidenceBook(Opened):
-    """Contracts, students, certificates, verdicts and rehearsals. Nothing in it is ever overwritten."""
+    """Contracts, students, certificates of tasks and workflows, verdicts, rehearsals. Nothing is ever overwritten."""
 
     def save_contract(self, task: str, contract: Contract, *, by: str = "discovery") -> None:
         """Keep a learned contract as the task's latest; the same again changes nothing.
@@ -170,6 +170,24 @@ class EvidenceBook(Opened):
         with self._db.read() as connection:
             at = _rows.voided_at(connection, student_id, against or "")
         return round(datetime.fromisoformat(at).timestamp() * 1_000_000) if at else None
+
+    def add_workflow_certificate(self, certificate: WorkflowCertificate, *, by: str = "certification") -> None:
+        """Keep a promise about whole runs, certified or not. It changes no route.
+
+        Raises:
+            NotFound: a student that it names is not registered.
+        """
+        with self._db.write() as connection:
+            for step in certificate.steps:
+                student(connection, step.student_id)
+            _rows.add_workflow_certificate(connection, certificate)
+            what, certified = "workflow_certificate.added", certificate.certified
+            log(connection, by, what, certificate.id, workflow=certificate.workflow_id, certified=certified)
+
+    def workflow_certificates(self, workflow_id: str = "") -> list[WorkflowCertificate]:
+        """The promises about a workflow's runs, or about all workflows', oldest first; some may have lapsed."""
+        with self._db.read() as connection:
+            return _rows.workflow_certificates(connection, workflow_id)
 
     def add_verdict(self, verdict: Verdict, *, by: str = "verdict") -> None:
         """Keep a verdict. It changes no route: verdicts advise, certificates and approvals decide."""

@@ -120,6 +120,17 @@ MIGRATIONS: Final = (
         CREATE INDEX rehearsals_task ON rehearsals (task_id, seq);
         """,
     ),
+    Migration(
+        6,
+        "promises about whole runs of workflows",
+        """
+        CREATE TABLE workflow_certificates (
+            seq INTEGER NOT NULL PRIMARY KEY, id TEXT NOT NULL UNIQUE, workflow_id TEXT NOT NULL, data TEXT NOT NULL,
+            added_at TEXT NOT NULL
+        );
+        CREATE INDEX workflow_certificates_workflow ON workflow_certificates (workflow_id, seq);
+        """,
+    ),
 )
 
 

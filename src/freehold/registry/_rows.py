@@ -9,7 +9,17 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Connection, Table, delete, select, update
 
-from freehold.vocabulary import Certificate, Contract, Manifest, Rehearsal, Stage, Task, Verdict, VirtualKey
+from freehold.vocabulary import (
+    Certificate,
+    Contract,
+    Manifest,
+    Rehearsal,
+    Stage,
+    Task,
+    Verdict,
+    VirtualKey,
+    WorkflowCertificate,
+)
 
 from . import _tables as t
 from ._database import next_number, now
@@ -346,6 +356,27 @@ def add_rehearsal(connection: Connection, rehearsal: Rehearsal) -> None:
         model=rehearsal.name,
         data=_encode(rehearsal),
         made_at=rehearsal.made_at,
+    )
+
+
+def workflow_certificates(connection: Connection, workflow_id: str) -> list[WorkflowCertificate]:
+    """A workflow's certificates, oldest first; of all workflows where `workflow_id` is ""."""
+    table = t.workflow_certificates
+    query = select(table.c.data).order_by(table.c.seq)
+    if workflow_id:
+        query = query.where(table.c.workflow_id == workflow_id)
+    return [_decode(row, WorkflowCertificate) for row in connection.execute(query).scalars()]
+
+
+def add_workflow_certificate(connection: Connection, certificate: WorkflowCertificate) -> None:
+    """Append a workflow's certificate."""
+    insert(
+        connection,
+        t.workflow_certificates,
+        id=certificate.id,
+        workflow_id=certificate.workflow_id,
+        data=_encode(certificate),
+        added_at=now(),
     )
 
 

@@ -95,6 +95,15 @@ rehearsals = Table(
     _text("data"),
     _text("made_at"),
 )
+workflow_certificates = Table(
+    "workflow_certificates",
+    metadata,
+    _number("seq", key=True),
+    _text("id"),
+    _text("workflow_id"),
+    _text("data"),
+    _text("added_at"),
+)
 virtual_keys = Table(
     "virtual_keys",
     metadata,

@@ -179,10 +179,11 @@ def standing_certificate(home: Home, task: Task) -> Certificate | None:
     student = home.registry.latest_student(task.id)
     if student is None:
         return None
-    held = [h.certificate for h in home.registry.certificates(task.id, student.id) if not h.void_reason]
+    held = [h.certificate for h in home.registry.certificates(task.id) if not h.void_reason]
     serving = next((c for c in held if c.id == stage.certificate_id), None)
-    certified = [c for c in held if c.certified]
-    return serving or (certified or held or [None])[-1]
+    newest = [c for c in held if c.student_id == student.id]
+    certified = [c for c in newest if c.certified]
+    return serving or (certified or newest or [None])[-1]
 
 
 def rent_usd(verdict: Verdict) -> Range | None:

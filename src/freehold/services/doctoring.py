@@ -183,6 +183,8 @@ def _providers(settings: Settings) -> list[Ailment]:
 def _registry(home: Home) -> list[Ailment]:
     from freehold.students import bundle
 
+    from .workflows import standing
+
     if not (home.path / "control.db").exists():
         return []
     found: list[Ailment] = []
@@ -196,6 +198,9 @@ def _registry(home: Home) -> list[Ailment]:
         found.append(Ailment("unknown_task", "warning", what, "freehold tasks"))
     for what, resume in pausing.standing(home):
         found.append(Ailment("paused", "warning", what, resume))
+    for name, why in standing.gone(home):
+        what = f"the promise about the runs of {name} has lapsed: {why}"
+        found.append(Ailment("workflow_promise_lapsed", "warning", what, f"freehold certify --workflow {name}"))
     for task in home.registry.tasks():
         record = home.registry.stage(task.id)
         if record.stage == "demoted":

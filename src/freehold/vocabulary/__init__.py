@@ -36,6 +36,7 @@ from .route import Route, RouteTable, Stage
 from .student import Answer, Example, LearningPoint, Manifest, Tried
 from .task import NARROW_KINDS, DataClass, Match, MessagePattern, Profile, Slot, Task, TaskKind, Template
 from .verdict import OWNED_WORDS, Criterion, Declared, Flip, Option, Step, Verdict, VerdictWord
+from .workflow import PinnedStep, RunsOf, StepPart, WorkflowCertificate, WorkflowRoute
 
 __all__ = [
     "BATCH_TIER",
@@ -94,6 +95,7 @@ __all__ = [
     "Owner",
     "Paired",
     "Period",
+    "PinnedStep",
     "Profile",
     "Purpose",
     "Range",
@@ -102,10 +104,12 @@ __all__ = [
     "Risk",
     "Route",
     "RouteTable",
+    "RunsOf",
     "Slot",
     "Source",
     "Stage",
     "Step",
+    "StepPart",
     "Task",
     "TaskKind",
     "Template",
@@ -116,4 +120,6 @@ __all__ = [
     "VerdictWord",
     "VirtualKey",
     "VolumeRange",
+    "WorkflowCertificate",
+    "WorkflowRoute",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from freehold.analytics.conversations import Conversations
@@ -25,7 +25,8 @@ class Chains(NamedTuple):
     """All runs of the calls looked at. Tasks are ids in it, and `tasks` has their names.
 
     `single` runs hold one call. `unchained` calls state neither trace nor session, and continue no other. `owned_ms`:
-    how long owned models took to answer, by student, whatever they were asked for.
+    how long owned models took to answer, by student, whatever they were asked for. `calls`: when every call was made,
+    its task and its prompt version, whether it is part of a run or not.
     """
 
     looked: Looked
@@ -35,6 +36,7 @@ class Chains(NamedTuple):
     single: int
     unchained: int
     owned_ms: Mapping[str, list[float]]
+    calls: Sequence[tuple[int, str, str]]
 
     def find(self, name: str) -> Kind:
         """The kind of that name or id.
@@ -56,8 +58,10 @@ def gather(home: Home, window: Window, most: int, progress: Progress, judge: Jud
     meter, conversations = RunMeter(), Conversations()
     waiting: dict[str, Step] = {}  # first calls of what may become conversations
     owned_ms: dict[str, list[float]] = defaultdict(list)
+    calls: list[tuple[int, str, str]] = []
     walk = Pass(home, window, most, progress, {task_id: task_id for task_id in tasks})
     for seen in walk:
+        calls.append((seen.call.started_at_us, seen.task, seen.template))
         for leg in seen.call.legs:
             if leg.owner == "owned" and leg.outcome == "ok":
                 owned_ms[leg.model].append(leg.latency_ms)
@@ -70,8 +74,8 @@ def gather(home: Home, window: Window, most: int, progress: Progress, judge: Jud
             meter.add(waiting.pop(run))
         meter.add(step)
     kinds = meter.kinds()
-    called = names(list(kinds), tasks)
-    return Chains(walk.looked(), kinds, called, tasks, meter.single(), len(waiting), owned_ms)
+    called = names({kind: len(runs) for kind, runs in kinds.items()}, tasks)
+    return Chains(walk.looked(), kinds, called, tasks, meter.single(), len(waiting), owned_ms, calls)
 
 
 def _step(home: Home, seen: Seen, how: How, run: str, judged: Judged) -> Step:

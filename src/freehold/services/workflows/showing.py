@@ -15,6 +15,7 @@ from ._judging import Judge
 from ._owned import OwnedStep, answered, owned_steps
 from ._runs import gather
 from .compounding import Compounded, against_gold, against_teacher
+from .standing import Standing, standing
 
 
 class ShownWorkflow(msgspec.Struct, frozen=True):
@@ -23,7 +24,8 @@ class ShownWorkflow(msgspec.Struct, frozen=True):
     `supposed` is simulated on the runs looked at: each step answered at once, each step answered by its owned model
     where something is promised of one (`owned`), and all of these together. `worse`: how often a run holds an owned
     answer that is not the rented model's, if every step with an owned model is served by it; None where there is none.
-    `wrong`: how often a run holds a wrong answer as it was served, by what people say is right.
+    `wrong`: how often a run holds a wrong answer as it was served, by what people say is right. `promise`: what
+    was last promised of its runs, and whether it stands; None where nothing was asked for.
     """
 
     looked: Looked
@@ -32,6 +34,7 @@ class ShownWorkflow(msgspec.Struct, frozen=True):
     supposed: tuple[Supposed, ...]
     worse: Compounded | None
     wrong: Compounded
+    promise: Standing | None
 
 
 def show(
@@ -68,4 +71,5 @@ def show(
         supposed=(*bounds, *owned),
         worse=against_teacher(runs, judge, chains.tasks),
         wrong=against_gold(runs, judge, chains.tasks),
+        promise=standing(home, flow.id),
     )
