@@ -58,6 +58,17 @@ def test_of_calls_that_begin_together_chance_does_not_decide_what_the_workflow_i
     assert kind.entry == "plan"
 
 
+def test_what_an_owned_model_answers_at_once_is_still_beside_what_begins_with_it():
+    steps = []
+    for run in range(10):
+        at = 100 * run
+        first, second = ("guard", "plan") if run % 4 == 0 else ("plan", "guard")
+        steps += [step(first, at, at + 0.001, f"r{run}"), step(second, at + 0.004, at + 0.005, f"r{run}")]
+        steps += [step("answer", at + 1, at + 2, f"r{run}")]
+    (kind,) = kinds(*steps)
+    assert kind.entry == "plan"
+
+
 def test_a_task_repeated_at_once_counts_once_in_the_path():
     steps = [*[step("search", n, n + 0.5) for n in range(5)], step("answer", 6, 7), step("search", 8, 9)]
     assert path(steps) == ("search", "answer", "search")

@@ -21,12 +21,15 @@ class _Gateway(BaseHTTPRequestHandler):
     times: ClassVar[list[str]] = []
     paths: ClassVar[list[str]] = []
     versions: ClassVar[list[str | None]] = []
+    said: ClassVar[list[dict[str, str]]] = []
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
         self.times.append(self.headers[STARTED_AT_HEADER])
         self.paths.append(self.path)
         self.versions.append(self.headers["anthropic-version"])
+        names = ("x-freehold-session", "x-freehold-team", "x-freehold-feature", "x-freehold-end-user", "traceparent")
+        self.said.append({name: self.headers[name] for name in names if name in self.headers})
         self.send_response(200)
         self.send_header("content-length", "2")
         self.end_headers()
@@ -38,7 +41,7 @@ class _Gateway(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def gateway() -> Iterator[str]:
-    _Gateway.times, _Gateway.paths, _Gateway.versions = [], [], []
+    _Gateway.times, _Gateway.paths, _Gateway.versions, _Gateway.said = [], [], [], []
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Gateway)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -73,6 +76,34 @@ def test_every_request_goes_to_the_path_of_its_dialect(tmp_path: Path, gateway: 
     paths = ["/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1/chat/completions"]
     assert sorted(_Gateway.paths) == sorted(paths)
     assert sorted(map(str, _Gateway.versions)) == ["2023-06-01", "None", "None", "None"]
+
+
+def test_calls_say_at_the_gateway_for_whom_they_were_made(tmp_path: Path, gateway: str) -> None:
+    trace = f"00-{'ab' * 16}-{'cd' * 8}-01"
+    tags = [
+        {"session": "visit 1", "team": "Söhne", "feature": "desk", "end_user": "u1", "other": "x"},
+        {"traceparent": trace},
+        {"traceparent": "run-17"},
+        {"traceparent": "run-17", "session": "s" * 400},
+        None,
+    ]
+    lines = [{"id": str(n), "started_at": n, "request": {}, "tags": one} for n, one in enumerate(tags)]
+    log = tmp_path / "log.jsonl"
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    replay(log, gateway, rate=50)
+    by_content = sorted(_Gateway.said, key=str)
+    assert {
+        "x-freehold-session": "visit%201",
+        "x-freehold-team": "S%C3%B6hne",
+        "x-freehold-feature": "desk",
+        "x-freehold-end-user": "u1",
+    } in by_content
+    assert {"traceparent": trace} in by_content
+    assert {} in by_content
+    one, other = (said["traceparent"].split("-") for said in by_content if said.get("traceparent", trace) != trace)
+    assert one[1] == other[1]  # one trace
+    assert one[2] != other[2]
+    assert max(len(said.get("x-freehold-session", "")) for said in by_content) == 256
 
 
 def test_a_zipped_log_is_known_by_its_bytes(tmp_path: Path, gateway: str) -> None:

@@ -17,6 +17,12 @@ from typing import Literal, NamedTuple
 APART_S = 1800
 """A session that paused for longer goes on as another run."""
 
+TOGETHER_S = 0.05
+"""Calls that begin within so many seconds of a run's first are taken to begin together with it.
+
+An owned model answers in a millisecond: its call may have ended before the one that was made beside it began.
+"""
+
 How = Literal["trace", "session", "conversation"]
 
 
@@ -147,12 +153,12 @@ def _entries(runs: Sequence[Run]) -> list[str]:
 
 
 def _first_wave(run: Run) -> set[str]:
-    """The tasks of the calls that were made before any of the run's calls had ended."""
-    ended_us = run.steps[0].ended_us
+    """The tasks of the calls that were made before any of the run's calls had ended, or at once."""
+    ended_us = max(run.steps[0].ended_us, run.started_us + round(TOGETHER_S * 1e6))
     wave = {run.steps[0].task}
     for step in run.steps[1:]:
         if step.started_us >= ended_us:
             break
         wave.add(step.task)
-        ended_us = min(ended_us, step.ended_us)
+        ended_us = min(ended_us, max(step.ended_us, run.started_us + round(TOGETHER_S * 1e6)))
     return wave

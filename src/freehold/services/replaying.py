@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import hashlib
 import http.client
 import math
+import re
 import threading
 import time
 import zlib
@@ -15,18 +17,27 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import msgspec
 
 from freehold.errors import BadLog, NotFound, UpstreamFailed, UsageError
 from freehold.ledger.importing import started_at_us
+from freehold.vocabulary import END_USER_TAG, FEATURE_TAG, SESSION_TAG, TEAM_TAG, TRACE_TAG
 from freehold.wire.known import CHAT, MESSAGES, PATHS
 
 CONCURRENCY = 16
 STARTED_AT_HEADER = "x-freehold-started-at"
 """Tells a gateway that trusts it (`gateway.trust_replay_times`) when the call was really made."""
 
+_HEADERS = {
+    END_USER_TAG: "x-freehold-end-user",
+    SESSION_TAG: "x-freehold-session",
+    TEAM_TAG: "x-freehold-team",
+    FEATURE_TAG: "x-freehold-feature",
+}
+_MOST_CHARS = 256  # what a gateway keeps of a name
+_W3C = re.compile("00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _TIMEOUT_S = 300.0
 _ANTHROPIC_VERSION = "2023-06-01"
 
@@ -36,6 +47,7 @@ class _Line(msgspec.Struct):
     started_at: datetime | int | float
     request: msgspec.Raw
     dialect: str | None = None
+    tags: dict[str, str] | None = None
     started_at_us: int = 0
 
 
@@ -163,6 +175,20 @@ def _paced(lines: Iterable[_Line], rate: float, speed: float) -> Iterator[tuple[
         yield due_s, line
 
 
+def _said(line: _Line) -> dict[str, str]:
+    """For whom the call was made, as headers: runs and their features are at the gateway what they were in the log."""
+    tags = line.tags or {}
+    found = {header: quote(tags[tag][:_MOST_CHARS], safe="") for tag, header in _HEADERS.items() if tags.get(tag)}
+    trace = tags.get(TRACE_TAG, "")
+    if trace and not _W3C.fullmatch(trace):  # another system's name of it
+        trace = f"00-{_hex(trace, 32)}-{_hex(line.id, 16)}-01"
+    return found | ({"traceparent": trace} if trace else {})
+
+
+def _hex(text: str, digits: int) -> str:
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:digits]
+
+
 class _Sender:
     """Sends calls from several threads, a kept-alive connection each, and counts what came back."""
 
@@ -219,6 +245,7 @@ class _Sender:
             self._opened.append(connection)
         started_at = datetime.fromtimestamp(line.started_at_us / 1e6, UTC).isoformat()
         headers = {"content-type": "application/json", STARTED_AT_HEADER: started_at}
+        headers |= _said(line)
         if line.dialect == MESSAGES.name:
             headers["anthropic-version"] = _ANTHROPIC_VERSION
         path = self._base + PATHS.get(line.dialect or CHAT.name, PATHS[CHAT.name])
