@@ -15,7 +15,7 @@ from freehold.errors import NotFound
 from freehold.services._pass import Pass, cost
 from freehold.services.home import Home, Progress
 from freehold.services.windows import Looked, Window
-from freehold.vocabulary import FEATURE_TAG, UNTIMED_TAG
+from freehold.vocabulary import FEATURE_TAG, GATEWAY, UNTIMED_TAG
 from freehold.wire.known import DIALECTS
 
 from ._judging import Judge, Judged
@@ -90,7 +90,7 @@ def _step(home: Home, seen: Seen, how: How, run: str, judged: Judged) -> Step:
         usd=usd if known else None,
         ok=call.outcome == "ok",
         feature=call.tags.get(FEATURE_TAG, ""),
-        timed=call.latency_ms > 0 and UNTIMED_TAG not in call.tags,
+        timed=UNTIMED_TAG not in call.tags and (call.latency_ms > 0 or call.source == GATEWAY),
         call=call.id,
         template=seen.template,
         owned=call.owner == "owned",
