@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 from tests.support import agents, homes
+from tests.support.up import up
 from typer.testing import CliRunner
 
 from freehold.cli._app import app
 from freehold.errors import MissingPrerequisite, NotFound, UsageError
 from freehold.services import certifying as task_certifying
-from freehold.services import discovering, doctoring, ingest, promoting, training
+from freehold.services import discovering, doctoring, ingest, promoting, replaying, training
 from freehold.services.home import Home
 from freehold.services.windows import Window
 from freehold.services.workflows import certifying, listing, showing, standing
@@ -213,6 +214,48 @@ def test_wrong_words_and_missing_students_get_clear_errors(home: Home, trained: 
         certify(home, alpha=0.0)
     with homes.home(trained) as uncertified, pytest.raises(MissingPrerequisite, match="no step of concierge"):
         certify(uncertified)
+
+
+def test_what_a_gateway_records_of_shadows_and_audits_is_what_is_judged(home: Home) -> None:
+    """A run's calls through a real gateway: first in the shadow, then served, with every kept answer audited."""
+    lines = agents.log(90, first=EARLIER, seed=2)
+    log = homes.write_log(home.path.parent / "later.jsonl", lines)
+    owned = [task_of(home, name) for name in OWNED]
+    for task in owned:
+        promoting.promote(home, task, "shadow", by="test")
+    (home.path / "freehold.toml").write_text(
+        f'default_provider = "tape"\n[providers.tape]\nkind = "recorded"\nfile = "{log}"\n'
+        "[gateway]\ntrust_replay_times = true\n[certificate]\naudit_share = 1.0\n"
+    )
+    with up(home.path) as gateway:
+        report = replaying.replay(log, f"http://127.0.0.1:{gateway.port}")
+        assert report.by_status == {"200": len(lines)}
+        gateway.end()
+    shadowed = showing.show(home, agents.FEATURE, Window())
+    assert shadowed.workflow.runs == EARLIER + 90  # as runs, at the times of the log
+    assert shadowed.workflow.untimed == 0
+    assert {step.timed_by for step in shadowed.owned} == {"calls"}
+    assert shadowed.worse is not None
+    assert {row.source for row in shadowed.worse.steps} == {"audits"}
+    assert shadowed.worse.judged_runs == 90
+    promised = certify(home)
+    assert (promised.route, promised.certified, promised.n_judged) == ("runs", True, 90)
+    for task in owned:
+        promoting.promote(home, task, "full", by="test")
+    more = agents.log(60, first=EARLIER + 90, seed=3)
+    tape = homes.write_log(home.path.parent / "more.jsonl", more)
+    log.write_text(tape.read_text("utf-8"), "utf-8")
+    with up(home.path) as gateway:
+        assert replaying.replay(tape, f"http://127.0.0.1:{gateway.port}").served_by.get("owned", 0) > 100
+        gateway.end()
+    served = showing.show(home, agents.FEATURE, Window())
+    assert served.worse is not None
+    assert all(row.n > 120 for row in served.worse.steps)  # audits beside the shadow's
+    assert served.promise is not None
+    assert (served.promise.certificate, served.promise.lapsed) == (promised, "")
+    again = certify(home)
+    assert again.left_out["an owned model was asked to serve"] == 60
+    assert (again.n_judged, again.look) == (90, 1)
 
 
 def test_the_command_line_ends_with_3_where_the_answer_is_no(home: Home) -> None:

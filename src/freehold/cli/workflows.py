@@ -158,7 +158,7 @@ def _promised(made: WorkflowCertificate) -> None:
 
 
 def _promise(told: Standing | None, name: str) -> None:
-    from freehold.services.workflows._telling import promise
+    from freehold.services.workflows.telling import promise
 
     title("Promise", "end to end")
     if told is None:

@@ -55,8 +55,8 @@ def later(home: Home, runs: Sequence[Run], pins: Sequence[PinnedStep], against: 
             why = "not later than what the students and their certificates were made from"
         elif any(begun < run.ended_us and run.started_us < ended for begun, ended in serving):
             why = "made while an owned model served one of the steps"
-        elif any(step.owned for step in asked):
-            why = "an owned model answered"
+        elif any(step.owned or step.asked_owned for step in asked):
+            why = "an owned model was asked to serve"
         elif not all(step.ok for step in asked):
             why = "a call of an owned step failed"
         elif against == "gold" and any(step.wrong is None for step in asked):

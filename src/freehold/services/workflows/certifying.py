@@ -33,7 +33,7 @@ from freehold.vocabulary import (
 from ._judged_runs import UNREADABLE, Later, judged, later
 from ._judging import Judge
 from ._runs import Chains, gather
-from ._telling import reason
+from .telling import reason
 
 METHODS: dict[WorkflowRoute, str] = {
     "runs": "exact binomial over runs judged as a whole",
