@@ -11,7 +11,15 @@ import msgspec
 import pytest
 from sqlalchemy import create_engine, inspect
 from tests.support.bundles import contract
-from tests.support.registry import add_certificate, add_student, opened, task, template, workflow_certificate
+from tests.support.registry import (
+    add_certificate,
+    add_student,
+    manifest,
+    opened,
+    task,
+    template,
+    workflow_certificate,
+)
 
 from freehold.errors import MissingPrerequisite, NotFound, UsageError
 from freehold.registry import _tables, routes
@@ -209,6 +217,18 @@ def test_students_live_inside_the_home_and_are_registered_once(home: Path, tmp_p
             registry.add_student(msgspec.structs.replace(made, student_id="s3"), tmp_path.parent / "elsewhere")
         with pytest.raises(NotFound):
             registry.student("s3")
+
+
+def test_a_home_with_a_path_from_the_working_folder_finds_its_bundles(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `.freehold`, which is where a home is unless somebody says otherwise."""
+    monkeypatch.chdir(home)
+    with opened(Path(".freehold")) as registry:
+        registry.save_discovered([task("t1", "a")])
+        add_student(registry, "s1")
+        registry.add_student(manifest("s2"), Path("bundles/s2"))
+        assert [student.bundle for student in registry.students()] == ["bundles/s1", "bundles/s2"]
 
 
 def test_certificates_are_kept_by_task_student_and_promise(home: Path) -> None:

@@ -83,10 +83,15 @@ class EvidenceBook(Opened):
     def add_student(self, manifest: Manifest, bundle: Path, *, by: str = "training") -> StudentRecord:
         """Register a student whose bundle lies in `bundle`, inside the home. The same again changes nothing.
 
+        Args:
+            manifest: what it is.
+            bundle: a path in the home, as the home's own path begins it or from there on.
+            by: who says so, for the audit log.
+
         Raises:
             UsageError: the bundle lies outside the home.
         """
-        folder = bundle if bundle.is_absolute() else self.home / bundle
+        folder = bundle if bundle.is_absolute() or bundle.is_relative_to(self.home) else self.home / bundle
         try:
             relative = folder.resolve().relative_to(self.home.resolve()).as_posix()
         except ValueError:
