@@ -15,7 +15,7 @@ from tests.support.shell import Shell
 from freehold.errors import BundleRefused, GateRefused, MissingPrerequisite, UsageError
 from freehold.gateway.app import Doors
 from freehold.registry import routes
-from freehold.services import deploying, discovering, ingest, promoting
+from freehold.services import certifying, deploying, discovering, ingest, promoting
 from freehold.services.home import Home
 from freehold.serving import StudentHost
 from freehold.settings import Settings, TaskSettings
@@ -130,6 +130,48 @@ def test_something_stricter_that_is_declared_there_binds(origin: Home, archive: 
         assert deploying.deploy(there, archive, stage="shadow").stage == "shadow"
 
 
+def test_what_is_declared_there_about_the_data_is_what_is_said(origin: Home, archive: Path, tmp_path: Path) -> None:
+    name = served_home.narrow(origin).name
+    with empty(tmp_path / "closed", **{name: TaskSettings(data_class="restricted")}) as there:
+        assert deploying.deploy(there, archive, trust=signer(origin)).restricted
+    file = tmp_path / "closed.tar"
+    with served_home.again(origin, restricted=True) as closed:
+        deploying.pack(closed, served_home.narrow(closed), file)
+    shell = Shell(tmp_path)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "freehold.toml").write_text(f'[tasks.{name}]\ndata_class = "ordinary"\n')
+    assert shell.json("deploy", "closed.tar", "--trust", signer(origin))["restricted"] is False
+
+
+def test_a_damaged_bundle_gives_way_to_the_archive(origin: Home, archive: Path, tmp_path: Path) -> None:
+    with empty(tmp_path) as there:
+        deployed = deploying.deploy(there, archive, trust=signer(origin))
+        folder = tmp_path / "bundles" / deployed.student_id
+        (folder / "weights.safetensors").write_bytes(b"")
+        assert deploying.deploy(there, archive) == msgspec.structs.replace(deployed, newly_trusted=False)
+        assert bundle.verify(folder).signer == signer(origin)
+        assert [path.name for path in (tmp_path / "bundles").iterdir()] == [deployed.student_id]
+        (tmp_path / "keys" / "trusted" / f"{signer(origin)[:16]}.pub").unlink()
+        with pytest.raises(BundleRefused, match="does not trust"):
+            deploying.deploy(there, archive)
+
+
+def test_a_later_certificate_comes_into_a_bundle_that_is_there(origin: Home, archive: Path, tmp_path: Path) -> None:
+    """Otherwise the next home would look for it in vain."""
+    later = tmp_path / "later.tar"
+    with served_home.copied(origin, tmp_path / "origin") as made:
+        certificate = certifying.certify(made, served_home.narrow(made), alpha=0.2)
+        promoting.promote(made, served_home.narrow(made), "full", by="ann")
+        deploying.pack(made, served_home.narrow(made), later)
+    with empty(tmp_path / "second") as second:
+        deploying.deploy(second, archive, trust=signer(origin))
+        assert deploying.deploy(second, later).certificate_id == certificate.id
+        packed = deploying.pack(second, served_home.narrow(second), tmp_path / "on.tar")
+    with empty(tmp_path / "third") as third:
+        deployed = deploying.deploy(third, tmp_path / "on.tar", trust=packed.signer)
+        assert deployed.certificate_id == certificate.id
+
+
 def test_a_home_that_knows_the_task_as_its_own_is_not_overruled(origin: Home, archive: Path, tmp_path: Path) -> None:
     log = homes.colours_log(tmp_path / "calls.jsonl", 60, essays=0, seed=3)
     with empty(tmp_path / "there") as there:
@@ -171,3 +213,4 @@ def test_the_commands_say_what_to_type_next(origin: Home, tmp_path: Path) -> Non
     (tmp_path / "model.tar.gz").write_bytes(b"no archive")
     assert "no whole archive" in there.run("deploy", "model.tar.gz", code=1).stderr
     assert "is not a folder" in shell.run("verify", "nowhere", code=1).stderr
+    assert "No such file" in shell.run("verify", "nowhere.tar", code=1).stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,3 +51,9 @@ def again(home: Home, *, restricted: bool = False, workers: int = 1, stage: str 
     if stage:
         promoting.promote(home, narrow(home), stage, by="ann")
     return Home(Loaded(settings, home.path, {}))
+
+
+def copied(home: Home, folder: Path) -> Home:
+    """The same home once more, to be changed."""
+    shutil.copytree(home.path, folder)
+    return Home(Loaded(SETTINGS, folder, {}))

@@ -76,10 +76,11 @@ def verify(path: Path) -> VerifiedReport:
 
     Raises:
         BundleRefused: anything about it is not what was signed.
+        OSError: there is no such archive, or it cannot be read.
     """
     stage = ""
     trusted = bundle.trusted_signers(load().home)
-    if path.is_file():
+    if path.is_file() or (bundle.is_archive(path) and not path.is_dir()):
         with tempfile.TemporaryDirectory(prefix="freehold-verify-") as folder:
             unpacked = bundle.unpack(path, Path(folder))
             verified, stage = unpacked.verified, unpacked.served.stage

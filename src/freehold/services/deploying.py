@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import msgspec
 
 from freehold.errors import BundleRefused, MissingPrerequisite, UsageError
 from freehold.students import bundle
-from freehold.vocabulary import Certificate, Stage, Task
+from freehold.vocabulary import Certificate, Manifest, Stage, Task
 
 from .home import Home
 from .promoting import whoever
@@ -44,7 +45,7 @@ class Packed(msgspec.Struct, frozen=True):
 
 
 class Deployed(msgspec.Struct, frozen=True):
-    """An owned model that was put into service here."""
+    """An owned model that was put into service here. `restricted`: its task is, by the archive or by settings."""
 
     student_id: str
     task: str
@@ -58,7 +59,7 @@ class Deployed(msgspec.Struct, frozen=True):
         """What to tell the person."""
         lines = [f"{self.task} is on stage {self.stage}: {self.student_id}, under certificate {self.certificate_id}."]
         if self.restricted:
-            lines.append("It was restricted where it came from, and is restricted here: nothing of it is ever rented.")
+            lines.append("It is restricted here: nothing of it is ever rented.")
         if self.newly_trusted:
             lines.append(f"Bundles signed by {self.signer[:16]}… are trusted here from now on (keys/trusted).")
         return lines
@@ -120,15 +121,11 @@ def deploy(home: Home, file: Path, *, trust: str = "", stage: str = "", by: str 
         wanted = _stage(stage or how.stage)
         contract = bundle.read_contract(fresh)
         folder = bundles / how.student_id
-        restricted = how.data_class != "ordinary"
-        task = home.registry.adopt(how.task, restricted=restricted, by=by)
+        task = home.registry.adopt(how.task, restricted=how.data_class != "ordinary", by=by)
         if newly:
             bundle.trust(home.path, unpacked.verified.signer)
             home.registry.record(by, "signer.trusted", unpacked.verified.signer)
-        if not folder.exists():
-            fresh.chmod(0o755)
-            fresh.rename(folder)
-        bundle.verify(folder)
+        _place(home, fresh, folder, certificate)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     home.registry.save_contract(task.id, contract, by=by)
@@ -137,7 +134,34 @@ def deploy(home: Home, file: Path, *, trust: str = "", stage: str = "", by: str 
     home.registry.set_stage(
         task.id, wanted, by=by, reason="deployed", student_id=how.student_id, certificate_id=certificate.id
     )
+    restricted = home.task_settings(task).data_class != "ordinary"
     return Deployed(how.student_id, task.name, wanted, certificate.id, restricted, unpacked.verified.signer, newly)
+
+
+def _place(home: Home, fresh: Path, folder: Path, certificate: Certificate) -> None:
+    """Put a verified bundle where this home keeps it.
+
+    One of the same student that is there stays, with the evidence of its own, and gets the certificate that it lacks;
+    one that could not be served, because it is damaged or its signer is not trusted any more, gives way.
+    """
+    bundle.recover(folder)
+    if _serves(home, folder):
+        if _evidence(folder, bundle.read_manifest(folder), certificate.id) is None:
+            bundle.add_evidence(folder, certificate, bundle.signing_key(home.path))
+        return
+    old = fresh.with_name(f"{fresh.name}-old")
+    if folder.exists():
+        folder.rename(old)
+    fresh.chmod(0o755)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _serves(home: Home, folder: Path) -> bool:
+    try:
+        return bundle.verify(folder, trusted=bundle.trusted_signers(home.path)).known_signer
+    except BundleRefused:
+        return False
 
 
 def _trusted(home: Home, file: Path, unpacked: bundle.Unpacked, trust: str) -> bool:
@@ -163,14 +187,22 @@ def _trusted(home: Home, file: Path, unpacked: bundle.Unpacked, trust: str) -> b
 
 def _certificate(folder: Path, unpacked: bundle.Unpacked) -> Certificate:
     """The certificate under which it was served, out of the bundle's evidence."""
-    for name in sorted(unpacked.verified.manifest.files):
+    wanted = unpacked.served.certificate_id
+    found = _evidence(folder, unpacked.verified.manifest, wanted)
+    if found is None:
+        raise BundleRefused(f"the bundle does not hold the certificate {wanted}", code="bundle_evidence")
+    return found
+
+
+def _evidence(folder: Path, manifest: Manifest, certificate_id: str) -> Certificate | None:
+    """The certificate of that id in a bundle; one that cannot be read, as of a later version, is none."""
+    for name in sorted(manifest.files):
         if name.startswith(bundle.Layout.EVIDENCE):
-            found = msgspec.json.decode((folder / name).read_bytes(), type=Certificate)
-            if found.id == unpacked.served.certificate_id:
-                return found
-    raise BundleRefused(
-        f"the bundle does not hold the certificate {unpacked.served.certificate_id}", code="bundle_evidence"
-    )
+            with suppress(msgspec.DecodeError):
+                found = msgspec.json.decode((folder / name).read_bytes(), type=Certificate)
+                if found.id == certificate_id:
+                    return found
+    return None
 
 
 def _stage(text: str) -> Stage:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 import tarfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,7 +125,16 @@ def test_what_is_said_cannot_be_taken_from_another_archive(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     "name",
-    ["../out.json", "bundle/../../out.json", "/etc/out", "bundle/x.pkl", "other.txt", "bundle/a/b/c/d.json", "bundle/"],
+    [
+        "../out.json",
+        "bundle/../../out.json",
+        "/etc/out",
+        "bundle/x.pkl",
+        "other.txt",
+        "bundle/a/b/c/d.json",
+        "bundle/",
+        "bundle/card.md/x.json",
+    ],
 )
 def test_names_that_lead_elsewhere_are_refused_and_nothing_is_written_there(tmp_path: Path, name: str) -> None:
     file = rewritten(packed(tmp_path / "home"), lambda found: found.update({name: b"{}"}))
@@ -135,7 +146,9 @@ def test_names_that_lead_elsewhere_are_refused_and_nothing_is_written_there(tmp_
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["out"]
 
 
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE, tarfile.GNUTYPE_SPARSE]
+)
 def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes) -> None:
     file = tmp_path / "odd.tar"
     with tarfile.open(file, "w") as tar:
@@ -173,6 +186,41 @@ def test_an_archive_that_was_cut_off_is_refused_or_lacks_nothing(tmp_path: Path,
         except BundleRefused:
             refused += 1
     assert refused > 20
+
+
+def test_what_cannot_be_unpacked_is_refused_in_the_middle_of_a_file_too(tmp_path: Path) -> None:
+    file, entry = tmp_path / "broken.tar.gz", tarfile.TarInfo("bundle/manifest.json")
+    entry.size = 2_000_000
+    packer = zlib.compressobj(wbits=31)
+    begun = packer.compress(entry.tobuf() + random.Random(1).randbytes(1_000_000)) + packer.flush(zlib.Z_FULL_FLUSH)
+    file.write_bytes(begun + b"\x07no block of deflate begins like that")
+    target = tmp_path / "out"
+    target.mkdir()
+    with pytest.raises(BundleRefused, match="no whole archive"):
+        bundle.unpack(file, target)
+
+
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_what_unpacks_without_end_fills_neither_memory_nor_disk(tmp_path: Path, kind: bytes) -> None:
+    """As a file and as a header, which is read before anybody sees a name."""
+    file, size = tmp_path / "bomb.tar.gz", 400 * 1024**2
+    entry = tarfile.TarInfo("bundle/weights.safetensors")
+    entry.size, entry.type = size, kind
+    with gzip.open(file, "wb", compresslevel=1) as stream:
+        stream.write(entry.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(size // 2**22):
+            stream.write(bytes(2**22))
+    target = tmp_path / "out"
+    target.mkdir()
+    with pytest.raises(BundleRefused, match="far more than its size"):
+        bundle.unpack(file, target)
+    assert list(target.iterdir()) == []
+
+
+def test_an_archive_is_for_its_owner_alone_and_lies_in_a_folder_that_is_there(tmp_path: Path) -> None:
+    assert packed(tmp_path).stat().st_mode & 0o777 == 0o600
+    with pytest.raises(UsageError, match="is no folder"):
+        packed(tmp_path, "nowhere/model.tar")
 
 
 def test_other_files_are_no_archives(tmp_path: Path) -> None:

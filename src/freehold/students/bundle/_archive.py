@@ -11,6 +11,7 @@ import io
 import os
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,14 +26,17 @@ from freehold.vocabulary import DataClass, Stage, Task
 from ._formats import MAX_FILES, Layout, check_name
 from ._signing import check_signature, public_hex, sign
 from ._verify import Verified, read_regular, verify
+from ._write import write_file
 
 SUFFIXES: Final = (".tar", ".tar.gz", ".tgz")
 _SCHEMA: Final = "freehold.served/1"
 _FOLDER: Final = "bundle/"
 _SERVED: Final = "served.json"
 _SIGNATURE: Final = "served.signature.json"
-_MOST_BYTES: Final = 16 * 1024**3
 _MOST_SERVED: Final = 64 * 1024**2
+_MOST_BYTES: Final = 256 * 1024**2
+_MOST_TIMES: Final = 100
+"""So much may come out of any archive, and out of a large one so many times its size: no weights pack better."""
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -72,7 +76,7 @@ def pack(bundle: Path, how: Served, file: Path, key: Ed25519PrivateKey, *, trust
 
     Raises:
         BundleRefused: the bundle does not verify, is another student's, or its signer is not trusted.
-        UsageError: `file` exists.
+        UsageError: `file` exists, or the folder does not in which it would lie.
     """
     verified, own = verify(bundle), public_hex(key)
     if verified.manifest.student_id != how.student_id:
@@ -83,6 +87,8 @@ def pack(bundle: Path, how: Served, file: Path, key: Ed25519PrivateKey, *, trust
         )
     if file.exists():
         raise UsageError(f"{file} exists; an archive is never overwritten", hint="name a new file")
+    if not file.parent.is_dir():
+        raise UsageError(f"{file.parent} is no folder", hint="make it first, or name another")
     said = msgspec.json.format(msgspec.json.encode(how)) + b"\n"
     manifest = read_regular(bundle, Layout.MANIFEST)
     with _replacing(file) as stream, tarfile.open(fileobj=stream, mode="w") as tar:
@@ -104,20 +110,15 @@ def unpack(file: Path, folder: Path) -> Unpacked:
     """
     found: dict[str, bytes] = {}
     try:
-        with file.open("rb") as raw, tarfile.open(fileobj=raw, mode="r:*") as tar:
+        with file.open("rb") as raw, tarfile.open(fileobj=_opened(raw), mode="r|") as tar:
             for name, content in _members(tar):
                 if name.startswith(_FOLDER):
-                    inside = name.removeprefix(_FOLDER)
-                    if inside not in (Layout.MANIFEST, Layout.SIGNATURE):
-                        check_name(inside)
-                    target = folder / inside
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    target.write_bytes(content)
+                    _write(folder, name.removeprefix(_FOLDER), content)
                 elif name in (_SERVED, _SIGNATURE) and len(content) <= _MOST_SERVED:
                     found[name] = content
                 else:
                     raise BundleRefused(f"{name[:100]!r} has no place in an archive", code="bundle_path")
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError) as error:
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise BundleRefused(f"{file} is no whole archive ({type(error).__name__})", code="bundle_format") from None
     if len(found) != 2:
         raise BundleRefused(f"{file} does not say how its student is served", code="bundle_incomplete")
@@ -146,15 +147,51 @@ def _read(found: dict[str, bytes], verified: Verified) -> Served:
     return how
 
 
+class _Bounded:
+    """What comes out of an archive, up to a limit: a small file that unpacks without end must not fill the disk."""
+
+    def __init__(self, stream: IO[bytes], most: int) -> None:
+        self._stream, self._left = stream, most
+
+    def read(self, size: int) -> bytes:
+        """The next bytes.
+
+        Raises:
+            BundleRefused: there were too many.
+        """
+        content = self._stream.read(size)
+        self._left -= len(content)
+        if self._left < 0:
+            raise BundleRefused("the archive unpacks to far more than its size", code="bundle_format")
+        return content
+
+
+def _opened(raw: IO[bytes]) -> IO[bytes]:
+    """The tar in an open file, packed or not."""
+    packed = raw.read(2) == b"\x1f\x8b"
+    size = raw.seek(0, os.SEEK_END)
+    raw.seek(0)
+    stream = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if packed else raw
+    return cast("IO[bytes]", _Bounded(stream, max(_MOST_BYTES, _MOST_TIMES * size)))
+
+
 def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
     """Names and contents of the plain files in a tar; anything else in it is refused."""
-    size, seen = 0, set[str]()
+    seen = set[str]()
     for member in tar:
-        size += member.size
-        if not member.isreg() or member.name in seen or len(seen) > MAX_FILES or size > _MOST_BYTES:
+        if not member.isreg() or member.issparse() or member.name in seen or len(seen) > MAX_FILES:
             raise BundleRefused(f"{member.name[:100]!r} has no place in an archive", code="bundle_path")
         seen.add(member.name)
         yield member.name, cast("IO[bytes]", tar.extractfile(member)).read()
+
+
+def _write(folder: Path, name: str, content: bytes) -> None:
+    if name not in (Layout.MANIFEST, Layout.SIGNATURE):
+        check_name(name)
+    try:
+        write_file(folder / name, content)
+    except (FileExistsError, IsADirectoryError, NotADirectoryError):
+        raise BundleRefused(f"{name!r} is a file and a folder", code="bundle_path") from None
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -165,7 +202,10 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 
 @contextmanager
 def _replacing(file: Path) -> Generator[IO[bytes]]:
-    """A stream whose content becomes `file` once it is whole, packed where its name says so."""
+    """A stream whose content becomes `file` once it is whole, packed where its name says so.
+
+    Its owner alone may read it: there are texts of calls in it.
+    """
     descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
     try:
         with os.fdopen(descriptor, "wb") as raw:
@@ -176,7 +216,6 @@ def _replacing(file: Path) -> Generator[IO[bytes]]:
                 yield raw
             raw.flush()
             os.fsync(raw.fileno())
-        Path(temporary).chmod(0o644)
         Path(temporary).replace(file)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

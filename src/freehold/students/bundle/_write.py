@@ -120,7 +120,7 @@ def export(bundle: Path, directory: Path) -> Verified:
         raise UsageError(f"{directory} exists and is not empty", hint="name a new folder")
     directory.mkdir(parents=True, exist_ok=True)
     for name in (*manifest.files, Layout.MANIFEST, Layout.SIGNATURE):
-        _write_file(directory / name, read_regular(bundle, name))
+        write_file(directory / name, read_regular(bundle, name))
     return verify(directory)
 
 
@@ -170,8 +170,8 @@ def _build(parent: Path, content: Mapping[str, bytes], key: Ed25519PrivateKey) -
     try:
         fresh.chmod(0o755)
         for name in sorted(content):
-            _write_file(fresh / name, content[name])
-        _write_file(fresh / Layout.SIGNATURE, sign(content[Layout.MANIFEST], key))
+            write_file(fresh / name, content[name])
+        write_file(fresh / Layout.SIGNATURE, sign(content[Layout.MANIFEST], key))
         assert set(REQUIRED) <= content.keys()
         verify(fresh)
     except BaseException:
@@ -180,7 +180,8 @@ def _build(parent: Path, content: Mapping[str, bytes], key: Ed25519PrivateKey) -
     return fresh
 
 
-def _write_file(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes) -> None:
+    """Write one file of a bundle, with the folders above it; returns once it is on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.write(content)
