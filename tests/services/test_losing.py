@@ -83,6 +83,15 @@ def test_a_home_without_such_a_model_is_told_what_to_do(home: Home) -> None:
             losing.replica(home, order(home)._replace(per_s=rate))
 
 
+def test_the_newest_different_calls_are_those_that_are_asked(home: Home) -> None:
+    task = served_home.narrow(home)
+    route = losing.serving(home, task)
+    every = losing.answerable(home, task, route, 10_000)
+    assert len({call.request for call in every}) == len(every) > 7
+    assert [call.started_at_us for call in every] == sorted(call.started_at_us for call in every)
+    assert losing.answerable(home, task, route, 7) == every[-7:]
+
+
 def test_the_command_says_it_and_is_a_gate(home: Home) -> None:
     shell = Shell(home.path, home=home.path)
     (home.path / "freehold.toml").write_text('[providers.openai]\nkind = "openai"\n')

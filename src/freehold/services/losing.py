@@ -160,11 +160,13 @@ def answerable(home: Home, task: Task, route: Route, most: int) -> list[Call]:
         if call.outcome == "ok" and call.request and call.response:
             found.pop(call.request, None)  # asked again: the later one counts
             found[call.request] = call
+            if len(found) > most:
+                del found[next(iter(found))]  # a task's calls may be more than memory holds
     if not found:
         raise MissingPrerequisite(
             f"there are no recorded calls of {task.name} with their content", hint="freehold import LOG"
         )
-    return list(found.values())[-most:]
+    return list(found.values())
 
 
 def _ask(stage: Staged, calls: Sequence[Call]) -> list[Heard]:
