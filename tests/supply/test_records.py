@@ -21,6 +21,8 @@ def test_changed_missing_and_added_files_are_named(tmp_path: Path) -> None:
     (place / "lib/data.txt").unlink()
     (place / "lib/extra.py").write_bytes(b"import os\n")
     (place / "new.pth").write_bytes(b"import os\n")
+    (place / "_virtualenv.py").write_bytes(b"import sys\n")
+    (place / "_virtualenv.pth").write_bytes(b"import _virtualenv")
     (place / "lib/__pycache__").mkdir()
     (place / "lib/__pycache__/core.py").write_bytes(b"")
     seen = records.verify(["lib"], [place])

@@ -77,6 +77,19 @@ def test_a_known_name_clears_nobody(place: Path, name: str, content: bytes) -> N
     assert [Path(one.path).name for one in startup.odd(startup.startup_files([place]))] == [name]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        EVIL,
+        b"import __editable___a_finder; __editable___b_finder.install()\n",
+        b"import __editable___a_finder\n" + EVIL,
+    ],
+)
+def test_a_distribution_cannot_pass_for_one_that_is_installed_from_its_sources(place: Path, content: bytes) -> None:
+    distribution(place, "evil-lib", "1", {"__editable__.evil_lib-1.pth": content})
+    assert len(startup.odd(startup.startup_files([place]))) == 1
+
+
 def test_a_known_file_that_grew_is_odd(place: Path) -> None:
     distribution(place, "setuptools", "80", {"distutils-precedence.pth": b"import os; " + b"#" * 5000})
     assert len(startup.odd(startup.startup_files([place]))) == 1

@@ -21,6 +21,8 @@ from .startup import folders
 
 _DIGESTS: Final = frozenset({"sha256", "sha384", "sha512"})
 _RUN: Final = frozenset({".py", ".so", ".pyd", ".pth", ".start"})
+_VIRTUALENV: Final = frozenset({"_virtualenv.py", "_virtualenv.pth"})
+"""What virtualenv and uv put into an environment that they make, in nobody's list."""
 _PIECE: Final = 1024 * 1024
 
 
@@ -103,8 +105,11 @@ def _unlisted(place: Path) -> Iterator[Path]:
         listed.update(_plain(place / file) for file, _ in rows)
     if not listed:
         return
+    known = {(place, name) for name in _VIRTUALENV}
     for file in sorted(place.rglob("*")):
-        if file.suffix in _RUN and "__pycache__" not in file.parts and file.is_file() and _plain(file) not in listed:
+        if file.suffix not in _RUN or "__pycache__" in file.parts or (file.parent, file.name) in known:
+            continue
+        if file.is_file() and _plain(file) not in listed:
             yield file
 
 

@@ -9,6 +9,7 @@ file by itself: what is neither claimed nor known is said, and so is what is cla
 from __future__ import annotations
 
 import csv
+import re
 import site
 import sys
 import sysconfig
@@ -25,6 +26,8 @@ _KNOWN: Final = {
 }
 """Start-up files that are part of these distributions, and short."""
 _VIRTUALENV: Final = ("_virtualenv.pth", "import _virtualenv")
+_FINDER: Final = re.compile(r"import (__editable__\w+_finder); \1\.install\(\)\Z")
+"""What setuptools writes for a distribution that is installed from its sources, and nothing else under such a name."""
 _MODULES: Final = ("sitecustomize.py", "usercustomize.py")
 _START_SINCE: Final = (3, 15)
 _SHORT: Final = 1024
@@ -97,7 +100,7 @@ def _lines(file: Path) -> list[str]:
 def _why_known(file: Path, owner: tuple[str, ...], lines: list[str]) -> str:
     if owner and _KNOWN.get(file.name) == owner[0] and file.stat().st_size <= _SHORT:
         return f"part of {owner[0]}"
-    if owner and file.name.startswith("__editable__") and file.stat().st_size <= _SHORT:
+    if owner and file.name.startswith("__editable__") and len(lines) == 1 and _FINDER.match(lines[0]):
         return f"{owner[0]} is installed from its sources"
     if not owner and (file.name, *lines) == _VIRTUALENV:
         return "virtualenv and uv write it"
