@@ -59,7 +59,10 @@ def test_nothing_known_is_said_with_how_old_that_is(shell: Shell) -> None:
     for said in ("Nothing that is installed is among them", "the newest of 2020-01-01", "They are old"):
         assert said in done.stdout
     write(shell.folder / "crates", advisory("RUSTSEC-1", "x", ranged({"introduced": "0"}), ecosystem="crates.io"))
-    assert "None of them is about a Python package" in shell.run("components", "--advisories", "crates").stdout
+    said = shell.run("components", "--advisories", "crates").stdout
+    assert "None of them is about a Python package" in said
+    assert "about Python itself, SQLite or OpenSSL (Bitnami), so that" in said
+    assert "crates.io" not in said
 
 
 def test_what_a_person_set_aside_is_shown_and_does_not_count(shell: Shell) -> None:
@@ -112,8 +115,11 @@ def test_the_service_is_asked_on_request_alone(shell: Shell) -> None:
         asked = {(one["package"]["ecosystem"], one["package"]["name"]) for one in osv.asked}
         assert {("PyPI", "msgspec"), ("Bitnami", "python"), ("Bitnami", "sqlite")} <= asked
         assert ("PyPI", "pytest") not in asked
+        assert "None of them" not in shell.run("components", "--online", code=3).stdout
         osv.status = 500
         assert "status 500" in shell.run("components", "--online", code=1).stderr
+    shell.env["FREEHOLD_COMPONENTS__OSV_URL"] = ""
+    assert "osv_url is empty" in shell.run("components", "--online", code=2).stderr
 
 
 @pytest.mark.parametrize(
@@ -122,6 +128,7 @@ def test_the_service_is_asked_on_request_alone(shell: Shell) -> None:
         (("--advisories", "nowhere"), 1, "no advisories at nowhere"),
         (("--advisories", "file.json"), 1, "holds no advisory in the OSV format"),
         (("--advisories", "file.json", "--online"), 2, "two sources"),
+        (("--json", "--sbom", "-"), 2, "both be on stdout"),
         (("--sbom", "no/such/folder.json"), 1, "No such file"),
     ],
 )

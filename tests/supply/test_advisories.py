@@ -78,6 +78,33 @@ def test_a_damaged_zip_says_which_file_it_is(tmp_path: Path) -> None:
     assert (found.unreadable, [one.id for one in found.kept]) == (("bad.json",), ["GHSA-1"])
 
 
+@pytest.mark.parametrize("where", ["content", "directory"])
+def test_a_zip_whose_bytes_were_changed_is_told_and_the_others_are_read(tmp_path: Path, where: str) -> None:
+    folder = write(tmp_path / "some", OURS)
+    with zipfile.ZipFile(folder / "all.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("bad.json", json.dumps(OTHER))
+    content = bytearray((folder / "all.zip").read_bytes())
+    at = content.find(b"bad.json") + 8 if where == "content" else content.find(b"PK\x01\x02")
+    content[at] ^= 0xFF
+    (folder / "all.zip").write_bytes(content)
+    found = read(folder, [LIB])
+    assert len(found.unreadable) == 1
+    assert [one.id for one in found.kept] == ["GHSA-1"]
+
+
+def test_of_two_states_of_an_advisory_the_later_counts(tmp_path: Path) -> None:
+    later = OURS | {"modified": "2026-11-20T00:00:00Z"}
+    for first, second, kept in (
+        (later | {"summary": "new"}, OURS | {"summary": "old"}, ["new"]),
+        (OURS | {"summary": "old"}, later | {"summary": "new"}, ["new"]),
+        (OURS, later | {"withdrawn": "2026-11-20T00:00:00Z"}, []),
+        (later | {"withdrawn": "2026-11-20T00:00:00Z"}, OURS, []),
+    ):
+        file = tmp_path / "all.json"
+        file.write_text(json.dumps([first, second]))
+        assert [one.title for one in read(file, [LIB]).kept] == kept
+
+
 def test_age_is_that_of_the_newest_and_unknown_where_nobody_says(tmp_path: Path) -> None:
     found = read(write(tmp_path / "a", OURS, OTHER), [LIB])
     assert found.age_days(datetime(2026, 11, 25, tzinfo=UTC)) == 20

@@ -95,6 +95,19 @@ def test_python_and_what_it_is_linked_with_are_parts() -> None:
     assert "python" in found
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("OpenSSL 3.0.19 27 Jan 2026", ("openssl", "3.0.19")),
+        ("LibreSSL 3.3.6", ("libressl", "3.3.6")),
+        ("OpenSSL 1.1.1 (compatible; AWS-LC 1.29.0)", ("aws-lc", "1.29.0")),
+        ("OpenSSL 1.1.1 (compatible; BoringSSL)", ("boringssl", "")),
+    ],
+)
+def test_what_stands_in_for_openssl_is_not_called_so(said: str, expected: tuple[str, str]) -> None:
+    assert inventory.tls_library(said) == expected
+
+
 def test_without_metadata_nobody_can_say_what_is_needed() -> None:
     with pytest.raises(MissingPrerequisite, match="is not installed as a distribution"):
         inventory.look(root="no-such-distribution")
@@ -114,5 +127,12 @@ def test_what_is_no_package_url_is_no_part(text: str) -> None:
 
 
 def test_package_urls_are_encoded() -> None:
+    crate = from_purl("pkg:cargo/openssl-src@300.5.4%2B3.5.4", "x")
+    assert crate is not None
+    assert (crate.name, crate.version) == ("openssl-src", "300.5.4+3.5.4")
+    assert crate.purl == "pkg:cargo/openssl-src@300.5.4%2B3.5.4"
+    scoped = from_purl("pkg:npm/%40scope/thing@1.0", "x")
+    assert scoped is not None
+    assert (scoped.ecosystem, scoped.name) == ("npm", "@scope/thing")
     assert Part("distribution", "a", "1+local", "PyPI").purl == "pkg:pypi/a@1%2Blocal"
     assert Part("embedded", "x/y", "1", "Go").purl == "pkg:golang/x/y@1"

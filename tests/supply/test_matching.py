@@ -67,6 +67,15 @@ def test_versions_are_ordered_as_python_orders_them(version: str, state: str, me
         (advisory("A", "lib", ranged({"introduced": "0"}, kind="GIT"), versions=("1",)), "1", "affected"),
         (advisory("A", "lib", ranged({"introduced": "0"}, {"fixed": "one"})), "1", "unknown"),
         (advisory("A", "lib", ranged({"introduced": "0"}, {"fixed": "2"})), "local build", "unknown"),
+        (advisory("A", "lib", ranged({"introduced": "0"}, {"fixed": "2"}), versions=("1",)), "local build", "unknown"),
+        (advisory("A", "lib", ranged({"introduced": "0"}, {"fixed": "one"}), versions=("1",)), "2", "unknown"),
+        (advisory("A", "lib", ranged({"introduced": "0"}, {"last_affected": "2.1"})), "2.1+cpu", "affected"),
+        (advisory("A", "lib", ranged({"introduced": "0"}, {"fixed": "2.1"})), "2.1+cpu", "clear"),
+        (advisory("A", "lib", ranged({"introduced": "0"}, {"fixed": "2.1+safe.2"})), "2.1+safe.2", "clear"),
+        (advisory("A", "lib", ranged({"introduced": "0"}, {"fixed": "2.1+safe.2"})), "2.1+safe.1", "affected"),
+        (advisory("A", "lib", versions=("2.1",)), "2.1+cpu", "affected"),
+        (advisory("A", "lib", ranged({"last_affected": "2"}, {"introduced": "2"})), "2", "affected"),
+        (advisory("A", "lib", ranged({"last_affected": "2"}, {"introduced": "2"})), "3", "clear"),
         (advisory("A", "lib", ranged({"fixed": "2"})), "1", "unknown"),
         (advisory("A", "lib"), "1", "unknown"),
         (advisory("A", "lib", ranged({"introduced": "0"}, kind="OTHER")), "1", "unknown"),
@@ -153,6 +162,8 @@ def test_a_service_that_was_asked_has_the_last_word() -> None:
     (said,) = match([lib], [made], holds={(lib.purl, "GHSA-1")})[0]
     assert (said.severity, said.mended_in) == (_CVSS["score"], "")
     assert match([part("1.0")], [made], holds=set())[0] == []
+    other = part("3.0", "called-otherwise-there")
+    assert match([other], [made], holds={(other.purl, "GHSA-1")})[0][0].part == "called-otherwise-there"
 
 
 _CVSS = {"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N"}

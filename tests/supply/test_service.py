@@ -71,6 +71,21 @@ def test_a_service_that_refuses_or_is_not_there_is_an_error(osv: Service) -> Non
     assert "components.osv_url" in error.value.hint
 
 
+def test_what_the_service_says_is_kept_whatever_it_calls_the_part(osv: Service) -> None:
+    osv.advisories = {"GO-1": advisory("GO-1", "another name", ranged({"introduced": "0"}))}
+    osv.holds = {("PyPI", "lib", "1.0"): ["GO-1"]}
+    found, _ = service.ask(osv.url, [LIB, CRATE])
+    assert [one.id for one in found.kept] == ["GO-1"]
+    assert found.ecosystems == ("PyPI", "crates.io")
+
+
+def test_as_many_pages_as_may_be_are_read(osv: Service) -> None:
+    names = [f"GHSA-{number}" for number in range(50)]
+    osv.advisories = {name: advisory(name, "lib") for name in names}
+    osv.holds = {("PyPI", "lib", "1.0"): names}
+    assert len(service.ask(osv.url, [LIB])[1]) == 50
+
+
 def test_pages_have_an_end(osv: Service) -> None:
     osv.endless = True
     with pytest.raises(BadAdvisories, match="no end of pages"):

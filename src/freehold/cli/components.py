@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from freehold.errors import UsageError
+
 from ._arguments import Json
 from ._output import Part, bad, dim, emit_struct, good, say, suggest, table, warn, working
 
@@ -51,6 +53,8 @@ def components(
     from freehold.services import components as service
     from freehold.services.home import Home
 
+    if json and sbom is not None and str(sbom) == "-":
+        raise UsageError("--json and --sbom - would both be on stdout", hint="--sbom FILE")
     order = service.Order(advisories, online, everything, verify)
     with Home.open() as home, working("looking at components") as progress:
         seen = service.examine(home, order, progress=progress)

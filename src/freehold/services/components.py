@@ -7,7 +7,8 @@ it was given: none of them is no evidence, and neither is an old one.
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,10 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Source(msgspec.Struct, frozen=True):
-    """Where advisories came from, how many they are, and of when the newest is; `age_days` None where nobody knows."""
+    """Where advisories came from, how many they are, and of when the newest is; `age_days` None where nobody knows.
+
+    `ecosystems`: those that at least one of them speaks of, or that a service was asked about.
+    """
 
     name: str
     count: int
@@ -51,6 +55,7 @@ class Source(msgspec.Struct, frozen=True):
     newest: str
     age_days: int | None
     unreadable: tuple[str, ...]
+    ecosystems: tuple[str, ...]
 
 
 class Components(msgspec.Struct, frozen=True):
@@ -90,7 +95,7 @@ def examine(home: Home, order: Order, *, today: date | None = None, progress: Pr
     """Look at everything that is asked for. Asks nobody unless `order.online`, and changes nothing.
 
     Raises:
-        UsageError: advisories were asked for from a file and from a service.
+        UsageError: advisories were asked for from a file and from a service, or from a service that is none.
         MissingPrerequisite: Freehold is not installed as a distribution.
         NotFound, BadAdvisories: there are no advisories where they should be.
         UpstreamFailed: the service cannot be reached, or refuses.
@@ -195,6 +200,7 @@ def verified(seen: Verification) -> str:
     return f"{seen.files:,} files of {seen.distributions:,} distributions compared with their RECORD: {said}{without}."
 
 
+_PLACES = {"Bitnami": "Python itself, SQLite or OpenSSL (Bitnami)", "crates.io": "a crate (crates.io)"}
 _NAMES = {"python": "Python", "sqlite": "SQLite", "openssl": "OpenSSL"}
 _HOW = {
     "changed": "was changed after it was installed",
@@ -214,8 +220,7 @@ def _about_source(seen: Components) -> list[str]:
     lines = [f"Advisories: {source.count:,} from {source.name}, {age}; {withdrawn}."]
     if source.age_days is not None and source.age_days > OLD_DAYS:
         lines.append("They are old: what was found since is not among them.")
-    if not source.about_python and source.count:
-        lines.append("None of them is about a Python package, so that they say nothing of the distributions.")
+    lines += _silences(source, seen.inventory.parts)
     if source.unreadable:
         lines.append(f"Not readable as advisories: {_some(source.unreadable)}.")
     if seen.undecided:
@@ -227,6 +232,19 @@ def _about_source(seen: Components) -> list[str]:
     if aside:
         lines.append(f"Set aside by a person: {len(aside)}.")
     return lines
+
+
+def _silences(source: Source, parts: Sequence[Part]) -> Iterator[str]:
+    """What the advisories say nothing about, so that finding nothing there is no evidence."""
+    if "PyPI" not in source.ecosystems:
+        yield "None of them is about a Python package, so that they say nothing of the distributions."
+    silent = Counter(part.ecosystem for part in parts if part.ecosystem not in ("", "PyPI", *source.ecosystems))
+    for ecosystem, count in sorted(silent.items()):
+        what = _PLACES.get(ecosystem, ecosystem)
+        yield f"None of them is about {what}, so that {_counted(count, 'part')} could not be held against any."
+    placeless = sorted({part.name for part in parts if not part.ecosystem})
+    if placeless:
+        yield f"Not held against any, because no ecosystem is known for them: {_some(placeless)}."
 
 
 def _some(names: Sequence[str]) -> str:
@@ -264,6 +282,8 @@ def _trained(models: Iterable[Model]) -> list[Part]:
 def _known(home: Home, order: Order, parts: Sequence[Part]) -> tuple[Advisories | None, set[tuple[str, str]] | None]:
     settings = home.settings.components
     if order.online:
+        if not settings.osv_url:
+            raise UsageError("components.osv_url is empty, so that nobody can be asked", hint="give --advisories PATH")
         return service.ask(settings.osv_url.rstrip("/"), parts)
     path = order.advisories or settings.advisories
     return (advisories.read(Path(path), parts), None) if path else (None, None)
@@ -289,6 +309,7 @@ def _source(known: Advisories) -> Source:
         known.newest,
         known.age_days(),
         known.unreadable,
+        known.ecosystems,
     )
 
 

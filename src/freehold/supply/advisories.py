@@ -7,6 +7,7 @@ are kept: an export holds tens of thousands. Nothing here fetches anything.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,7 +111,7 @@ class Advisories(msgspec.Struct, frozen=True):
 
     `kept`: those that name one of the parts. `count`: all that were read, `withdrawn` of them no longer meant, `about`
     of them speak of Python packages. `newest`: the day of the latest change among them (ISO 8601), "" where none says.
-    `unreadable`: files that are no advisories.
+    `unreadable`: files that are no advisories. `ecosystems`: those of which at least one speaks.
     """
 
     source: str
@@ -120,6 +121,7 @@ class Advisories(msgspec.Struct, frozen=True):
     about: int = 0
     newest: str = ""
     unreadable: tuple[str, ...] = ()
+    ecosystems: tuple[str, ...] = ()
 
     def age_days(self, today: datetime | None = None) -> int | None:
         """How many days ago the newest was changed; None where nobody knows."""
@@ -165,12 +167,18 @@ def read(path: Path, parts: Collection[Part]) -> Advisories:
 
 
 class Gathering:
-    """Advisories as they come in, of which those about some parts are kept."""
+    """Advisories as they come in, of which those about some parts are kept; with `every`, all.
 
-    def __init__(self, parts: Collection[Part]) -> None:
+    Of one that comes twice, as from exports of two days, the later state counts.
+    """
+
+    def __init__(self, parts: Collection[Part], *, every: bool = False) -> None:
+        self._every = every
         self._names = {(part.ecosystem, part.name) for part in parts if part.ecosystem}
         self._repositories = {part.repository for part in parts if part.repository}
         self._kept: dict[str, Advisory] = {}
+        self._as_of: dict[str, str] = {}
+        self._ecosystems: set[str] = set()
         self._unreadable: list[str] = []
         self._count = self._withdrawn = self._about = 0
         self._newest = ""
@@ -187,17 +195,30 @@ class Gathering:
         """What was kept, and what was seen of all the others."""
         kept = tuple(self._kept[key] for key in sorted(self._kept))
         counts = (self._count, self._withdrawn, self._about)
-        return Advisories(source, kept, *counts, self._newest, tuple(self._unreadable))
+        return Advisories(source, kept, *counts, self._newest, tuple(self._unreadable), tuple(sorted(self._ecosystems)))
 
     def _add(self, content: bytes) -> None:
         head = _head(content)
         self._count += 1
         self._newest = max(self._newest, _day(head.modified))
-        self._about += any(ecosystem_of(one) == "PyPI" for one in head.affected or ())
-        if head.withdrawn:
-            self._withdrawn += 1
-        elif any(self._concerns(one) for one in head.affected or ()):
+        self._withdrawn += head.withdrawn is not None
+        ecosystems = {self._spoken_of(one) for one in head.affected or ()}
+        self._about += "PyPI" in ecosystems
+        self._ecosystems |= ecosystems - {""}
+        if not (self._every or any(self._concerns(one) for one in head.affected or ())):
+            return
+        if head.modified < self._as_of.get(head.id, ""):
+            return
+        self._as_of[head.id] = head.modified
+        self._kept.pop(head.id, None)
+        if head.withdrawn is None:
             self._kept[head.id] = _whole(content)
+
+    def _spoken_of(self, affected: Affected) -> str:
+        """The ecosystem; of sources alone that one which parts made of them are looked for in."""
+        if affected.package is None and not self._repositories.isdisjoint(repositories_of(affected)):
+            return "Bitnami"
+        return ecosystem_of(affected)
 
     def _concerns(self, affected: Affected) -> bool:
         if (ecosystem_of(affected), name_of(affected)) in self._names:
@@ -234,7 +255,12 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
     if not zipfile.is_zipfile(path):
         yield path.name, path.read_bytes()
         return
-    with zipfile.ZipFile(path) as packed:
+    try:
+        packed = zipfile.ZipFile(path)
+    except zipfile.BadZipFile:
+        yield path.name, b""
+        return
+    with packed:
         for entry in packed.infolist():
             if entry.filename.endswith(".json") and not entry.is_dir():
                 small = entry.file_size <= _MOST_BYTES
@@ -245,7 +271,7 @@ def _unpacked(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     """A file of a zip; nothing where it is damaged, which then is no advisory."""
     try:
         return packed.read(entry)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError):
         return b""
 
 

@@ -130,9 +130,15 @@ def runtime() -> Iterator[Part]:
     """Python, and the two libraries under it that parse what comes from outside."""
     yield Part("runtime", "python", platform.python_version(), "Bitnami")
     yield Part("runtime", "sqlite", sqlite3.sqlite_version, "Bitnami", within=("python",))
-    words = ssl.OPENSSL_VERSION.split()
-    name = "openssl" if words[0] == "OpenSSL" else words[0].lower()
-    yield Part("runtime", name, words[1], "Bitnami", within=("python",))
+    name, version = tls_library(ssl.OPENSSL_VERSION)
+    yield Part("runtime", name, version, "Bitnami" if name == "openssl" else "", within=("python",))
+
+
+def tls_library(said: str) -> tuple[str, str]:
+    """Name and version of the library that does TLS, by its own words: OpenSSL, or one that stands in for it."""
+    stands_in = re.search(r"\(compatible; ([^\s)]+) ?([^)]*)\)", said)
+    words = stands_in.groups() if stands_in else (*said.split(), "")
+    return words[0].lower(), words[1]
 
 
 def _follow(

@@ -88,17 +88,20 @@ def match(
     """
     findings: list[Finding] = []
     undecided: list[Undecided] = []
+    by_id = {advisory.id: advisory for advisory in advisories}
     named: dict[tuple[str, str], list[Advisory]] = {}
     for advisory in advisories:
         for key in {key for affected in advisory.affected or () for key in _keys(affected)}:
             named.setdefault(key, []).append(advisory)
     for part in parts:
         about = [*named.get((part.ecosystem, part.name), ()), *named.get(("", part.repository), ())]
+        if holds is not None:
+            about = [by_id[id_] for purl, id_ in holds if purl == part.purl and id_ in by_id]
         found: list[tuple[Advisory, Judged]] = []
         for advisory in {one.id: one for one in about}.values() if part.ecosystem else ():
             judged = judge(advisory, part)
             if holds is not None:
-                judged = Judged("affected" if (part.purl, advisory.id) in holds else "clear", judged.mended_in)
+                judged = Judged("affected", judged.mended_in)
             if judged.state == "affected":
                 found.append((advisory, judged))
             elif judged.state == "unknown":
@@ -155,11 +158,13 @@ def _judge(affected: Affected, part: Part) -> Judged:
     hit = next((one for one in judged if one.state == "affected"), None)
     if hit is not None:
         return hit
-    if any(versions.same(part.ecosystem, one, part.version) for one in listed):
+    here = versions.public(part.ecosystem, part.version, listed)
+    if any(versions.same(part.ecosystem, one, here) for one in listed):
         return Judged("affected", _mended(ranges, part))
     if not ranges and not listed:
         return Judged("unknown")
-    unknown = any(one.state == "unknown" for one in judged) and not listed
+    tags_decide = listed and all(one.type == "GIT" for one in followed)
+    unknown = any(one.state == "unknown" for one in judged) and not tags_decide
     return Judged("unknown" if unknown else "clear")
 
 
@@ -167,10 +172,11 @@ def _in_range(one: Range, part: Part) -> Judged:
     order = versions.order_of(part.ecosystem, one.type) if one.type in ("SEMVER", "ECOSYSTEM") else None
     if order is None or not any(event.introduced is not None for event in one.events or ()):
         return Judged("unknown")
+    bounds = [text for event in one.events or () for text in _versions(event) if text]
     try:
-        version = order(part.version)
+        version = order(versions.public(part.ecosystem, part.version, bounds))
         limits = [order(event.limit) for event in one.events or () if event.limit and event.limit != "*"]
-        steps = sorted((_step(event, order) for event in one.events or ()), key=lambda step: step[:2])
+        steps = sorted((_step(event, order) for event in one.events or ()), key=_place)
     except ValueError:
         return Judged("unknown")
     if limits and not any(version < limit for limit in limits):
@@ -187,6 +193,15 @@ def _in_range(one: Range, part: Part) -> Judged:
         return Judged("clear")
     later = [event.fixed for known, key, event in steps if known and event.fixed is not None and key > version]
     return Judged("affected", later[0] if later else "")
+
+
+def _versions(event: Event) -> tuple[str | None, ...]:
+    return event.introduced, event.fixed, event.last_affected, event.limit
+
+
+def _place(step: tuple[bool, Any, Event]) -> tuple[bool, Any, bool]:
+    """Where a step is on the line; of one version, what begins with it comes before what ends with it."""
+    return step[0], step[1], step[2].last_affected is not None
 
 
 def _step(event: Event, order: versions.Order) -> tuple[bool, Any, Event]:

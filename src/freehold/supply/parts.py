@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Final, Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -71,7 +71,7 @@ def from_purl(text: str, within: str) -> Part | None:
     found = _PURL.match(text)
     if found is None:
         return None
-    kind, space, name, version = found.groups()
+    kind, space, name, version = (unquote(one or "") for one in found.groups())
     if kind == "generic" and name.lower() in REPOSITORIES:
         return Part("embedded", name.lower(), version, "Bitnami", within=(within,))
     if kind == "pypi":

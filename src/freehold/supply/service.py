@@ -46,17 +46,18 @@ def ask(url: str, parts: Sequence[Part]) -> tuple[Advisories, set[tuple[str, str
 
     Raises:
         UpstreamFailed: it cannot be reached, or refuses.
+        UpstreamTimeout: it stops answering.
         BadAdvisories: it answers with something else.
     """
     asked = [part for part in parts if part.ecosystem]
-    gathering = Gathering(asked)
+    gathering = Gathering(asked, every=True)
     holds = set(_holding(url, asked))
     for name in sorted({name for _, name in holds}):
         gathering.add(name, _fetch(f"{url}/v1/vulns/{quote(name, safe='')}"))
     found = gathering.done(url)
     if found.unreadable:
         raise BadAdvisories(f"{url} answered with something that is no advisory for {found.unreadable[0]}")
-    return found, holds
+    return msgspec.structs.replace(found, ecosystems=tuple(sorted({part.ecosystem for part in asked}))), holds
 
 
 def _holding(url: str, parts: Sequence[Part]) -> Iterator[tuple[str, str]]:
@@ -74,7 +75,7 @@ def _holding(url: str, parts: Sequence[Part]) -> Iterator[tuple[str, str]]:
                 if result.next_page_token:
                     again.append((part, result.next_page_token))
             waiting = again
-        else:
+        if waiting:
             raise BadAdvisories(f"{url} has no end of pages")
 
 

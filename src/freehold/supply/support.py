@@ -54,12 +54,17 @@ def endings(parts: Iterable[Part], today: date) -> list[Ending]:
         if part.ecosystem != "Bitnami":
             continue
         for one in _catalogue():
-            branch = next((b for b in one.ends if one.name == part.name and f"{part.version}.".startswith(f"{b}.")), "")
+            branch = next((b for b in one.ends if one.name == part.name and _is_of(part.version, b)), "")
             if branch and (one.ends[branch] - today).days <= SOON_DAYS:
                 ends = one.ends[branch]
                 left = (ends - today).days
                 found.append(Ending(part.name, part.version, branch, ends, left, part.within, one.source, one.as_of))
     return sorted(found, key=lambda one: one.ends)
+
+
+def _is_of(version: str, branch: str) -> bool:
+    """Whether a version belongs to a branch: `3.0.7` to 3.0, and `1.1.1w` to 1.1.1."""
+    return version.startswith(branch) and not version[len(branch) :][:1].isdigit()
 
 
 @cache

@@ -7,7 +7,7 @@ guess: a wrong order would call something well that is not.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from packaging.version import InvalidVersion, Version
@@ -58,6 +58,16 @@ def semantic(text: str) -> Key:
     if before is None:
         return (*numbers, 1, ())
     return (*numbers, 0, tuple((0, int(one), "") if one.isdigit() else (1, 0, one) for one in before.split(".")))
+
+
+def public(ecosystem: str, version: str, beside: Iterable[str]) -> str:
+    """A version as it is compared with others: without its local part, unless one of them has one, too.
+
+    PEP 440 has `2.0+cpu` after `2.0`. It is a build of that all the same, and what is known of that is known of it.
+    """
+    if ecosystem in _PYTHONIC and not any("+" in one for one in beside):
+        return version.partition("+")[0]
+    return version
 
 
 def same(ecosystem: str, one: str, other: str) -> bool:
