@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -67,6 +73,31 @@ def test_what_goes_wrong_in_the_new_home_is_said(home: Home, tmp_path: Path) -> 
     (tmp_path / "new" / "freehold.toml").write_text("[gateway]\nharbour = 1\n")
     with pytest.raises(UpstreamFailed, match="did not start in the new home: "), new.gateway():
         pass
+
+
+@pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for processes as Linux lists them")
+def test_a_drill_that_is_ended_leaves_neither_processes_nor_calls(home: Home, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "freehold", "drill", "redeploy", served_home.narrow(home).name]
+    env = {k: v for k, v in os.environ.items() if not k.startswith("FREEHOLD_")}
+    env |= {"FREEHOLD_HOME": str(home.path), "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as drill:
+        while not any(b"freehold.serving.worker" in one for one in within(tmp_path)):
+            assert drill.poll() is None
+            time.sleep(0.02)
+        drill.send_signal(signal.SIGTERM)
+    assert drill.returncode == 128 + signal.SIGTERM
+    assert within(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def within(folder: Path) -> list[bytes]:
+    """The command lines of all processes whose working folder lies in a folder."""
+    found: list[bytes] = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cwd").readlink().is_relative_to(folder):
+                found.append((process / "cmdline").read_bytes())
+    return found
 
 
 def test_a_task_that_nothing_owned_serves_is_told_so(home: Home) -> None:

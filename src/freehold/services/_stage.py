@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Coroutine, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 import msgspec
@@ -162,7 +165,7 @@ def _copy_routes(home: Path, folder: Path, fully: str) -> None:
 @contextmanager
 def recorded(calls: Sequence[Call]) -> Generator[Recording]:
     """Calls as a recording that stands in for any provider."""
-    with tempfile.TemporaryDirectory(prefix="freehold-drill-") as folder:
+    with orderly(), tempfile.TemporaryDirectory(prefix="freehold-drill-") as folder:
         log = Path(folder) / "calls.jsonl"
         with log.open("wb") as file:
             export_calls(calls, file)
@@ -171,6 +174,26 @@ def recorded(calls: Sequence[Call]) -> Generator[Recording]:
             yield recording
         finally:
             recording.close()
+
+
+@contextmanager
+def orderly() -> Generator[None]:
+    """Within it SIGTERM and SIGHUP end a rehearsal as Ctrl-C does: with all that it started, and without a trace."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    ends = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) == signal.SIG_DFL]
+    for one in ends:
+        signal.signal(one, _end)
+    try:
+        yield
+    finally:
+        for one in ends:
+            signal.signal(one, signal.SIG_DFL)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 async def _settled() -> None:

@@ -31,7 +31,7 @@ from freehold.wire.known import dialect
 
 from . import bundling, deploying
 from ._driving import Heard, drive
-from ._stage import recorded, staged
+from ._stage import orderly, recorded, staged
 from .home import Home, Progress, silent
 from .losing import answerable, serving
 
@@ -119,7 +119,7 @@ def redeploy(home: Home, name: str, *, calls: int = CALLS, progress: Progress = 
     route = serving(home, task)
     asked = answerable(home, task, route, calls)
     clock = _Clock(progress)
-    with tempfile.TemporaryDirectory(prefix="freehold-drill-") as folder:
+    with orderly(), tempfile.TemporaryDirectory(prefix="freehold-drill-") as folder:
         place = Path(folder)
         archive = place / "model.tar.gz"
         with clock("export"):
