@@ -148,6 +148,8 @@ class Relay:
     def on_data(self, data: bytes, *, done: bool) -> None:
         """More of its body: on to the client."""
         exchange = self._exchange
+        if done:
+            self._handle = None  # it knows us: both are freed at once, and with them what was uploaded
         if self._kept is not None and (self._status == 200 or self._status >= 400):
             self._kept.append(data)
             if not done:
@@ -169,14 +171,16 @@ class Relay:
 
     def on_failed(self, error: FreeholdError) -> None:
         """No (further) answer will come."""
+        self._handle = None
         if self._exchange.streaming:
             self._exchange.abort(b"")
         else:
             self._exchange.fail(error)
 
     def _gone(self) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            handle.cancel()
 
     def _returned(self) -> bytes:
         return returned_headers(self._headers, limits=not self._limits) + self._limits

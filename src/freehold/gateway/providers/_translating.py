@@ -31,8 +31,9 @@ class Translating:
 
     def cancel(self) -> None:
         """Give it up at once."""
-        if self.handle is not None:
-            self.handle.cancel()
+        handle, self.handle = self.handle, None
+        if handle is not None:
+            handle.cancel()
 
     def pause(self) -> None:
         """Read no further."""
@@ -62,11 +63,14 @@ class Translating:
 
     def on_data(self, data: bytes, *, done: bool) -> None:
         """Translate what one read brought."""
+        if done:
+            self.handle = None  # it knows us: both are freed at once, and with them what was asked
         try:
             out = self._translated(data, done=done)
         except FreeholdError as error:
             self.cancel()
-            self._sink.on_failed(error)
+            error.__context__ = None  # the frames that both were raised in know us, and whoever is told keeps it
+            self._sink.on_failed(error.with_traceback(None))
             return
         if done:
             self._state_usage()
@@ -75,6 +79,7 @@ class Translating:
 
     def on_failed(self, error: FreeholdError) -> None:
         """No (further) answer will come."""
+        self.handle = None
         self._state_usage()
         self._sink.on_failed(error)
 
