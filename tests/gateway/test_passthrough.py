@@ -128,6 +128,7 @@ def test_a_compressed_request_is_read_and_goes_on_as_what_it_holds(up, tmp_path,
         ("gzip", gzip.compress(b" " * 40_000_000), 413, "body_too_large"),
         ("identity", b"{", 400, "bad_request"),
     ],
+    ids=["br", "zstd", "twice", "nonsense", "cut", "no request", "bomb", "plain"],
 )
 def test_a_compressed_request_that_cannot_be_read_is_refused(gateway, up, coding, body, status, code):
     sent = len(up.requests)

@@ -11,7 +11,7 @@ from tests.support.upstream import LAST_CHUNK, STREAM_HEAD, Upstream, chunk, htt
 
 from freehold.errors import BadRequest, UsageError
 from freehold.vocabulary import Usage
-from freehold.wire.known import COMPLETIONS, EMBEDDINGS
+from freehold.wire.known import CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, RESPONSES
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18, "prompt_tokens_details": {"cached_tokens": 4}}
 
@@ -76,7 +76,7 @@ def test_every_answer_that_is_paid_for_is_counted(request_, answers):
 def test_a_prompt_of_tokens_is_as_long_as_it_is(count, parts):
     tokens = [7] * count
     assert len(asked(prompt=[tokens]).chat.messages[0].content) == parts
-    for given in (tokens or [[]], [tokens], [tokens[: count // 2], tokens[count // 2 :]]):
+    for given in () if not tokens else (tokens, [tokens], [tokens[: count // 2], tokens[count // 2 :]]):
         read = EMBEDDINGS.decode(json.dumps({"model": "m", "input": given}).encode())
         assert len(read.chat.messages[-1].content) == parts
 
@@ -178,6 +178,34 @@ def test_the_official_client_reads_our_answers_whole_and_streamed(client, up):
     chunks = list(client.completions.create(**ask, stream=True))
     assert "".join(one.choices[0].text for one in chunks if one.choices) == "a long " * 9
     assert chunks[-1].usage.total_tokens == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "texts", "parts"),
+    [
+        ({"input": ["a", [1, 2], "b"]}, ["a", "b"], 1),
+        ({"input": [1, "a"]}, ["a"], 1),
+        ({"input": [{"text": "a"}, {"image": "data:..."}, {"text": "b", "image": "x"}]}, ["a", "b"], 2),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"image_url": "u"}]}]}, ["a"], 1),
+        ({"input": [[[["deep"]]]]}, ["deep"], 0),
+    ],
+)  # fmt: skip
+def test_every_text_among_what_is_embedded_is_seen(given, texts, parts):
+    messages = EMBEDDINGS.decode(json.dumps({"model": "e"} | given).encode()).chat.messages
+    assert [message.text for message in messages if message.text_only] == texts
+    assert sum(len(message.content) for message in messages if not message.text_only) == parts
+
+
+@pytest.mark.parametrize("dialect", [CHAT, MESSAGES, COMPLETIONS, RESPONSES])
+def test_numbers_are_read_however_they_are_written(dialect):
+    limit = "max_output_tokens" if dialect is RESPONSES else "max_tokens"
+    asked_ = {"model": "m", "messages": [], "prompt": "x", "input": "x", "temperature": "0.5"}
+    for written in (100.0, "100", 100):
+        chat = dialect.decode(json.dumps(asked_ | {limit: written}).encode()).chat
+        assert (chat.max_completion_tokens or chat.max_tokens, chat.temperature) == (100, 0.5)
+    for written in (1.5, "many", []):
+        with pytest.raises(BadRequest, match=limit):
+            dialect.decode(json.dumps(asked_ | {limit: written}).encode())
 
 
 def test_embeddings_are_counted_and_never_owned():

@@ -19,14 +19,20 @@ _encoder = msgspec.json.Encoder()
 def request(decoder: msgspec.json.Decoder[_T], body: bytes, kind: str) -> _T:
     """Read a request's body.
 
+    Some servers take `100.0` or `"100"` for 100, and some clients write it so: what they mean is read, and what they
+    wrote goes on, for the provider to judge.
+
     Raises:
         BadRequest: it is no JSON, or a field that Freehold reads has a type no provider accepts. The message names the
-            `kind` of request and the place, never the content.
+            `kind` of request, with its article, and the place, never the content.
     """
     try:
-        return decoder.decode(body)
+        try:
+            return decoder.decode(body)
+        except msgspec.ValidationError:
+            return msgspec.json.decode(body, type=decoder.type, strict=False)
     except msgspec.ValidationError as error:
-        raise BadRequest(f"the request body is not a {kind} request: {error}") from None
+        raise BadRequest(f"the request body is not {kind} request: {error}") from None
     except UNREADABLE:
         raise BadRequest("the request body is not valid JSON") from None
 

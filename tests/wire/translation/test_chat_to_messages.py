@@ -280,6 +280,12 @@ def test_a_conversation_without_a_question_is_refused(messages):
     assert refused(*messages).error_code == "untranslatable"
 
 
+def test_a_whole_number_may_be_written_as_one_of_another_kind():
+    assert asked("x", max_tokens=7.0)[0]["max_tokens"] == 7
+    with pytest.raises(BadRequest, match="whole number"):
+        asked("x", max_tokens=7.5)
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"[]", b"{", b"\xff", b"[" * 100_000, raw({"model": "m"}), raw({"model": "m", "messages": [1]}),

@@ -113,7 +113,7 @@ def decode_request(body: bytes) -> MessagesRequest:
         BadRequest: the body is no JSON, or a field that Freehold reads has a type no provider accepts. The message
             names the place, never the content.
     """
-    return bodies.request(_decoder, body, "Messages")
+    return bodies.request(_decoder, body, "a Messages")
 
 
 def _add_turn(messages: list[Message], role: str, blocks: list[Block]) -> None:

@@ -118,4 +118,4 @@ def decode_request(body: bytes) -> ChatRequest:
         BadRequest: the body is no JSON, or a field that Freehold reads has a type no provider accepts. The message
             names the place, never the content.
     """
-    return bodies.request(_decoder, body, "chat completion")
+    return bodies.request(_decoder, body, "a chat completion")

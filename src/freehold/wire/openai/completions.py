@@ -119,7 +119,7 @@ class Completions:
 
     def decode(self, body: bytes) -> Asked:
         """Read a request's body."""
-        request = bodies.request(_request_decoder, body, "completion")
+        request = bodies.request(_request_decoder, body, "a completion")
         return Asked(request.chat(), request.owned_obstacle())
 
     def read(self, body: bytes) -> Read | None:

@@ -6,7 +6,7 @@ from typing import Any, NoReturn, cast
 
 import msgspec
 
-from freehold.errors import FreeholdError, UsageError
+from freehold.errors import BadRequest, FreeholdError, UsageError
 from freehold.vocabulary import Usage
 from freehold.wire import bodies
 from freehold.wire.dialects import Asked, Assembled, Read
@@ -15,26 +15,62 @@ from freehold.wire.streams import DocumentReader
 from ._errors import error_envelope, error_event
 from ._request import ChatRequest, Message, parts_of_tokens
 
+_NO_TEXT = frozenset({"image", "image_url", "url", "audio", "input_audio", "video", "data"})
+"""Names under which servers of mixed media are given what is no text."""
+_SAYS_NOTHING = frozenset({"type", "role"})
+
 
 class EmbeddingRequest(msgspec.Struct):
-    """Body of `POST /v1/embeddings`, as far as routing and recording need it."""
+    """Body of `POST /v1/embeddings`, as far as routing and recording need it.
 
-    input: str | list[str | int | list[int]]
+    OpenAI takes texts and tokens. Some servers of open weights take objects with texts and images as well, or whole
+    conversations in `messages`.
+    """
+
+    input: str | list[Any] | None = None
+    messages: list[Any] | None = None
     model: str = ""
     metadata: dict[str, Any] | None = None
     user: Any = None
 
     def chat(self) -> ChatRequest:
-        """The texts as messages, so that what may not leave is seen here, too; tokens are parts without text."""
-        given = [self.input] if isinstance(self.input, str) else cast("list[Any]", self.input)
-        texts = [one for one in given if isinstance(one, str)]
+        """The texts as messages, so that what may not leave is seen here, too; all else are parts without text.
+
+        Raises:
+            BadRequest: there is nothing to embed.
+        """
+        if self.input is None and self.messages is None:
+            raise BadRequest("the request body is not an embeddings request: it has no input")
+        texts, tokens, others = _leaves([self.input, self.messages])
         messages = [Message("user", text) for text in texts]
-        if len(texts) < len(given):
-            tokens = sum(
-                len(cast("list[int]", one)) if isinstance(one, list) else isinstance(one, int) for one in given
-            )
-            messages.append(Message("user", parts_of_tokens(tokens)))
+        parts = (parts_of_tokens(tokens) if tokens else []) + parts_of_tokens(0) * others
+        if parts:
+            messages.append(Message("user", parts))
         return ChatRequest(messages=messages, model=self.model, metadata=self.metadata, user=self.user)
+
+
+def _leaves(given: list[Any]) -> tuple[list[str], int, int]:
+    """The texts of what is to be embedded in their order, how many tokens there are, and how much that is neither."""
+    texts: list[str] = []
+    tokens = others = 0
+    left = given[::-1]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            texts.append(value)
+        elif isinstance(value, int):
+            tokens += 1
+        elif isinstance(value, list):
+            inner = cast("list[Any]", value)
+            if set(map(type, inner)) == {int}:  # there may be millions
+                tokens += len(inner)
+            else:
+                left += reversed(inner)
+        elif isinstance(value, dict):
+            fields = cast("dict[str, Any]", value)
+            others += not _NO_TEXT.isdisjoint(fields)
+            left += reversed([one for name, one in fields.items() if name not in _NO_TEXT | _SAYS_NOTHING])
+    return texts, tokens, others
 
 
 class _Counts(msgspec.Struct):
@@ -59,7 +95,7 @@ class Embeddings:
 
     def decode(self, body: bytes) -> Asked:
         """Read a request's body. `input` is always the obstacle: no owned model gives embeddings."""
-        return Asked(bodies.request(_request_decoder, body, "embedding").chat(), "input")
+        return Asked(bodies.request(_request_decoder, body, "an embeddings").chat(), "input")
 
     def read(self, body: bytes) -> Read | None:
         """Read a whole answer, without its numbers."""

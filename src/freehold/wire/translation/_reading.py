@@ -70,8 +70,10 @@ class Fields:
 
     def integer(self, name: str) -> int | None:
         """A whole number."""
-        value = self._typed(name, int, "a whole number")
-        if isinstance(value, bool):
+        value = self._typed(name, (int, float), "a whole number")
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        if isinstance(value, bool | float):
             self.wrong(name, "a whole number")
         return value
 

@@ -44,8 +44,8 @@ class ResponsesRequest(msgspec.Struct):
     metadata: dict[str, Any] | None = None
     reasoning: dict[str, Any] | None = None
     truncation: str | None = None
-    user: str | None = None
-    safety_identifier: str | None = None
+    user: Any = None
+    safety_identifier: Any = None
     prompt_cache_key: str | None = None
     include: list[str] | None = None
     top_logprobs: int | None = None
@@ -117,7 +117,7 @@ def decode_request(body: bytes) -> ResponsesRequest:
         BadRequest: the body is no JSON, or a field that Freehold reads has a type no provider accepts. The message
             names the place, never the content.
     """
-    return bodies.request(_decoder, body, "Responses")
+    return bodies.request(_decoder, body, "a Responses")
 
 
 def _add(messages: list[Message], item: Item) -> None:
