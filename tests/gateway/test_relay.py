@@ -228,6 +228,14 @@ def test_a_wrong_method_is_ours_to_refuse_and_the_right_ones_are_named(gateway, 
     }
 
 
+def test_who_speaks_anthropics_words_reads_them_where_there_is_nothing(gateway):
+    for path in ("/v1/complete", "/v1/models/../files"):
+        _, _, body = raw(gateway, "POST", path, b"{}", "anthropic-version: 2023-06-01\r\n")
+        assert json.loads(body)["error"]["type"] == "not_found_error"
+        assert json.loads(body)["type"] == "error"
+        assert "type" not in json.loads(raw(gateway, "POST", path, b"{}")[2])
+
+
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics"])
 def test_who_only_asks_for_the_head_gets_it_and_may_go_on(gateway, path):
     with connect(gateway.port) as sock:

@@ -62,9 +62,14 @@ def endpoint_of(exchange: Exchange) -> Endpoint | None:
         return None
     for prefix, methods in _RELAYED:
         if path == prefix or path.startswith(prefix + b"/"):
-            anthropic = prefix == b"/messages" or bool(exchange.header(_ANTHROPIC))
-            return Endpoint(MESSAGES if anthropic else CHAT, methods, path, relayed=True, read=path == _COUNT)
+            spoken = MESSAGES if prefix == b"/messages" else spoken_by(exchange)
+            return Endpoint(spoken, methods, path, relayed=True, read=path == _COUNT)
     return call
+
+
+def spoken_by(exchange: Exchange) -> Dialect:
+    """Whose clients' words a request is made in, where its path does not say: Anthropic's name their API's version."""
+    return MESSAGES if exchange.header(_ANTHROPIC) else CHAT
 
 
 def _climbs(path: bytes) -> bool:

@@ -25,7 +25,7 @@ from ._audits import AuditBook
 from ._cache import AnswerCache
 from ._call import ModelCall
 from ._coding import decoded
-from ._endpoints import Endpoint, endpoint_of
+from ._endpoints import Endpoint, endpoint_of, spoken_by
 from ._feedback import Feedback, decode_feedback, unreadable
 from ._owned import OwnedModels, StudentHost
 from ._relay import Relay
@@ -236,6 +236,7 @@ class Gateway:
             return
         known = _ROUTES.get(exchange.path)
         if known is None:
+            exchange.envelope = spoken_by(exchange).error_envelope
             raise NotFound("no such path", hint="docs/wire.md lists every path")
         methods, handler = known
         if exchange.method not in methods:
