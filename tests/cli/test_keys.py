@@ -21,7 +21,9 @@ def test_a_key_is_made_used_listed_and_revoked(shell: Shell) -> None:
     wanted = {"budget_usd": "50", "period": "month", "rpm": 600, "tpm": 0, "models": ["gpt-4*", "m"], "team": "search"}
     assert {name: made[name] for name in wanted} == wanted
     assert (made["status"], made["spent_usd"]) == ("active", "0")
-    plain = shell.process("keys", "create", "other").stdout
+    other = shell.process("keys", "create", "other")
+    assert str((shell.folder / "home").resolve()) in other.stderr, "a key is no good at a gateway of another home"
+    plain = other.stdout
     assert plain.startswith("fh-")
     assert plain.count("\n") == 1
     callers = support.opened(shell.folder / "home", clock=None)

@@ -52,10 +52,11 @@ def create(
     limits = keys.Limits(budget or "", rpm, tpm, expires or "", for_models or (), for_tasks or (), team)
     with Home.open() as home:
         row, secret = keys.create(home, name, limits, by=by)
+        where = home.path.resolve()
     if json:
         emit("freehold.key/1", key=secret, **{field: getattr(row, field) for field in row.__struct_fields__})
         return
-    talk(f"The key of {row.name}; it cannot be shown again:")
+    talk(f"The key of {row.name}, for gateways of the home {where}; it cannot be shown again:")
     say(secret)
     suggest("send it as Authorization: Bearer, x-api-key or api-key; freehold keys list shows what it spends")
 
