@@ -82,6 +82,20 @@ def test_each_name_of_the_settings_is_a_model_of_its_own(up, tmp_path):
     ], "once, after the last page"
 
 
+@pytest.mark.parametrize("aliases", [{}, {"fast": {"targets": ["b/m"]}, "slow": {"targets": ["b/n"]}}])
+def test_where_the_provider_has_no_list_of_models_that_of_the_settings_is_one(tmp_path, monkeypatch, aliases):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    some = settings(providers={"b": {"kind": "bedrock"}}, models=aliases)
+    with running(some, tmp_path) as one:
+        with openai.OpenAI(base_url=one.url, api_key="k") as client:
+            assert [model.id for model in client.models.list()] == list(aliases)
+            with pytest.raises(openai.BadRequestError, match="no such path"):
+                client.files.list()
+        with anthropic.Anthropic(base_url=one.url.removesuffix("/v1"), api_key="k") as client:
+            assert [model.id for model in client.models.list()] == list(aliases)
+
+
 def test_files_and_their_queries_pass_in_both_directions(gateway, up):
     up.play(send(http(200, b'{"id": "file-1", "object": "file"}')))
     with openai.OpenAI(base_url=gateway.url, api_key="sk-client", max_retries=0) as client:

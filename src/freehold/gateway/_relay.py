@@ -71,7 +71,13 @@ class Relay:
         provider, outgoing = self._counting() if self._endpoint.read else self._as_it_is()
         exchange.on_gone = self._gone
         self._discreet = provider.discreet
-        self._handle = send(provider, outgoing, self)
+        try:
+            self._handle = send(provider, outgoing, self)
+        except BadRequest:
+            if self._endpoint.path != _LIST:
+                raise
+            self._list_aliases()  # AWS Bedrock has no such list
+            return
         exchange.on_pause, exchange.on_resume = self._handle.pause, self._handle.resume
 
     def _check(self, caller: Caller) -> None:
@@ -129,6 +135,14 @@ class Relay:
     def _query(self) -> bytes:
         query = query_without_keys(self._exchange.query)
         return b"?" + query if query else b""
+
+    def _list_aliases(self) -> None:
+        names = self._gateway.targets.aliases
+        listed: dict[str, Any] = {"object": "list", "data": [self._entry(name) for name in names]}
+        if self._endpoint.dialect is MESSAGES:
+            first, last = (names[0], names[-1]) if names else (None, None)
+            listed = {"data": listed["data"], "has_more": False, "first_id": first, "last_id": last}
+        self._exchange.respond(200, _JSON + self._limits, _encoder.encode(listed))
 
     def _entry(self, name: str) -> dict[str, Any]:
         """A name of the settings as an entry of the dialect's list of models."""
