@@ -10,7 +10,20 @@ import pytest
 from tests.support import keys
 from tests.support.gateway import TASK, connect, read_response, request_bytes, running, settings
 from tests.support.students import SURE, ScriptedHost
-from tests.support.upstream import CLOSE, STREAM_HEAD, Upstream, chat, chunk, event, http, send, stream, wait
+from tests.support.upstream import (
+    CLOSE,
+    DONE,
+    STREAM_HEAD,
+    Upstream,
+    chat,
+    chunk,
+    event,
+    http,
+    send,
+    stream,
+    streamed,
+    wait,
+)
 
 from freehold.gateway.app import Doors
 from freehold.gateway.callers.spending import spending
@@ -127,6 +140,17 @@ def test_what_has_no_price_is_refused_under_a_budget(opened, up, model):
         client.chat.completions.create(model=model, messages=ASKED)
     assert caught.value.status_code in {403, 404}
     assert gateway.ledger.wait(1)[-1].outcome == "refused"
+
+
+def test_what_nobody_counted_is_kept_at_what_was_reserved_and_called_an_estimate(opened, up, tmp_path):
+    gateway, client, _ = opened(budget=keys.budget(1.0))
+    up.play(send(streamed(event("a"), event(finish="stop"), DONE)))
+    list(client.chat.completions.create(model="m", messages=ASKED, max_tokens=50, stream=True))
+    gateway.ledger.wait(1)
+    (found,) = spent(tmp_path).values()
+    assert found.reserved == 0
+    assert found.spent == found.estimated
+    assert Decimal("0.05") < found.spent < Decimal("0.07")
 
 
 def test_a_failed_call_costs_nothing_and_a_broken_stream_what_came(opened, up, tmp_path):

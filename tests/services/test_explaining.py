@@ -155,10 +155,12 @@ def test_what_nobody_knows_is_said_to_be_unknown(home: Home) -> None:
     )
     assert [one.cost_usd for one in told.legs] == [None, None]
     assert told.unpriced == 2
-    assert explaining.in_words(told)[3] == "Cost: unknown: 2 attempts have no known price."
+    assert explaining.in_words(told)[3] == "Cost: unknown: 2 attempts have no known cost."
+    streamed = explained(home, call(3, leg("serve"), usage=None, streamed=True))
+    assert "stream_usage" in streamed.legs[0].price.name
     lost = leg("hedge", provider="another", model="no-such", usage=Usage(1))
     half = explained(home, call(2, lost, leg("serve")))
-    assert explaining.in_words(half)[3] == "Cost: $0.00208, and more: one attempt has no known price."
+    assert explaining.in_words(half)[3] == "Cost: $0.00208, and more: one attempt has no known cost."
 
 
 def test_a_client_that_left_pays_for_its_prompt(home: Home) -> None:

@@ -279,6 +279,13 @@ def _row(home: Home, call: Call, attempt: Attempt) -> LegRow:
     )
 
 
+def _uncounted(call: Call) -> str:
+    """Why nobody counted, and what would have them counted."""
+    if call.streamed and call.dialect in {"openai.chat", "openai.completions"}:
+        return "its client asked for no token counts of the stream; stream_usage of the provider has them counted"
+    return "the provider stated no token counts"
+
+
 def _cost(home: Home, call: Call, leg: Leg, usage: Usage | None) -> tuple[Decimal | None, Source]:
     day = _at(call).date().isoformat()
     if leg.owner == "owned":
@@ -286,7 +293,7 @@ def _cost(home: Home, call: Call, leg: Leg, usage: Usage | None) -> tuple[Decima
     if usage is None and leg.outcome in ENDED_FREE:
         return ZERO, Source("no answer came and no tokens were stated: counted as nothing", day, assumed=True)
     if usage is None:
-        return None, Source("unknown: the provider stated no token counts", day)
+        return None, Source(f"unknown: {_uncounted(call)}", day)
     priced = home.prices.price_leg(call, leg, usage)
     return priced.usd, priced.source
 
@@ -341,7 +348,7 @@ def in_words(told: Explanation) -> list[str]:
     if told.unpriced:
         known = f"{exact(told.cost_usd)}, and more" if told.cost_usd else "unknown"
         which = "one attempt has" if told.unpriced == 1 else f"{told.unpriced} attempts have"
-        lines.append(f"Cost: {known}: {which} no known price.")
+        lines.append(f"Cost: {known}: {which} no known cost.")
     elif told.legs:
         lines.append(f"Cost: {exact(told.cost_usd)} in all.")
     else:

@@ -76,6 +76,7 @@ class ProviderSettings(_Table, frozen=True):
     dialects: tuple[ProviderDialect, ...] = ()
     region: str = ""
     api_version: str = ""
+    stream_usage: bool = False
 
     @property
     def address(self) -> str:

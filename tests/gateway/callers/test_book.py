@@ -89,6 +89,8 @@ class Books(RuleBasedStateMachine):
         admission.release()
         if how in {"release", "owned"}:
             self.committed[place] -= amount
+        else:
+            self.estimated[place] += amount
 
     def take(self, data: st.DataObject) -> tuple[Admission, int, tuple[int, int]]:
         running = data.draw(st.sampled_from([calls for calls in self.under_way if calls]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -118,7 +119,8 @@ class Admission:
         else:
             cost = 0 if owner == "owned" else self._nano_usd(usage, provider, model)
             tokens = usage.prompt_tokens + usage.output_tokens
-        self._end((self._unit if cost is None else cost) + self._extra_nano, tokens + self._extra_tokens)
+        unknown = self._unit if cost is None else 0
+        self._end((cost or 0) + unknown + self._extra_nano, tokens + self._extra_tokens, unknown)
 
     def settle_call(self, call: Call, legs: Iterable[Leg]) -> None:
         """The same, from what became of the call and of each attempt at it.
@@ -161,12 +163,24 @@ class Admission:
     def _has_row(self, book: Book) -> bool:
         return book.is_row(self._spend_row, self.caller.number, self._tag)
 
-    def _end(self, cost: int, tokens: int) -> None:
+    def _end(self, cost: int, tokens: int, unknown: int = 0) -> None:
         book, self._open = self._book, False
         assert book is not None
         if book.closed:
             return
         if self._spend_row and self._has_row(book):
             book.settle(self._spend_row, self._amount, cost)
+            if unknown:
+                self._note_unknown(book, unknown)
         if tokens != self._tokens and self.caller.key.tpm:
             self._owe(self.caller, tokens - self._tokens)
+
+    def _note_unknown(self, book: Book, amount: int) -> None:
+        """Say of what nobody could count that it is an estimate: only a word about what is counted already."""
+        with contextlib.suppress(FreeholdError):
+            book.lock()
+            try:
+                if self._has_row(book):
+                    book.guess(self._spend_row, amount)
+            finally:
+                book.unlock()

@@ -184,6 +184,10 @@ class Book:
         view[own] += cost - amount
         view[own + PROCESSES] -= amount
 
+    def guess(self, row: int, amount: int) -> None:
+        """Call so much of what was committed an estimate. The caller holds the lock."""
+        self.view[row + ESTIMATED] += amount
+
     def sweep(self) -> None:
         """Find the processes that have gone, and call what they had reserved an estimate of what they spent."""
         for process in range(self.view[USED]):

@@ -21,8 +21,9 @@ from ._periods import span
 class Spending(msgspec.Struct, frozen=True):
     """What one key did with its budget in one period, in US dollars.
 
-    `reserved` may still be spent by calls under way; `estimated` is the part of `spent` that is what calls of processes
-    that were killed may have cost. `resets_at` is ISO 8601 in UTC, "" for a budget that never begins anew.
+    `reserved` may still be spent by calls under way; `estimated` is the part of `spent` that is what calls without
+    token counts and calls of processes that were killed may have cost. `resets_at` is ISO 8601 in UTC, "" for a budget
+    that never begins anew.
     """
 
     spent: Decimal

@@ -15,6 +15,7 @@ from freehold.settings import GatewaySettings, ProviderSettings
 from freehold.wire.translation import Translation, translation
 
 from ._body import with_model
+from ._counting import COUNTED, Counting, asking_for_usage
 from ._translating import NOT_CARRIED, Translating
 
 _HOP = frozenset(
@@ -75,6 +76,7 @@ class HttpProvider:
         self.fallback = settings.fallback
         self.settings = settings
         self.paths = dict(self.spoken)
+        self._counts = settings.stream_usage
         self._key_variable = settings.api_key_env
         self.key = environ.get(settings.api_key_env, "").strip().encode("latin-1", "replace")
         parts, port = self._address()
@@ -121,8 +123,14 @@ class HttpProvider:
             path = path or self.relayed(outgoing.path)
             if outgoing.query and outgoing.trusted:  # it may hold a key, which is for the provider addressed
                 path += b"?" + outgoing.query
-            payload = self.payload(outgoing, path, body, outgoing.headers)
-            return self._origin.send(payload, sink, outgoing.patience)
+            counted = asking_for_usage(body) if self._counts and outgoing.dialect in COUNTED else None
+            if counted is None:
+                payload = self.payload(outgoing, path, body, outgoing.headers)
+                return self._origin.send(payload, sink, outgoing.patience)
+            counting = Counting(sink)
+            payload = self.payload(outgoing, path, counted, outgoing.headers)
+            counting.handle = self._origin.send(payload, counting, outgoing.patience)
+            return counting
         into = self._translation(outgoing.dialect)
         translated = into.request(outgoing.body, model=outgoing.model or None)
         headers = [(name, value) for name, value in outgoing.headers if name in _ANY_DIALECT]
