@@ -19,7 +19,6 @@ import os
 import secrets
 import threading
 import time
-from collections import deque
 from pathlib import Path
 
 import msgspec
@@ -36,25 +35,13 @@ from ._marks import Mark
 from ._recovery import recover_quietly
 from ._rows import TOGETHER, size_of
 from ._sqlite import code_of
+from ._waiting import OBJECT_BYTES, Waiting
 
-_LOOSE_CALLS = 256  # so many wait as they are; those behind them wait for the disk, and are packed
-_HELD_BYTES = 1200  # what the objects of a call that is not packed take beside its bodies
 _BATCH_CALLS = TOGETHER[0]
 _BATCH_BYTES = 2 * 1024 * 1024  # held three times while it is written: as calls, as SQLite's values, as its pages
 _GATHER_S = 0.005  # wait this long before each batch: fewer commits, and a kill costs no more than this
 _TICK_S = 0.25
 _GIVE_UP_FILE = 3  # failures other than "full" and "locked" after which a new file is tried
-
-_pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(Call).decode
-
-
-def _packed(call: Call) -> Call | bytes:
-    """A call as one block of memory: its small objects would leave holes that Python does not give back."""
-    try:
-        return _pack(call)
-    except Exception:  # noqa: BLE001 - `offer` never raises; what is wrong with it will show when it is written
-        return call
 
 
 class LedgerHealth(msgspec.Struct, frozen=True):
@@ -103,10 +90,8 @@ class LedgerWriter:
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
         self.name = f"{stamp}-{os.getpid()}-{secrets.token_hex(4)}"
         self._lock = threading.Lock()
-        self._queue: deque[tuple[Call | bytes, int]] = deque()
+        self._queue = Waiting()
         self._unclaimed = 0
-        self._offered_bytes = 0
-        self._taken_bytes = 0
         self._written = 0
         self._error = ""
         self._since_us = 0
@@ -148,8 +133,7 @@ class LedgerWriter:
             else:
                 self._mark.answered += 1
             waiting = len(self._queue) + len(self._batch)
-            held = self._offered_bytes - self._taken_bytes + self._batch_bytes
-            held += min(waiting + 1, _LOOSE_CALLS) * _HELD_BYTES
+            held = self._queue.held + self._batch_bytes + len(self._batch) * OBJECT_BYTES
             if (
                 self._deadline is not None
                 or waiting >= self._settings.queue_calls
@@ -158,10 +142,9 @@ class LedgerWriter:
                 self._mark.dropped += 1
                 self._overflowing = True
                 return False
-            self._offered_bytes += size
             if not self._queue:
                 self._idle.clear()
-            self._queue.append((call if waiting < _LOOSE_CALLS else _packed(call), size))
+            self._queue.put(call, size)
         if not self._wake.is_set():
             self._wake.set()
         return True
@@ -175,7 +158,7 @@ class LedgerWriter:
             error = error or ("queue_full" if self._overflowing else "")
             return LedgerHealth(
                 pending=len(self._queue) + len(self._batch),
-                pending_bytes=self._offered_bytes - self._taken_bytes + self._batch_bytes,
+                pending_bytes=self._queue.size + self._batch_bytes,
                 written=self._written,
                 dropped=self._mark.dropped,
                 answered=self._mark.answered,
@@ -263,10 +246,9 @@ class LedgerWriter:
         with self._lock:
             most = next(one for one in TOGETHER if one <= len(self._queue))
             while len(self._batch) < most and self._batch_bytes < _BATCH_BYTES:
-                call, size = self._queue.popleft()
-                self._batch.append(call if isinstance(call, Call) else _unpack(call))
+                call, size = self._queue.get()
+                self._batch.append(call)
                 self._batch_bytes += size
-                self._taken_bytes += size
 
     def _commit(self) -> None:
         if self._hot is None:
@@ -341,8 +323,7 @@ class LedgerWriter:
         self._drop_batch()
         with self._lock:
             self._mark.dropped += len(self._queue)
-            self._queue.clear()
-            self._taken_bytes = self._offered_bytes
+            self._queue = Waiting()
             self._idle.set()
 
     def _end(self) -> None:

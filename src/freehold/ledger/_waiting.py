@@ -1,0 +1,138 @@
+"""Calls that wait for the disk: a few as they are, those behind them packed into memory that can be given back.
+
+As objects, calls that wait for a moment would fill Python's arenas, and an arena stays as long as anything lasting was
+made in it meanwhile; as blocks of the allocator they would leave its heap full of holes. Maps of their own go back to
+the system.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections import deque
+
+import msgspec
+
+from freehold.vocabulary import Call
+
+from ._rows import size_of
+
+_LOOSE_CALLS, _LOOSE_BYTES = 256, 1024 * 1024
+"""So many wait as they are, in a gateway that keeps up all of them."""
+
+OBJECT_BYTES = 1200
+"""What the objects of a call take beside its bodies."""
+
+_PAGE_BYTES = 256 * 1024
+_LENGTH_BYTES = 4  # before each packed call
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(Call).decode
+
+
+class Waiting:
+    """A queue of calls, first in, first out. Whoever has it bounds and locks it.
+
+    `size` is what the calls in it measure (`size_of`), packed or not.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._loose: deque[tuple[Call, int]] = deque()
+        self._loose_size = 0
+        self._packed = _Pages()
+
+    def __len__(self) -> int:
+        return len(self._loose) + len(self._packed)
+
+    @property
+    def held(self) -> int:
+        """The memory that it takes, in bytes."""
+        return self._loose_size + len(self._loose) * OBJECT_BYTES + self._packed.mapped
+
+    def put(self, call: Call, size: int) -> None:
+        """Take in a call of that size. Never raises: what cannot be packed waits as it is."""
+        self.size += size
+        crowded = len(self._loose) >= _LOOSE_CALLS or self._loose_size >= _LOOSE_BYTES or len(self._packed)
+        if not (crowded and self._pack(call)):
+            self._loose.append((call, size))
+            self._loose_size += size
+
+    def get(self) -> tuple[Call, int]:
+        """The call that has waited longest, and its size.
+
+        Raises:
+            IndexError: none waits.
+        """
+        if self._loose:
+            call, size = self._loose.popleft()
+            self._loose_size -= size
+        else:
+            call = _unpack(self._packed.get())
+            size = size_of(call)
+        self.size -= size
+        return call, size
+
+    def _pack(self, call: Call) -> bool:
+        try:
+            self._packed.put(_pack(call))
+        except Exception:  # noqa: BLE001 - no memory to map, or what will show when it is written
+            return False
+        return True
+
+
+class _Pages:
+    """Blocks of bytes in mapped memory: written at the end of the last page, given back page by page as they are read.
+
+    A page is a map of `_PAGE_BYTES`, or of one block that is larger.
+    """
+
+    def __init__(self) -> None:
+        self.mapped = 0
+        self._pages: deque[_Page] = deque()
+        self._n = 0
+
+    def __len__(self) -> int:
+        return self._n
+
+    def put(self, data: bytes) -> None:
+        """Keep a block.
+
+        Raises:
+            OSError: the system has no memory for it; what was kept stays.
+        """
+        need = _LENGTH_BYTES + len(data)
+        page = self._pages[-1] if self._pages else None
+        if page is None or page.end + need > len(page.map):
+            page = _Page(max(_PAGE_BYTES, need))
+            self._pages.append(page)
+            self.mapped += len(page.map)
+        page.map[page.end : page.end + need] = len(data).to_bytes(_LENGTH_BYTES, "little") + data
+        page.end += need
+        self._n += 1
+
+    def get(self) -> bytes:
+        """The block that was kept first.
+
+        Raises:
+            IndexError: there is none.
+        """
+        page = self._pages[0]
+        start = page.first + _LENGTH_BYTES
+        page.first = start + int.from_bytes(page.map[page.first : start], "little")
+        data = page.map[start : page.first]
+        self._n -= 1
+        if page.first == page.end:
+            self._pages.popleft()
+            self.mapped -= len(page.map)
+            page.map.close()
+        return data
+
+
+class _Page:
+    """A map, and the bytes of it that are in use."""
+
+    __slots__ = ("end", "first", "map")
+
+    def __init__(self, size: int) -> None:
+        self.map = mmap.mmap(-1, size)
+        self.first = self.end = 0
