@@ -2,12 +2,13 @@
 
 As objects, calls that wait for a moment would fill Python's arenas, and an arena stays as long as anything lasting was
 made in it meanwhile; as blocks of the allocator they would leave its heap full of holes. Maps of their own go back to
-the system.
+the system. Where many wait, as for a disk that is full, they are compressed as well.
 """
 
 from __future__ import annotations
 
 import mmap
+import zlib
 from collections import deque
 
 import msgspec
@@ -23,6 +24,8 @@ OBJECT_BYTES = 1200
 """What the objects of a call take beside its bodies."""
 
 _PAGE_BYTES = 256 * 1024
+_PLAIN_PAGES = 4  # what waits for a moment is not worth compressing: a page takes about 3 ms
+_WORTH = 0.8
 _LENGTH_BYTES = 4  # before each packed call
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -83,7 +86,7 @@ class Waiting:
 class _Pages:
     """Blocks of bytes in mapped memory: written at the end of the last page, given back page by page as they are read.
 
-    A page is a map of `_PAGE_BYTES`, or of one block that is larger.
+    `mapped` is the memory that they take, in bytes.
     """
 
     def __init__(self) -> None:
@@ -103,6 +106,8 @@ class _Pages:
         need = _LENGTH_BYTES + len(data)
         page = self._pages[-1] if self._pages else None
         if page is None or page.end + need > len(page.map):
+            if len(self._pages) > _PLAIN_PAGES and page is not None:
+                self.mapped += page.compress()
             page = _Page(max(_PAGE_BYTES, need))
             self._pages.append(page)
             self.mapped += len(page.map)
@@ -115,8 +120,10 @@ class _Pages:
 
         Raises:
             IndexError: there is none.
+            OSError: the system has no memory to decompress it; it stays.
         """
         page = self._pages[0]
+        self.mapped += page.decompress()
         start = page.first + _LENGTH_BYTES
         page.first = start + int.from_bytes(page.map[page.first : start], "little")
         data = page.map[start : page.first]
@@ -131,8 +138,34 @@ class _Pages:
 class _Page:
     """A map, and the bytes of it that are in use."""
 
-    __slots__ = ("end", "first", "map")
+    __slots__ = ("_compressed", "end", "first", "map")
 
     def __init__(self, size: int) -> None:
         self.map = mmap.mmap(-1, size)
         self.first = self.end = 0
+        self._compressed = False
+
+    def compress(self) -> int:
+        """Make it smaller, if that is worth it; the change in bytes. Nothing more can be written to it."""
+        small = zlib.compress(self.map[: self.end], 1)
+        if len(small) > _WORTH * len(self.map):
+            return 0
+        change = self._replace(small)
+        self._compressed = True
+        return change
+
+    def decompress(self) -> int:
+        """Make it readable; the change in bytes."""
+        if not self._compressed:
+            return 0
+        change = self._replace(zlib.decompress(self.map[:]))
+        self._compressed = False
+        return change
+
+    def _replace(self, data: bytes) -> int:
+        new, old = mmap.mmap(-1, len(data)), self.map
+        new[:] = data
+        self.map = new
+        change = len(new) - len(old)
+        old.close()
+        return change
