@@ -5,7 +5,7 @@ import json
 import pytest
 from tests.support.gateway import TASK, connect, read_response, request_bytes, running, settings
 from tests.support.students import FOREIGN, SURE, UNSURE, ScriptedHost
-from tests.support.upstream import RESET, Upstream, chat, http, send
+from tests.support.upstream import LAST_CHUNK, RESET, STREAM_HEAD, Upstream, chat, chunk, http, send
 
 from freehold.gateway.app import Doors
 from freehold.vocabulary import Route
@@ -69,3 +69,10 @@ def test_a_provider_that_answers_is_still_asked_first(up, tmp_path):
     up.default = (send(http(200, chat("rented"))),)
     assert ask(up, tmp_path, ScriptedHost(UNSURE))[1]["x-freehold-served-by"] == "rented"
     assert ask(up, tmp_path / "second", ScriptedHost(SURE))[1]["x-freehold-served-by"] == "owned"
+
+
+def test_an_error_at_the_beginning_of_a_stream_is_no_answer_either(up, tmp_path):
+    up.default = (send(STREAM_HEAD + chunk(b'data: {"error": {"message": "overloaded"}}\n\n') + LAST_CHUNK),)
+    _, headers, body, call = ask(up, tmp_path, ScriptedHost(UNSURE), stream=True)
+    assert (headers["x-freehold-served-by"], call.reason) == ("owned", "owned_fallback")
+    assert UNSURE.text.encode() in body

@@ -1,10 +1,13 @@
 """Fallbacks: what fails before the first byte is answered by another provider. Other faults: `tests/faults`."""
 
+import json
+
 import pytest
 from tests.support import faults
 from tests.support.gateway import connect, read_response, renting_from, request_bytes, running, settings
 from tests.support.upstream import (
     CLOSE,
+    DONE,
     LAST_CHUNK,
     SILENCE,
     STREAM_HEAD,
@@ -14,7 +17,9 @@ from tests.support.upstream import (
     event,
     http,
     send,
+    streamed,
 )
+from tests.support.wires import WIRES
 
 WHOLE = b'{"model":"m","messages":[]}'
 STREAMED = b'{"model":"m","messages":[],"stream":true}'
@@ -126,3 +131,48 @@ def test_every_success_is_one(up, falling_back, status):
     got, _, body, _, call = ask(falling_back)
     assert (got, b"first" in body, call.outcome, len(call.legs)) == (status, True, "ok", 1)
     assert call.usage.output_tokens == 7
+
+
+@pytest.mark.parametrize("wire", WIRES, ids=str)
+@pytest.mark.parametrize("where", ["first", "both"])
+def test_a_stream_that_begins_with_an_error_is_no_answer(up, second, tmp_path, wire, where):
+    providers = {
+        "first": {"kind": "compatible", "base_url": up.url, "dialects": [wire.dialect], "fallback": "second"},
+        "second": {"kind": "compatible", "base_url": second.url, "dialects": [wire.dialect]},
+    }
+    made = settings(default_provider="first", providers=providers, gateway=WAITS | {"retries": 0})
+    told = send(STREAM_HEAD + chunk(wire.error_event) + LAST_CHUNK)
+    with running(made, tmp_path) as gateway:
+        up.play(told)
+        second.play(told if where == "both" else send(STREAM_HEAD + chunk(wire.stream) + LAST_CHUNK))
+        seen = faults.ask_streamed(gateway, wire)
+    assert not seen.cut
+    if where == "first":
+        assert (seen.body, seen.call.outcome) == (wire.stream, "ok")
+    else:
+        assert (seen.body, seen.call.outcome) == (wire.error_event, "error"), "the last one's own words"
+    assert [leg.provider for leg in seen.call.legs] == ["first", "second"]
+    assert (seen.call.legs[0].outcome, seen.call.legs[0].usage) == ("error", None), "nothing of it is paid for"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": "invalid_request_error", "message": "no"},
+        {"code": 400, "message": "no"},
+        {"type": "invalid_request_error", "message": "no"},
+    ],
+)
+def test_a_request_that_is_refused_in_its_stream_is_asked_of_nobody_else(up, second, falling_back, error):
+    sent = len(second.requests)
+    told = b"data: " + json.dumps({"error": error}).encode() + b"\n\n"
+    up.play(send(STREAM_HEAD + chunk(told) + LAST_CHUNK))
+    _, _, body, cut, _ = ask(falling_back, STREAMED)
+    assert (body, cut, len(second.requests)) == (told, False, sent)
+
+
+def test_a_word_about_errors_is_none(up, falling_back):
+    events = event('an "error" occurred'), event(finish="stop"), DONE
+    up.play(send(streamed(*events)))
+    _, _, body, _, call = ask(falling_back, STREAMED)
+    assert (body, call.outcome, len(call.legs)) == (b"".join(events), "ok", 1)

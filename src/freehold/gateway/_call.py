@@ -440,7 +440,7 @@ class ModelCall:
 def _failed(result: Rented) -> bool:
     """Whether no provider gave an answer, and none refused the request for what it is."""
     if result.error is not None:
-        return result.error.status >= 500 and not isinstance(result.error, MissingPrerequisite) and not result.streamed
+        return result.error.status >= 500 and not isinstance(result.error, MissingPrerequisite)
     return result.status == 429 or result.status >= 500
 
 

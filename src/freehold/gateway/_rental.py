@@ -251,7 +251,8 @@ class Rental:
         trusted = target.provider is self._targets[0].provider
         if purpose is None:
             purpose = "fallback" if at and _PRIORITY[wanted.purpose] == LIVE else wanted.purpose
-        one = Try(self, wanted.dialect, target, permit, purpose, terms.clock, terms.max_body_bytes)
+        others = len(self._names) > 1 or wanted.stand_in
+        one = Try(self, wanted.dialect, target, permit, purpose, terms.clock, terms.max_body_bytes, others=others)
         self._tries.append(one)
         try:
             one.send(wanted.outgoing.to(target.model, patience, trusted=trusted), full)

@@ -16,6 +16,7 @@ from freehold.errors import DeadlineExceeded, FreeholdError, UpstreamFailed, Ups
 from freehold.vocabulary import Leg, Outcome, Purpose, Usage
 from freehold.wire.dialects import Assembler, Dialect
 from freehold.wire.streams import BLANKS, before_end
+from freehold.wire.translation import streamed_status
 
 from ._client import ConnectFailed, Handle
 from ._egress import Outgoing, carries_clients_key, send
@@ -96,13 +97,14 @@ class Try:
         purpose: why.
         clock: seconds.
         max_body_bytes: of an answer that is not streamed.
+        others: somebody else may be asked, so that an error at the beginning of a stream need not go to its reader.
 
     `streaming`: some of the answer has gone to a reader, so that it cannot be taken back.
     """
 
     __slots__ = ("_assembler", "_body", "_body_bytes", "_clock", "_dialect", "_full", "_handle", "_headers", "_keeper",
-                 "_max_body_bytes", "_outgoing", "_passed", "_stated", "_status", "permit", "purpose", "started",
-                 "streaming", "target", "ttft_ms")  # fmt: skip
+                 "_max_body_bytes", "_others", "_outgoing", "_passed", "_stated", "_status", "permit", "purpose",
+                 "started", "streaming", "target", "ttft_ms")  # fmt: skip
 
     def __init__(
         self,
@@ -113,8 +115,11 @@ class Try:
         purpose: Purpose,
         clock: Callable[[], float],
         max_body_bytes: int,
+        *,
+        others: bool = False,
     ) -> None:
         self._keeper = keeper
+        self._others = others
         self._dialect = dialect
         self._clock = clock
         self._max_body_bytes = max_body_bytes
@@ -231,6 +236,8 @@ class Try:
         if self._assembler is not None:
             if data:
                 self._assembler.feed(data)
+                if self._others and not self.streaming and b"error" in data and self._refused(self._assembler, data):
+                    return
             if done or (self._ends(data) and self._assembler.broken):
                 self._stream_over(self._assembler, data, ended=done)
             elif data:
@@ -305,6 +312,21 @@ class Try:
             self._failed(error, BROKEN)
             return
         self._broken(assembler, error, BROKEN, tail if came.error_sent else self._passable(tail))
+
+    def _refused(self, assembler: Assembler, data: bytes) -> bool:
+        """Whether a stream begins with the provider's error: then it has failed as by a status, and is over."""
+        came = assembler.finish() if assembler.broken else None
+        if came is None or not came.error_sent or came.text_chars:
+            return False
+        self.cancel()
+        own_key = not carries_clients_key(self.target.provider, self._outgoing)
+        meaning = judge(streamed_status(came.body), self._headers, came.body, time.time(), own_key=own_key)
+        result = Rented(
+            "error", self.name, 200, self._headers, came.body, None, self.ttft_ms, streamed=True,
+            model=self.target.model, error=UpstreamFailed(f"{self.name}: {came.fault}"), told=True,
+        )  # fmt: skip
+        self._keeper.ended(self, Came(result, meaning._replace(again=False), data, _model_of(came.body)))
+        return True
 
     def _ends(self, data: bytes) -> bool:
         """Whether the mark of a complete stream is in the bytes, or began in those before and ends in them."""

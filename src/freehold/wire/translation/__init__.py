@@ -5,6 +5,15 @@ What a translation cannot carry is refused or reported, never dropped silently: 
 
 from ._facts import DEFAULT_MAX_TOKENS
 from ._pairs import translation
+from ._told import streamed_status
 from ._types import Remembered, StreamTranslator, Translated, Translation
 
-__all__ = ["DEFAULT_MAX_TOKENS", "Remembered", "StreamTranslator", "Translated", "Translation", "translation"]
+__all__ = [
+    "DEFAULT_MAX_TOKENS",
+    "Remembered",
+    "StreamTranslator",
+    "Translated",
+    "Translation",
+    "streamed_status",
+    "translation",
+]
