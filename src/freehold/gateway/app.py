@@ -240,12 +240,12 @@ class Gateway:
             raise NotFound("no such path", hint="docs/wire.md lists every path")
         methods, handler = known
         if exchange.method not in methods:
-            raise _WrongMethod(methods)
+            raise _wrong_method(methods)
         handler(self, exchange)
 
     def _to_model(self, exchange: Exchange, endpoint: Endpoint) -> None:
         if exchange.method not in endpoint.methods:
-            raise _WrongMethod(endpoint.methods)
+            raise _wrong_method(endpoint.methods)
         if endpoint.relayed:
             Relay(self, exchange, endpoint).begin()
         else:
@@ -364,10 +364,12 @@ class _WrongMethod(UsageError):
     code = "method_not_allowed"
     status = 405
 
-    def __init__(self, methods: tuple[bytes, ...]) -> None:
-        allowed = b", ".join(methods)
-        super().__init__(f"this path takes {allowed.decode()}")
-        self.lines = b"allow: %b\r\n" % allowed
+
+def _wrong_method(methods: tuple[bytes, ...]) -> _WrongMethod:
+    allowed = b", ".join(methods)
+    error = _WrongMethod(f"this path takes {allowed.decode()}")
+    error.lines = b"allow: %b\r\n" % allowed
+    return error
 
 
 _READ = (b"GET", b"HEAD")
