@@ -27,6 +27,7 @@ from freehold import settings as settings_module
 from freehold.errors import ConfigurationError, FreeholdError
 from freehold.settings import Loaded
 
+from . import _frugal
 from ._housekeeper import Housekeeper
 from .standing import StandingFile
 from .supervising import Fleet, Pace, Ready, Report
@@ -39,11 +40,6 @@ if TYPE_CHECKING:
 _LOOK_S = 5.0
 _END_S = 45.0
 """What a gateway may take to end, beyond `gateway.drain_s`: its ledger and its workers have time-outs of their own."""
-_FRUGAL = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": str(256 * 1024)}
-"""For the allocator of glibc: what a burst or a large answer took goes back, instead of staying in the process.
-
-Twelve MB less after slow readers of large streams, and no dearer. Set before Python starts: later it is too late.
-"""
 FEEDBACK_S = 1.0
 """How long feedback waits for its call to be recorded, where that was answered only just now."""
 
@@ -61,7 +57,7 @@ def become(*, host: str | None, port: int | None, workers: int | None, debug: bo
         if value is not None
     }
     command = [sys.executable, "-P", "-m", "freehold.services.running", *(["--debug"] if debug else [])]
-    os.execve(sys.executable, command, {**_FRUGAL, **os.environ, **values})  # noqa: S606 - ourselves, without a shell
+    os.execve(sys.executable, command, {**_frugal.ENVIRONMENT, **os.environ, **values})  # noqa: S606 - ourselves, without a shell
 
 
 def main(arguments: list[str]) -> int:
@@ -169,6 +165,7 @@ def _serve(loaded: Loaded, port: int | None, metrics: Metrics | None, ready: Cal
         keep_feedback=partial(_keep, loaded.home),
         metrics=metrics,
     )
+    _frugal.give_back()
     try:
         serve(loaded, doors=doors, port=port, ready=ready)
     finally:
