@@ -14,11 +14,13 @@ from typing import Any
 import msgspec
 
 from freehold.errors import FreeholdError
-from freehold.gateway._client import Handle, Sink
+from freehold.gateway._client import Sink
 from freehold.gateway._server import Headers
 from freehold.vocabulary import Usage
-from freehold.wire.openai._response import UsageBody
+from freehold.wire.openai import UsageBody
 from freehold.wire.sse import SseParser
+
+from ._between import Between
 
 COUNTED = frozenset({"openai.chat", "openai.completions"})
 """The dialects whose streams are counted on request alone."""
@@ -59,32 +61,13 @@ def asking_for_usage(body: bytes) -> bytes | None:
     return _encode(fields)
 
 
-class Counting:
+class Counting(Between):
     """A sink towards the provider and a handle towards the rental, which keeps the counts from the client."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._streamed = False
         self._rest = b""
-        self.handle: Handle | None = None
-
-    # Handle
-
-    def cancel(self) -> None:
-        """Give it up at once."""
-        handle, self.handle = self.handle, None
-        if handle is not None:
-            handle.cancel()
-
-    def pause(self) -> None:
-        """Read no further."""
-        if self.handle is not None:
-            self.handle.pause()
-
-    def resume(self) -> None:
-        """Read on."""
-        if self.handle is not None:
-            self.handle.resume()
 
     # Sink
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from freehold.errors import FreeholdError, UpstreamFailed
-from freehold.gateway._client import Handle, Sink
+from freehold.gateway._client import Sink
 from freehold.gateway._server import Headers
 from freehold.vocabulary import Usage
 from freehold.wire.translation import StreamTranslator, Translated, Translation
+
+from ._between import Between
 
 NOT_CARRIED = b"x-freehold-not-carried"
 """Header of an answer: the request's fields that the provider's dialect has no word for."""
@@ -15,7 +17,7 @@ _KEPT = (b"retry-after", b"retry-after-ms", b"request-id", b"x-request-id", b"su
 _KEPT_FAMILIES = (b"x-ratelimit-", b"anthropic-ratelimit-")
 
 
-class Translating:
+class Translating(Between):
     """A sink towards the provider, a handle towards the rental, a translation between them."""
 
     def __init__(self, into: Translation, request: Translated, sink: Sink) -> None:
@@ -25,25 +27,6 @@ class Translating:
         self._status = 0
         self._stream: StreamTranslator | None = None
         self._parts: list[bytes] = []
-        self.handle: Handle | None = None
-
-    # Handle
-
-    def cancel(self) -> None:
-        """Give it up at once."""
-        handle, self.handle = self.handle, None
-        if handle is not None:
-            handle.cancel()
-
-    def pause(self) -> None:
-        """Read no further."""
-        if self.handle is not None:
-            self.handle.pause()
-
-    def resume(self) -> None:
-        """Read on."""
-        if self.handle is not None:
-            self.handle.resume()
 
     # Sink
 

@@ -6,7 +6,7 @@ The view of every request, in whatever dialect, is a `ChatRequest`.
 from ._author import completion, completion_chunks, estimate_tokens, stream_of
 from ._errors import error_envelope, error_event, error_type
 from ._request import ChatRequest, ContentPart, Message, StreamOptions, decode_request
-from ._response import ChatResponse, answer_text, decode_response, finish_reason, usage_of
+from ._response import ChatResponse, UsageBody, answer_text, decode_response, finish_reason, usage_of
 from ._stream import StreamAssembler
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Message",
     "StreamAssembler",
     "StreamOptions",
+    "UsageBody",
     "answer_text",
     "completion",
     "completion_chunks",
