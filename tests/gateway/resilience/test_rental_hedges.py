@@ -97,7 +97,7 @@ def test_nobody_is_asked_twice(gateways, first, second, how):
 def test_the_budget_bounds_hedges(gateways, first, second):
     with gateways(hedge=True, retry_share=0.0) as gateway:
         warmed(gateway, first)
-        first.choose = lambda _: (wait(0.15), send(http(200, chat("from the first"))))
+        first.choose = lambda _: (wait(0.3), send(http(200, chat("from the first"))))
         second.choose = lambda _: (SILENCE,)
         for _ in range(12):
             assert ask(gateway, BOTH).status == 200
