@@ -73,6 +73,14 @@ def test_a_sure_answer_is_owned_and_looks_like_a_rented_one(gateway, up, host):
     assert call.legs[0].confidence == 0.97
 
 
+def test_what_takes_less_than_a_millisecond_is_timed_finer_than_that(gateway, host):
+    host.answer_with = SURE
+    gateway.publish(FULL)
+    calls = [ask(gateway)[3] for _ in range(5)]
+    for took in ([call.latency_ms for call in calls], [call.legs[0].latency_ms for call in calls]):
+        assert any(abs(ms - round(ms)) > 1e-4 for ms in took), took
+
+
 @pytest.mark.parametrize(
     ("answer", "in_scope", "outcome"),
     [(UNSURE, True, "ok"), (FOREIGN, False, "ok"), (RuntimeError("broken"), None, "error"), (None, None, "error")],

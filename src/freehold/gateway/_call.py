@@ -68,7 +68,7 @@ class ModelCall:
         self._gateway = gateway
         self._exchange = exchange
         self._dialect = dialect
-        self._began = gateway.clock()
+        self._began = gateway.watch()
         self.draw = gateway.random.getrandbits(64)
         now_us = time.time_ns() // 1000
         trusted = gateway.settings.trust_replay_times
@@ -399,7 +399,7 @@ class ModelCall:
 
     def _answered(self) -> None:
         """Nothing more goes to the client."""
-        elapsed_ms = (self._gateway.clock() - self._began) * 1000.0
+        elapsed_ms = (self._gateway.watch() - self._began) * 1000.0
         self.call.latency_ms = elapsed_ms if self._recorded_ms is None else self._recorded_ms
         self._gateway.metrics.answered()
         if self._admission is not None:

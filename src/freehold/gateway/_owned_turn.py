@@ -36,7 +36,7 @@ class OwnedTurn:
 
     async def ask(self, resolution: Resolution, asked: Asked, began: float) -> None:
         """Ask. `began` is when the call came, so that the leg says when in it this began."""
-        gateway, route, started = self._gateway, self.route, self._gateway.clock()
+        gateway, route, started = self._gateway, self.route, self._gateway.watch()
         try:
             self.answer = await gateway.owned.ask(route, resolution.inputs)
         except TimeoutError:
@@ -45,7 +45,7 @@ class OwnedTurn:
             reason = fault.message if isinstance(fault, FreeholdError) else type(fault).__name__
             self.error = f"the owned model failed: {reason}"
         self._offset_ms = (started - began) * 1000.0
-        self._latency_ms = (gateway.clock() - started) * 1000.0
+        self._latency_ms = (gateway.watch() - started) * 1000.0
         if self.answer is not None:
             self._judge(self.answer, asked)
         result = "failed" if self.answer is None else "sure" if self.sure else "unsure"

@@ -58,7 +58,8 @@ class Terms(NamedTuple):
     """How a gateway rents.
 
     `hedged` says whether the calls of a task (its name in the settings, or "") may be asked twice. `later` calls
-    something after some seconds. `tally` counts an attempt by provider, purpose and outcome.
+    something after some seconds, by `clock`; `watch` is finer, and times what is recorded. `tally` counts an attempt by
+    provider, purpose and outcome.
     """
 
     health: Health
@@ -66,6 +67,7 @@ class Terms(NamedTuple):
     hedged: Callable[[str], bool]
     max_body_bytes: int
     clock: Callable[[], float]
+    watch: Callable[[], float]
     later: Callable[[float, Callable[[], None]], Timer]
     tally: Callable[[str, str, str], None]
 
@@ -120,7 +122,7 @@ class Rental:
         self._targets, self._began = targets, began
         self._names = names = tuple([one.name for one in targets])
         priority = _PRIORITY[wanted.purpose]
-        since = began if priority == LIVE else terms.clock()
+        since = terms.clock() - (terms.watch() - began if priority == LIVE else 0.0)
         ends_at = since + terms.timetable.call_s(wanted.task)
         self._course = Course(
             terms.health, names, priority, ends_at, streamed=wanted.streamed, stand_in=wanted.stand_in
@@ -252,7 +254,7 @@ class Rental:
         if purpose is None:
             purpose = "fallback" if at and _PRIORITY[wanted.purpose] == LIVE else wanted.purpose
         others = len(self._names) > 1 or wanted.stand_in
-        one = Try(self, wanted.dialect, target, permit, purpose, terms.clock, terms.max_body_bytes, others=others)
+        one = Try(self, wanted.dialect, target, permit, purpose, terms.watch, terms.max_body_bytes, others=others)
         self._tries.append(one)
         try:
             one.send(wanted.outgoing.to(target.model, patience, trusted=trusted), full)

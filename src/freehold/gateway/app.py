@@ -8,6 +8,7 @@ import logging
 import os
 import random
 import signal
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -98,6 +99,7 @@ class Gateway:
         self.settings = loaded.settings.gateway
         self.metrics = self._doors.metrics or Metrics()
         self.clock = asyncio.get_running_loop().time
+        self.watch = time.monotonic  # times what is recorded; uvloop's clock counts whole milliseconds
         self.random = random.Random(os.urandom(16))
         self.owned = OwnedModels(self._doors.host, self.settings.owned_timeout_s)
         self.calls: set[ModelCall] = set()
@@ -333,6 +335,7 @@ class Gateway:
             hedged,
             one.max_body_bytes,
             self.clock,
+            self.watch,
             asyncio.get_running_loop().call_later,
             self._count_attempt,
         )

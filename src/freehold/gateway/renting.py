@@ -128,6 +128,7 @@ class Renter:
             _no_hedges,
             one.max_body_bytes,
             loop.time,
+            time.monotonic,
             loop.call_later,
             _uncounted,
         )
@@ -193,7 +194,7 @@ class Renter:
         waiting = _Waiting()
         began = time.monotonic()
         rental = Rental(self._terms, Wanted(spoken, outgoing, "audit", self._model, asked, streamed=False), waiting)
-        rental.start((self._target,), self._terms.clock())
+        rental.start((self._target,), self._terms.watch())
         try:
             result = await waiting.over
         except asyncio.CancelledError:
