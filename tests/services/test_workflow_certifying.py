@@ -100,6 +100,16 @@ def test_deltas_that_sum_to_more_than_was_asked_for_are_refused(home: Home) -> N
     assert made.parts == ()
 
 
+def test_a_step_that_no_run_holds_any_more_bounds_nothing_and_can_be_read_back(home: Home) -> None:
+    lines = [line for line in agents.log(EARLIER + 20, first=EARLIER, seed=2) if not line["id"].endswith("-mood")]
+    ingest.import_log(home, homes.write_log(home.path.parent / "moodless.jsonl", lines))
+    made = certify(home, route="steps", of="all")
+    gone = next(part for part in made.parts if part.task.startswith("say"))
+    assert (made.certified, gone.adds, gone.alpha_needed) == (False, 1.0, 0.0)
+    assert "none of the runs counted asks it" in made.reason
+    assert home.registry.workflow_certificates() == [made]
+
+
 def test_later_runs_are_judged_as_a_whole_and_once(home: Home) -> None:
     later(home)
     made = certify(home)

@@ -36,8 +36,8 @@ class StepPart(msgspec.Struct, frozen=True):
 
     `calls_per_run` is the mean over `runs`, at most `calls_upper`; at least `share_lower` of the task's calls are made
     in such runs; at most `keeps_upper` of them are kept, and at most the certificate's alpha of those is wrong. `adds`
-    is the product of the four, the second one below the line. `alpha_needed`: an alpha at which its certificate would
-    do, if every step's were lowered alike; 0 where none would.
+    is the product of the four, the second one below the line, and 1 at most. `alpha_needed`: an alpha at which its
+    certificate would do, if every step's were lowered alike; 0 where none would.
     """
 
     task: str

@@ -253,7 +253,7 @@ def _by_steps(
             share_lower=part.share_lower,
             keeps_upper=part.keeps_upper,
             alpha=pin.alpha,
-            adds=part.adds,
+            adds=min(1.0, part.adds),  # no number can be kept for what is without bound
             alpha_needed=pin.alpha * found.scale,
         )
         for pin, part in zip(pinned.pins, found.parts, strict=False)

@@ -54,6 +54,9 @@ def _by_steps(one: WorkflowCertificate) -> str:
     told = f"Added up from the steps' certificates: {added}."
     if one.certified:
         return told
+    unseen = [part.task for part in one.parts if not part.share_lower]
+    if unseen:
+        return f"{told} How often {', '.join(unseen)} is asked has no bound: none of the runs counted asks it."
     if one.of == "whole" and one.risk_upper >= 1:
         return f"{told} Too little is known of how many runs are kept whole; --of all does without it."
     needed = ", ".join(f"{part.task} at {part.alpha_needed:.2g}" for part in one.parts)
