@@ -144,6 +144,19 @@ def test_a_certificate_speaks_for_a_step_until_more_answers_were_audited(home: H
     assert by_audits.unknown == ()
 
 
+def test_answers_that_chose_the_threshold_bound_nothing_beside_their_certificate(home: Home) -> None:
+    measured_on = [
+        one
+        for n in range(60)
+        for one in (call(n, 0, SORT, "yes", owned("shadow", agrees=n % 20 != 0)), call(n, 1, MOOD))
+    ]
+    until_us = max(one.started_at_us for one in measured_on)
+    certify(home, alpha=0.2, n=60, n_kept=60, n_errors=3, threshold=0.9, calls_to_us=until_us)
+    found = shown(home, measured_on).worse
+    assert found is not None
+    assert [(row.source, row.rate_upper) for row in found.steps] == [("certificate", 0.2)]
+
+
 def test_what_the_shadow_was_not_sure_of_counts_for_nothing(home: Home) -> None:
     certify(home, alpha=0.05, delta=0.05, n=20, n_kept=10, n_errors=0, coverage=0.5, threshold=0.9)
     calls = [

@@ -155,10 +155,13 @@ def _row(known: _Known, per_run: float, name: str, steps: int) -> StepErrors:
 
 
 def _by_owned(runs: Sequence[Run], certificate: Certificate | None, task: str) -> _Known:
-    """The owned model's errors: by audits and shadows, or by its certificate where that rests on more answers."""
-    count = Count()
+    """The owned model's errors: by audits and shadows, or by its certificate where that rests on more answers.
+
+    Calls that the certificate was measured on chose its threshold: they flatter it, and an exact bound from them is none.
+    """
+    count, since_us = Count(), certificate.calls_to_us if certificate is not None else 0
     for step in _steps(runs, task):
-        if step.differs is not None:
+        if step.differs is not None and step.started_us > since_us:
             count.add(step.differs, step.started_us)
     if certificate is None or count.n >= certificate.n_kept:
         return _Known(count, "audits", "this workflow", "no owned answer was audited")
