@@ -17,7 +17,7 @@ from freehold.services import discovering, ingest, questioning
 from freehold.services.home import Home
 from freehold.services.windows import Window
 from freehold.services.workflows import listing, showing
-from freehold.vocabulary import SESSION_TAG, Call, Usage
+from freehold.vocabulary import SESSION_TAG, TRACE_TAG, Call, Usage
 
 RUNS = 150
 START_US = round(homes.START.timestamp() * 1e6)
@@ -98,6 +98,18 @@ def test_sessions_are_chained(tmp_path: Path):
     assert (flow.how, flow.runs, flow.wall.mean_ms, flow.paths[0].tasks) == ("session", 2, 10_000.0, ("",))
 
 
+@pytest.mark.parametrize("name", ["prod-eu-{}-a", "{}", "run-{}", f"00-{'{}' * 32}-{'b' * 16}-01"])
+def test_traces_are_told_apart_whatever_they_are_called(tmp_path: Path, name: str):
+    with homes.home(tmp_path) as home:
+        home.ledger.append(
+            Call(f"{run}{n}", START_US + n, 1.0, "openai", "m", b"", b"", tags={TRACE_TAG: name.replace("{}", run)})
+            for run in "abc"
+            for n in range(2)
+        )
+        (flow,) = listing.workflows(home, Window()).workflows
+    assert (flow.how, flow.runs, flow.calls) == ("trace", 3, 6)
+
+
 def test_calls_without_session_are_chained_by_what_they_hold(tmp_path: Path):
     def body(*turns: str) -> bytes:
         roles = ["user" if n % 2 == 0 else "assistant" for n in range(len(turns))]
@@ -139,6 +151,7 @@ def test_the_command_line_says_it_in_tables_and_json(folder: Path):
     assert shown.exit_code == 0
     for words in ("from the first request to the last answer", "Critical path", "simulated on these runs"):
         assert words in shown.output
+    assert "certify --workflow" not in shown.output  # there is no owned step to certify
     whole = json.loads(run(folder, "workflow", "show", "concierge", "--json").stdout)
     assert whole["schema"] == "freehold.workflow/1"
     wrong = run(folder, "workflow", "show", "nothing")

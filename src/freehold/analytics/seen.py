@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from freehold.wire.openai import ChatRequest, Message
 NO_TASK = ""
 """The task of a call that recurs in none."""
 
+_W3C = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-")
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -83,12 +85,12 @@ def rented_legs(call: Call) -> Iterator[Leg]:
 def run_of(call: Call) -> tuple[str, str]:
     """What a call belongs to, as its client or its log says: `("trace", id)`, `("session", id)`, else two empty texts.
 
-    Of a W3C trace context the trace's id counts, not the span's.
+    Of a W3C trace context the trace's id counts, not the span's; another system's name of a trace counts whole.
     """
     trace = call.tags.get(TRACE_TAG, "")
     if trace:
-        parts = trace.split("-")
-        return "trace", parts[1] if len(parts) == 4 else trace
+        context = _W3C.match(trace)
+        return "trace", context[1] if context else trace
     session = call.tags.get(SESSION_TAG, "")
     return ("session", session) if session else ("", "")
 
