@@ -62,7 +62,9 @@ def suppose(runs: Sequence[Run], answered: Mapping[str, Answered]) -> tuple[Time
     for run in runs:
         keep = {step.call: drawn(step, answered[step.task]) for step in run.steps if step.task in answered}
         asked, kept = asked + len(keep), kept + sum(keep.values())
-        if run.timed:
+        if run.timed and not keep:
+            took.append(run.ended_us - run.started_us)
+        elif run.timed:
             took.append(replayed_us(run.steps, lambda step, keep=keep: _takes_us(step, answered, keep)))
         if all(step.usd is not None for step in run.steps):
             costs.append(sum((_costs(step, answered, keep) for step in run.steps), ZERO))
@@ -82,9 +84,11 @@ def supposed(
         how: `at_once` or `owned`.
     """
     wall, keeps, usd = suppose(runs, {task: one for task, (one, _) in answered.items()})
+    called = tuple(tasks.get(task, task) for task in answered)
+    if all(interval.low == interval.high for _, interval in answered.values()):
+        return Supposed(called, how, keeps, wall, wall, wall, usd)
     fewest = {task: one._replace(keeps=interval.low) for task, (one, interval) in answered.items()}
     most = {task: one._replace(keeps=interval.high) for task, (one, interval) in answered.items()}
-    called = tuple(tasks.get(task, task) for task in answered)
     return Supposed(called, how, keeps, wall, suppose(runs, fewest)[0], suppose(runs, most)[0], usd)
 
 

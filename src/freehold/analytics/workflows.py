@@ -210,6 +210,7 @@ def _links(
     tasks: Mapping[str, str],
 ) -> list[Link]:
     by_task: dict[str, list[Step]] = defaultdict(list)
+    holding = Counter(task for run in runs for task in {step.task for step in run.steps})
     for run in runs:
         for step in run.steps:
             by_task[step.task].append(step)
@@ -225,7 +226,7 @@ def _links(
         found.append(
             Link(
                 task=tasks.get(task, task),
-                runs=sum(any(step.task == task for step in run.steps) for run in runs),
+                runs=holding[task],
                 calls=len(steps),
                 calls_per_run=len(steps) / len(runs),
                 latency_ms=float(np.median(took)) / 1000 if took else None,

@@ -110,7 +110,8 @@ def show_workflow(name: str, since: Since = "", until: Until = "", most: Most = 
     if found.worse is not None:
         _worse(found.worse)
     _wrong(found.wrong)
-    _promise(found.promise, found.workflow.name)
+    _promise(found.promise, found.workflow.name, owned=bool(found.owned))
+    say(dim("docs/workflows.md says what these figures mean and rest on"))
 
 
 def certified_workflow(
@@ -157,13 +158,14 @@ def _promised(made: WorkflowCertificate) -> None:
         say(dim(f"  {count(n)} runs left out: {why}"))
 
 
-def _promise(told: Standing | None, name: str) -> None:
+def _promise(told: Standing | None, name: str, *, owned: bool) -> None:
     from freehold.services.workflows.telling import promise
 
     title("Promise", "end to end")
     if told is None:
-        say("  none was asked for")
-        suggest(f"freehold certify --workflow {name}")
+        say("  none was asked for" if owned else "  none can be asked for: no step has a student that is certified")
+        if owned:
+            suggest(f"freehold certify --workflow {name}")
         return
     made = told.certificate
     if told.lapsed:
@@ -173,7 +175,8 @@ def _promise(told: Standing | None, name: str) -> None:
         say(good(f"  with confidence {percent(1 - made.delta, 1)}, "), promise(made))
     else:
         say(warn("  none: "), made.reason)
-    say(dim(f"  asked on {made.issued_at[:10]}, {made.id}: {made.method or 'nothing was measured'}"))
+    runs = f"; {count(made.n_bad)} of {count(made.n)} bad" if made.route == "runs" and made.n else ""
+    say(dim(f"  asked on {made.issued_at[:10]}, {made.id}: {made.method or 'nothing was measured'}{runs}"))
     _promised(made)
 
 
@@ -192,7 +195,7 @@ def _head(flow: Workflow) -> None:
     feature = f" of {flow.feature}" if flow.feature else ""
     say(
         strong(flow.name),
-        f": {count(flow.runs)} runs{feature} by {flow.how} that begin with {flow.entry or '-'}; "
+        f": {count(flow.runs)} runs{feature} by {flow.how} that begin with {flow.entry or 'a call of no task'}; "
         f"{flow.calls_per_run:.1f} calls each, {count(flow.most_calls)} at most",
     )
     cost = "what a run costs is unknown" if flow.usd_per_run is None else f"{exact(flow.usd_per_run)} a run"
@@ -278,7 +281,7 @@ def _supposed_row(one: Supposed) -> Sequence[Part]:
     if one.how == "at_once" or one.wall is None or one.at_least_kept is None or one.at_most_kept is None:
         return [steps, how, *_plain_tail(one.wall), _each(one.usd_per_run)]
     ranges = [
-        f"{ms(middle.ms)} ({ms(best.ms)} to {ms(worst.ms)})" if best.ms != worst.ms else ms(middle.ms)
+        ms(middle.ms) if ms(best.ms) == ms(worst.ms) else f"{ms(middle.ms)} ({ms(best.ms)} to {ms(worst.ms)})"
         for middle, best, worst in zip(
             one.wall.quantiles, one.at_most_kept.quantiles, one.at_least_kept.quantiles, strict=True
         )
@@ -288,12 +291,12 @@ def _supposed_row(one: Supposed) -> Sequence[Part]:
 
 def _worse(found: Compounded) -> None:
     what = "owned answers that are not the rented model's, if every step with an owned model were served by it"
-    title("Errors added up: worse than rented", what)
+    title("Errors added up, worse than rented", what)
     _errors(found, "Owned answers a run", "Not the rented one's")
 
 
 def _wrong(found: Compounded) -> None:
-    title("Errors added up: wrong", "by what people say is right, whoever answered")
+    title("Errors added up, wrong", "by what people say is right, whoever answered")
     _errors(found, "Answers a run", "Wrong")
 
 
@@ -320,14 +323,20 @@ def _errors(found: Compounded, answers: str, wrong: str) -> None:
             say(f"  the other steps alone: at most {percent(found.known_at_most, 1)} of the runs, as they were judged")
     else:
         upper = f"{percent(found.at_most_upper, 1)} with confidence {percent(found.confidence)}"
-        say(strong(f"  at most {percent(found.at_most, 1)} of the runs"), f" at these rates, at most {upper}: answers")
-        say("  a run times their error rates, added up; no assumption on what goes together")
+        say(
+            strong(f"  at most {percent(found.at_most, 1)} of the runs"),
+            f" at these rates, at most {upper}: answers a run times their error rates, added up (union bound); no "
+            "assumption on what goes together",
+        )
         say(f"  {percent(found.independent, 1)} if every answer erred by itself, which is an assumption")
     if found.wrong_interval is not None:
         low, high = found.wrong_interval.low, found.wrong_interval.high
         seen = rate(found.wrong_runs, found.judged_runs, (low, high))
         say(f"  {seen} of the {count(found.judged_runs)} runs whose every such answer was judged")
-    for pair in found.together[:3]:
+    told = [pair for pair in found.together if pair.phi is not None]
+    if told:
+        say(dim(f"  steps that err together, most tied first, of {count(len(found.together))} pairs looked at:"))
+    for pair in told[:3]:
         say(dim(f"  {_pair(pair)}"))
 
 

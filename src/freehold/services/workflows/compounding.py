@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations_with_replacement
 from typing import NamedTuple
@@ -157,7 +158,7 @@ def _row(known: _Known, per_run: float, name: str, steps: int) -> StepErrors:
 def _by_owned(runs: Sequence[Run], certificate: Certificate | None, task: str) -> _Known:
     """The owned model's errors: by audits and shadows, or by its certificate where that rests on more answers.
 
-    Calls that the certificate was measured on chose its threshold: they flatter it, and an exact bound from them is none.
+    Calls that the certificate was measured on chose its threshold, and flatter it: no exact bound comes from them.
     """
     count, since_us = Count(), certificate.calls_to_us if certificate is not None else 0
     for step in _steps(runs, task):
@@ -194,24 +195,21 @@ def _together(
     runs: Sequence[Run], task_ids: Sequence[str], tasks: Mapping[str, str], verdict: _Verdict
 ) -> list[Together]:
     """How steps err in the same run, those most tied together first; a step with itself: its first two answers."""
-    seen: list[dict[str, list[bool]]] = []
+    place = {task: at for at, task in enumerate(task_ids)}
+    pairs: defaultdict[tuple[str, str], list[tuple[bool, bool]]] = defaultdict(list)
     for run in runs:
         by_task: dict[str, list[bool]] = {}
         for step in run.steps:
             said = verdict(step)
-            if said is not None:
+            if said is not None and step.task in place:
                 by_task.setdefault(step.task, []).append(said)
-        seen.append(by_task)
-    found: list[Together] = []
-    for one, other in combinations_with_replacement(task_ids, 2):
-        if one == other:
-            pairs = [(run[one][0], run[one][1]) for run in seen if len(run.get(one, ())) > 1]
-        else:
-            pairs = [(any(run[one]), any(run[other])) for run in seen if one in run and other in run]
-        told = together(tasks.get(one, one), tasks.get(other, other), pairs)
-        if told is not None:
-            found.append(told)
-    return sorted(found, key=lambda pair: (pair.p_value, pair.first, pair.second))
+        for one, other in combinations_with_replacement(sorted(by_task, key=place.__getitem__), 2):
+            if one != other:
+                pairs[one, other].append((any(by_task[one]), any(by_task[other])))
+            elif len(by_task[one]) > 1:
+                pairs[one, one].append((by_task[one][0], by_task[one][1]))
+    told = (together(tasks.get(one, one), tasks.get(other, other), both) for (one, other), both in pairs.items())
+    return sorted(filter(None, told), key=lambda pair: (pair.p_value, pair.first, pair.second))
 
 
 def _kept_here(runs: Sequence[Run], task: str) -> bool:

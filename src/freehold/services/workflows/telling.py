@@ -54,13 +54,18 @@ def _by_steps(one: WorkflowCertificate) -> str:
     told = f"Added up from the steps' certificates: {added}."
     if one.certified:
         return told
+    return f"{told} {_short(one)}"
+
+
+def _short(one: WorkflowCertificate) -> str:
+    """Why what the certificates add up to is no promise."""
     unseen = [part.task for part in one.parts if not part.share_lower]
     if unseen:
-        return f"{told} How often {', '.join(unseen)} is asked has no bound: none of the runs counted asks it."
+        return f"How often {', '.join(unseen)} is asked has no bound: none of the runs counted asks it."
     if one.of == "whole" and one.risk_upper >= 1:
-        return f"{told} Too little is known of how many runs are kept whole; --of all does without it."
+        return "Too little is known of how many runs are kept whole; --of all does without it."
     needed = ", ".join(f"{part.task} at {part.alpha_needed:.2g}" for part in one.parts)
-    return f"{told} That bounds the risk by {_percent(one.risk_upper)} only; certificates would do of {needed}."
+    return f"That bounds the risk by {_percent(one.risk_upper)} only; certificates would do of {needed}."
 
 
 def _more(one: WorkflowCertificate) -> str:
