@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import time
@@ -62,11 +63,11 @@ def later(home: Home, n: int = LATER, *, first: int = EARLIER, seed: int = 2, ha
 def copied(home: Home, name: str, at_us: int, *, failing: str = "") -> None:
     """Record a run again, at another time."""
     calls = [call for call in home.calls() if call.id.startswith(f"{agents.FEATURE}-{EARLIER}-")]
-    began = calls[0].started_at_us
+    began, trace = calls[0].started_at_us, hashlib.sha256(name.encode()).hexdigest()[:32]
     for call in calls:
         call.outcome = "error" if failing and call.id.endswith(failing) else "ok"
         call.id, call.started_at_us = f"{name}-{call.id}", at_us + call.started_at_us - began
-        call.tags = {"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01", "feature": agents.FEATURE}
+        call.tags = {"traceparent": f"00-{trace}-{'cd' * 8}-01", "feature": agents.FEATURE}
     home.ledger.append(calls)
 
 
@@ -211,6 +212,16 @@ def test_a_failed_call_of_an_owned_step_leaves_its_run_out(home: Home) -> None:
     later(home)
     copied(home, "failed", max(call.started_at_us for call in home.calls()) + 10**9, failing="sort")
     assert certify(home).left_out["a call of an owned step failed"] == 1
+
+
+def test_a_run_that_may_be_going_on_is_left_out(home: Home) -> None:
+    later(home, 10)
+    copied(home, "now", time.time_ns() // 1000 - 1_000_000)
+    copied(home, "before", time.time_ns() // 1000 - 3_600_000_000)
+    made = certify(home, route="runs", of="all")
+    assert (made.n_judged, made.left_out["may be going on still"]) == (11, 1)
+    counted = certify(home, route="steps", of="all").parts[0].runs
+    assert counted == (EARLIER + 11) - (EARLIER + 11) // 2
 
 
 def test_wrong_words_and_missing_students_get_clear_errors(home: Home, trained: Path) -> None:

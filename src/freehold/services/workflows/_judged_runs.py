@@ -7,8 +7,9 @@ not by who answered: what was escalated then is no random sample.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -42,9 +43,20 @@ class Outcome(NamedTuple):
     wrong: bool
 
 
+def under_way(runs: Sequence[Run]) -> Callable[[Run], bool]:
+    """Whether a run may be going on now: it began so lately that one of these took longer.
+
+    A run that is judged or counted before it is over looks better than it will be. Which are left out depends on when
+    they began alone: of those under way now the long ones are more than their share.
+    """
+    now_us = time.time_ns() // 1000
+    longest_us = max((run.ended_us - run.started_us for run in runs), default=0)
+    return lambda run: now_us - longest_us < run.started_us <= now_us
+
+
 def later(home: Home, runs: Sequence[Run], pins: Sequence[PinnedStep], against: Against) -> Later:
     """The runs that may judge the pinned students. Neither their confidence nor a label plays a part in which."""
-    since_us = max(_used_until_us(home, pin) for pin in pins)
+    since_us, going_on = max(_used_until_us(home, pin) for pin in pins), under_way(runs)
     serving = [stretch for pin in pins for stretch in _serving(home, pin.task_id)]
     covered = {pin.task_id: frozenset(pin.template_ids) for pin in pins}
     found, left_out = list[Run](), Counter[str]()
@@ -57,6 +69,8 @@ def later(home: Home, runs: Sequence[Run], pins: Sequence[PinnedStep], against: 
             why = "made while an owned model served one of the steps"
         elif any(step.owned or step.asked_owned for step in asked):
             why = "an owned model was asked to serve"
+        elif going_on(run):
+            why = "may be going on still"
         elif not all(step.ok for step in asked):
             why = "a call of an owned step failed"
         elif against == "gold" and any(step.wrong is None for step in asked):

@@ -30,7 +30,7 @@ from freehold.vocabulary import (
     WorkflowRoute,
 )
 
-from ._judged_runs import UNREADABLE, Later, judged, later
+from ._judged_runs import UNREADABLE, Later, judged, later, under_way
 from ._judging import Judge
 from ._runs import Chains, gather
 from .telling import reason
@@ -227,9 +227,11 @@ def _by_steps(
     home: Home, chains: Chains, pinned: _Pinned, base: WorkflowCertificate, asked: Asked
 ) -> WorkflowCertificate:
     """From certificates. The earlier half of the runs fixes how long a run may be, the later half is counted."""
-    half = len(pinned.runs) // 2
-    most_calls = max((len(run.steps) for run in pinned.runs[:half]), default=0)
-    counted = [run for run in pinned.runs[half:] if len(run.steps) <= most_calls]
+    going_on = under_way(pinned.runs)
+    runs = [run for run in pinned.runs if not going_on(run)]
+    half = len(runs) // 2
+    most_calls = max((len(run.steps) for run in runs[:half]), default=0)
+    counted = [run for run in runs[half:] if len(run.steps) <= most_calls]
     look = _look(home, base, counted, "steps")
     made = msgspec.structs.replace(base, route="steps", look=look, most_calls=most_calls, method=METHODS["steps"])
     if any(pin.against != asked.against for pin in pinned.pins) or not counted:
