@@ -126,7 +126,7 @@ def _tasks_page(listing: TaskListing) -> None:
         say(f"{count(listing.unrecognised)} of {count(listing.calls)} calls recur in no task.")
     if not listing.requests:
         say(
-            warn("These calls hold no requests, only what they took:"),
+            warn("These calls hold no requests, only what they took: "),
             "no prompt can be recognised, no student taught and no contract learned.",
         )
         say("Import a log with what was asked and answered, or send the traffic through freehold up, which records it.")

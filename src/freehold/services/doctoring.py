@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import time
@@ -160,7 +161,7 @@ def _providers(settings: Settings) -> list[Ailment]:
     found: list[Ailment] = []
     names = settings.providers
     try:
-        providers_of(settings, os.environ)
+        asyncio.run(_made(settings))
     except FreeholdError as error:
         found.append(Ailment(error.error_code, "error", error.message, error.hint))
     if not settings.default_provider and len(names) > 1:
@@ -178,6 +179,11 @@ def _providers(settings: Settings) -> list[Ailment]:
                 )
             )
     return found
+
+
+async def _made(settings: Settings) -> None:
+    """Make the providers as a gateway does, which asks for a running loop."""
+    providers_of(settings, os.environ)
 
 
 def _registry(home: Home) -> list[Ailment]:
