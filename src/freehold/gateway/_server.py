@@ -19,6 +19,8 @@ from freehold.errors import BadRequest, FreeholdError
 from freehold.wire.known import asking
 from freehold.wire.openai import error_envelope
 
+from ._turn import Turn
+
 MAX_HEAD_BYTES = 64 * 1024
 """Request line and headers together; more is refused with 431."""
 
@@ -27,6 +29,7 @@ _PIPELINE = 16
 _NOTSENT_LOWAT: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 _LINGER_S = 2.0
 _WRITE_HIGH = 64 * 1024
+_LARGE, _MANY = 16 * 1024, 16  # bytes of one write, and writes, that do not wait for the end of a turn
 _UNSENT_BYTES = 64 * 1024
 """What the system may hold for a client that reads slowly (Linux); left to itself it takes some megabytes, and the
 gateway, which keeps a copy of every stream for the ledger, as much again.
@@ -211,10 +214,12 @@ class ServerConnection(asyncio.Protocol):
 
     __slots__ = ("_began", "_body", "_body_bytes", "_connections", "_current", "_expects", "_field_bytes", "_handler",
                  "_head_bytes", "_headers", "_in_body", "_in_head", "_loop", "_max_body", "_parser", "_queue",
-                 "_refused", "_since", "_transport", "_unread", "_url", "_writing_paused", "closing", "http_1_0",
-                 "keep_alive")  # fmt: skip
+                 "_refused", "_since", "_transport", "_turn", "_unread", "_unsent", "_url", "_writing_paused",
+                 "closing", "http_1_0", "keep_alive")  # fmt: skip
 
-    def __init__(self, handler: Handler, connections: set[ServerConnection], max_body_bytes: int) -> None:
+    def __init__(self, handler: Handler, connections: set[ServerConnection], turn: Turn, max_body_bytes: int) -> None:
+        self._turn = turn
+        self._unsent: list[bytes] = []
         self._handler = handler
         self._connections = connections
         self._max_body = max_body_bytes
@@ -269,11 +274,13 @@ class ServerConnection(asyncio.Protocol):
                 self._refuse(HeadTooLarge(_HEAD_TOO_LARGE))
 
     def eof_received(self) -> bool:
+        self.flush()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self.closing = True
         self._connections.discard(self)
+        self._unsent.clear()
         current, self._current = self._current, None
         self._queue.clear()
         self._parser = cast("httptools.HttpRequestParser", None)  # it knows this connection: freed at once
@@ -318,7 +325,7 @@ class ServerConnection(asyncio.Protocol):
         self._in_head, self._in_body, self._head_bytes = False, True, 0
         self._began = self._since = self._loop.time()
         if self._expects and self._current is None:
-            self._transport.write(_CONTINUE)
+            self.write(_CONTINUE)
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -344,8 +351,19 @@ class ServerConnection(asyncio.Protocol):
     # towards the exchange
 
     def write(self, data: bytes) -> None:
-        """Write to the client."""
-        self._transport.write(data)
+        """Write to the client, together with whatever else this turn of the loop brings."""
+        unsent = self._unsent
+        if not unsent:
+            self._turn.add(self)
+        unsent.append(data)
+        if len(data) > _LARGE or len(unsent) > _MANY:
+            self.flush()  # or one turn, in which a fast provider is read from many times, would hold megabytes
+
+    def flush(self) -> None:
+        """Send what was written."""
+        if self._unsent:
+            data, self._unsent = self._unsent, []
+            self._transport.write(data[0] if len(data) == 1 else b"".join(data))
 
     def answered(self) -> None:
         """The current exchange is finished: close, or go on with the next request that waits."""
@@ -362,6 +380,7 @@ class ServerConnection(asyncio.Protocol):
     def close(self) -> None:
         """Flush what was written and close. No further request is read."""
         self.closing = True
+        self.flush()
         self._transport.close()
 
     def _linger(self) -> None:
@@ -369,6 +388,7 @@ class ServerConnection(asyncio.Protocol):
         # let the rest of the request come to nothing until the client closes or `expire` does.
         self.closing = True
         if not self._transport.is_closing():
+            self.flush()
             self._transport.resume_reading()
             self._transport.write_eof()
 
@@ -462,8 +482,9 @@ class Server:
     async def start(self, host: str, port: int, *, reuse_port: bool = False) -> None:
         """Listen on `host`:`port` (0: any free port); with `reuse_port` beside other processes that do the same."""
         loop = asyncio.get_running_loop()
+        turn = Turn(loop)
         self._server = await loop.create_server(
-            lambda: ServerConnection(self._handler, self.connections, self._max_body),
+            lambda: ServerConnection(self._handler, self.connections, turn, self._max_body),
             host,
             port,
             backlog=2048,
