@@ -77,9 +77,11 @@ def test_many_that_wait_are_kept_as_they_were_and_an_impossible_one_goes_alone(t
         assert offer(writer, 0, 600) == 600
         assert offer(writer, 600, 1, provider="\ud800") == offer(writer, 601, 1, started_at_us=2**70) == 1
         assert offer(writer, 602, 10) == 10
+        assert offer(writer, 612, 1, owner=7) == 1
         (tmp_path / "ledger").unlink()
         assert writer.flush()
-        assert (writer.health().written, writer.health().dropped) == (610, 2)
+        health = writer.health()
+        assert (health.written, health.dropped, health.pending, health.pending_bytes) == (610, 3, 0, 0)
     assert list(Ledger(tmp_path).calls()) == [make_call(n) for n in (*range(600), *range(602, 612))]
 
 

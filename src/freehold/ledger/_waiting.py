@@ -15,8 +15,6 @@ import msgspec
 
 from freehold.vocabulary import Call
 
-from ._rows import size_of
-
 _LOOSE_CALLS, _LOOSE_BYTES = 256, 1024 * 1024
 """So many wait as they are, in a gateway that keeps up all of them."""
 
@@ -26,7 +24,8 @@ OBJECT_BYTES = 1200
 _PAGE_BYTES = 256 * 1024
 _PLAIN_PAGES = 4  # what waits for a moment is not worth compressing: a page takes about 3 ms
 _WORTH = 0.8
-_LENGTH_BYTES = 4  # before each packed call
+_LENGTH_BYTES = 4  # before each block
+_SIZE_BYTES = 8  # before each packed call
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(Call).decode
@@ -56,7 +55,7 @@ class Waiting:
         """Take in a call of that size. Never raises: what cannot be packed waits as it is."""
         self.size += size
         crowded = len(self._loose) >= _LOOSE_CALLS or self._loose_size >= _LOOSE_BYTES or len(self._packed)
-        if not (crowded and self._pack(call)):
+        if not (crowded and self._pack(call, size)):
             self._loose.append((call, size))
             self._loose_size += size
 
@@ -65,19 +64,22 @@ class Waiting:
 
         Raises:
             IndexError: none waits.
+            msgspec.ValidationError: it is none, by the type of a field; it is gone.
+            OSError: the system has no memory to decompress it; it stays.
         """
         if self._loose:
             call, size = self._loose.popleft()
             self._loose_size -= size
-        else:
-            call = _unpack(self._packed.get())
-            size = size_of(call)
+            self.size -= size
+            return call, size
+        data = self._packed.get()
+        size = int.from_bytes(data[:_SIZE_BYTES], "little")
         self.size -= size
-        return call, size
+        return _unpack(memoryview(data)[_SIZE_BYTES:]), size
 
-    def _pack(self, call: Call) -> bool:
+    def _pack(self, call: Call, size: int) -> bool:
         try:
-            self._packed.put(_pack(call))
+            self._packed.put(size.to_bytes(_SIZE_BYTES, "little") + _pack(call))
         except Exception:  # noqa: BLE001 - no memory to map, or what will show when it is written
             return False
         return True

@@ -245,10 +245,16 @@ class LedgerWriter:
             return
         with self._lock:
             most = next(one for one in TOGETHER if one <= len(self._queue))
-            while len(self._batch) < most and self._batch_bytes < _BATCH_BYTES:
-                call, size = self._queue.get()
+            while self._queue and len(self._batch) < most and self._batch_bytes < _BATCH_BYTES:
+                try:
+                    call, size = self._queue.get()
+                except msgspec.ValidationError:
+                    self._mark.dropped += 1  # no call by the type of a field: it goes alone
+                    continue
                 self._batch.append(call)
                 self._batch_bytes += size
+            if not self._batch and not self._queue:
+                self._idle.set()
 
     def _commit(self) -> None:
         if self._hot is None:
