@@ -109,7 +109,7 @@ def deploy(home: Home, file: Path, *, trust: str = "", stage: str = "", by: str 
         GateRefused: its certificate does not carry the stage here.
     """
     if not file.is_file():
-        raise UsageError(f"{file} is no archive", hint="freehold export TASK FILE.tar.gz makes one")
+        raise UsageError(f"there is no archive {file}", hint="freehold export TASK FILE.tar.gz makes one")
     by = by or whoever()
     bundles = home.path / "bundles"
     bundles.mkdir(parents=True, exist_ok=True)
