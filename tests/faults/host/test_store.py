@@ -94,11 +94,12 @@ def test_a_store_that_is_down_fills_a_queue_and_no_more(up, tmp_path):
     (tmp_path / "ledger").write_text("a file stands where the folder should be")
     with recording(up, tmp_path, queue_calls=20) as (gateway, _):
         answer(gateway, 100)
+        _until(lambda: shown(gateway, "freehold_ledger_dropped_total") == 80)
         assert shown(gateway, "freehold_ledger_pending") == 20
-        assert shown(gateway, "freehold_ledger_dropped_total") == 80
         assert shown(gateway, "freehold_ledger_healthy") == 0
         (tmp_path / "ledger").unlink()
-        _until(lambda: shown(gateway, "freehold_ledger_healthy") == 1)
+        _until(lambda: shown(gateway, "freehold_ledger_pending") == 0)  # healthy is said from the first batch on
+        assert shown(gateway, "freehold_ledger_healthy") == 1
         answer(gateway, 10)
         _until(lambda: shown(gateway, "freehold_ledger_written_total") == 30)
     assert Ledger(tmp_path).count() == 30
