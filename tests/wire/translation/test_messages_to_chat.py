@@ -442,7 +442,7 @@ def test_an_error_in_the_stream_becomes_the_clients_and_ends_it():
 @pytest.mark.parametrize(
     "junk",
     [b"data: {\n\n", b"data: 5\n\n", b"data: [DONE]\n\n", chunks(chunk({}, "bored")), chunks(piece(0, "{}")),
-     chunks(piece(0, "", "a", "weather"), chunk({"content": "x"}), piece(0, "{}")),
+     chunks(piece(0, "{}", "a", "weather"), chunk({"content": "x"}), piece(0, "{}")),
      chunks(piece(0, "", "a", "weather"), piece(1, "{}")), chunks(chunk() | {"choices": [{"index": 1}]})],
 )  # fmt: skip
 def test_a_stream_that_cannot_be_read_fails_after_what_came_before(junk):

@@ -206,7 +206,7 @@ class Started(msgspec.Struct, frozen=True):
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """A part begins, empty; its number is one more than that of the part before it, which is closed."""
+    """A part begins, empty. Its number is no other open part's; writers see it after the part before it is closed."""
 
     index: int
     part: Text | Refusal | Call | Thinking

@@ -13,7 +13,8 @@ from freehold.errors import BadRequest, UpstreamFailed
 from freehold.vocabulary import Usage
 
 from . import _errors, chat, completions, converse, messages, responses
-from ._hub import Answer, Closed, Event, Failed, Finished, Grew, Opened, Problem, Request, Signed, Started
+from ._hub import Answer, Event, Problem, Request
+from ._order import Order
 from ._types import Remembered, StreamTranslator, Translated, Translation
 
 _encoder = msgspec.json.Encoder()
@@ -29,7 +30,10 @@ class Writer(Protocol):
 
 
 class Reader(Protocol):
-    """Reads one stream of a provider. What it raises besides `UpstreamFailed` says that the stream is unreadable."""
+    """Reads one stream of a provider. What it raises besides `UpstreamFailed` says that the stream is unreadable.
+
+    Its parts may be open at the same time, where the provider's are: `Order` puts them one after the other.
+    """
 
     usage: Usage | None
 
@@ -139,14 +143,12 @@ class _Pair:
 
 
 class _Stream:
-    """A provider's stream read and the client's written, event by event, in an order that every writer may rely on."""
+    """A provider's stream read, put in order, and the client's written, event by event."""
 
     def __init__(self, reader: Reader, writer: Writer) -> None:
         self._reader = reader
         self._writer = writer
-        self._started = False
-        self._open: int | None = None
-        self._over = False
+        self._order = Order()
         self._fault: UpstreamFailed | None = None
 
     @property
@@ -164,16 +166,15 @@ class _Stream:
 
     def _run(self, events: Iterator[Event], *, cut: bool = False) -> bytes:
         """Write what these events say. With `cut`, what cannot be read is half an event, and says nothing."""
-        if self._over:
+        if self._order.over:
             return b""
         if self._fault is not None:
             raise self._fault
         written: list[bytes] = []
         try:
             for event in events:
-                self._follow(event)
-                written.append(self._writer.write(event))
-                if self._over:
+                written += map(self._writer.write, self._order.take(event))
+                if self._order.over:
                     break
         except UpstreamFailed as fault:
             self._fault = fault
@@ -183,30 +184,6 @@ class _Stream:
         if self._fault is not None and (cut or not written):
             raise self._fault
         return b"".join(written)
-
-    def _follow(self, event: Event) -> None:
-        """Keep the order: a start, then parts one after the other, then the end, or an error at any time."""
-        match event:
-            case Started():
-                fits = not self._started
-                self._started = True
-            case Opened(index):
-                fits = self._started and self._open is None
-                self._open = index
-            case Grew(index) | Signed(index):
-                fits = self._open == index
-            case Closed(index):
-                fits = self._open == index
-                self._open = None
-            case Finished():
-                fits = self._started and self._open is None
-                self._over = True
-            case Failed():
-                fits = True
-                self._over = True
-        if not fits:
-            self._over = False
-            raise UpstreamFailed("the events of the provider's stream are in no order that can be read")
 
 
 def _nobody() -> Remembered:

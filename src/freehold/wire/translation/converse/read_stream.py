@@ -77,7 +77,7 @@ class StreamReader:
     def __init__(self) -> None:
         self.usage: Usage | None = None
         self._frames = FrameReader()
-        self._open: int | None = None
+        self._open: set[int] = set()
         self._stop: Stop | None = None
         self._sequence: str | None = None
 
@@ -106,12 +106,12 @@ class StreamReader:
             case "messageStart":
                 yield Started()
             case "contentBlockStart" if payload.start is not None and payload.start.tool_use is not None:
-                self._open = index
+                self._open.add(index)
                 yield Opened(index, Call(payload.start.tool_use.tool_use_id, payload.start.tool_use.name))
             case "contentBlockDelta" if payload.delta is not None:
                 yield from self._grow(index, payload.delta)
-            case "contentBlockStop" if self._open == index:
-                self._open = None
+            case "contentBlockStop" if index in self._open:
+                self._open.remove(index)
                 yield Closed(index)
             case "messageStop":
                 self._stop = stop_of(payload.stop_reason or "")
@@ -141,8 +141,8 @@ class StreamReader:
                 yield Signed(index, thought.signature)
 
     def _begin(self, index: int, part: Text | Thinking) -> Iterator[Event]:
-        if self._open != index:
-            self._open = index
+        if index not in self._open:
+            self._open.add(index)
             yield Opened(index, part)
 
     def _finished(self) -> Finished:
