@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Table, delete, select, update
+from sqlalchemy import Connection, Select, Table, delete, select, update
 
 from freehold.vocabulary import (
     Certificate,
@@ -178,14 +178,9 @@ def add_contract(connection: Connection, task_id: str, contract: Contract) -> No
 
 def students(connection: Connection, *, task_id: str = "", student_id: str = "") -> list[StudentRecord]:
     """Students, oldest first."""
-    query = select(t.students).order_by(t.students.c.seq)
-    if task_id:
-        query = query.where(t.students.c.task_id == task_id)
-    if student_id:
-        query = query.where(t.students.c.id == student_id)
     return [
         StudentRecord(row.id, row.task_id, row.bundle, _decode(row.manifest, Manifest), row.added_at)
-        for row in connection.execute(query)
+        for row in connection.execute(_oldest_first(t.students, task_id=task_id, id=student_id))
     ]
 
 
@@ -206,11 +201,7 @@ def held(
     connection: Connection, *, task_id: str = "", student_id: str = "", against: str = "", certificate_id: str = ""
 ) -> list[Held]:
     """Certificates with what became of them, oldest first."""
-    query = select(t.certificates.c.data, t.certificates.c.void_reason).order_by(t.certificates.c.seq)
-    wanted = {"task_id": task_id, "student_id": student_id, "against": against, "id": certificate_id}
-    for column, value in wanted.items():
-        if value:
-            query = query.where(t.certificates.c[column] == value)
+    query = _oldest_first(t.certificates, task_id=task_id, student_id=student_id, against=against, id=certificate_id)
     return [Held(_decode(row.data, Certificate), row.void_reason) for row in connection.execute(query)]
 
 
@@ -322,10 +313,7 @@ def add_pause(connection: Connection, task_id: str, *, paused: bool, by: str, re
 
 def verdicts(connection: Connection, task_id: str) -> list[Verdict]:
     """A task's verdicts, oldest first; of all tasks where `task_id` is ""."""
-    query = select(t.verdicts.c.data).order_by(t.verdicts.c.seq)
-    if task_id:
-        query = query.where(t.verdicts.c.task_id == task_id)
-    return [_decode(row, Verdict) for row in connection.execute(query).scalars()]
+    return _kept(connection, t.verdicts, Verdict, task_id=task_id)
 
 
 def add_verdict(connection: Connection, verdict: Verdict) -> None:
@@ -341,9 +329,8 @@ def add_verdict(connection: Connection, verdict: Verdict) -> None:
 
 
 def rehearsals(connection: Connection, task_id: str) -> list[Rehearsal]:
-    """A task's rehearsals, oldest first."""
-    query = select(t.rehearsals.c.data).where(t.rehearsals.c.task_id == task_id).order_by(t.rehearsals.c.seq)
-    return [_decode(row, Rehearsal) for row in connection.execute(query).scalars()]
+    """A task's rehearsals, oldest first; of all tasks where `task_id` is ""."""
+    return _kept(connection, t.rehearsals, Rehearsal, task_id=task_id)
 
 
 def add_rehearsal(connection: Connection, rehearsal: Rehearsal) -> None:
@@ -361,11 +348,7 @@ def add_rehearsal(connection: Connection, rehearsal: Rehearsal) -> None:
 
 def workflow_certificates(connection: Connection, workflow_id: str) -> list[WorkflowCertificate]:
     """A workflow's certificates, oldest first; of all workflows where `workflow_id` is ""."""
-    table = t.workflow_certificates
-    query = select(table.c.data).order_by(table.c.seq)
-    if workflow_id:
-        query = query.where(table.c.workflow_id == workflow_id)
-    return [_decode(row, WorkflowCertificate) for row in connection.execute(query).scalars()]
+    return _kept(connection, t.workflow_certificates, WorkflowCertificate, workflow_id=workflow_id)
 
 
 def add_workflow_certificate(connection: Connection, certificate: WorkflowCertificate) -> None:
@@ -382,8 +365,7 @@ def add_workflow_certificate(connection: Connection, certificate: WorkflowCertif
 
 def virtual_keys(connection: Connection) -> tuple[VirtualKey, ...]:
     """Every virtual key, oldest first, revoked ones included."""
-    rows = connection.execute(select(t.virtual_keys.c.data).order_by(t.virtual_keys.c.seq)).scalars()
-    return tuple(_decode(row, VirtualKey) for row in rows)
+    return tuple(_kept(connection, t.virtual_keys, VirtualKey))
 
 
 def add_virtual_key(connection: Connection, key: VirtualKey, by: str) -> None:
@@ -394,6 +376,17 @@ def add_virtual_key(connection: Connection, key: VirtualKey, by: str) -> None:
 def replace_virtual_key(connection: Connection, key: VirtualKey) -> None:
     """Put a virtual key in the place of the one with its id."""
     connection.execute(update(t.virtual_keys).where(t.virtual_keys.c.id == key.id).values(data=_encode(key)))
+
+
+def _oldest_first(table: Table, **wanted: str) -> Select[Any]:
+    """The rows of a numbered table in which these columns hold these values; "" is any value."""
+    of = [table.c[name] == value for name, value in wanted.items() if value]
+    return select(table).where(*of).order_by(table.c.seq)
+
+
+def _kept(connection: Connection, table: Table, kind: type[T], **wanted: str) -> list[T]:
+    """What the rows of such a table hold."""
+    return [_decode(row.data, kind) for row in connection.execute(_oldest_first(table, **wanted))]
 
 
 def _encode(value: msgspec.Struct) -> str:
