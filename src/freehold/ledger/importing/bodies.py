@@ -12,7 +12,7 @@ import msgspec
 from freehold.vocabulary import Call
 from freehold.wire.known import CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, PATHS, RESPONSES, dialect
 
-from .protocol import Rejected
+from .protocol import UNTIMED_US, Rejected
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -81,6 +81,22 @@ _FORMS = {
 _NO_REQUEST, _NO_ANSWER = _Request(), AnswerHead()
 _decode_request = msgspec.json.Decoder(_Request).decode
 _decode_response = msgspec.json.Decoder(AnswerHead).decode
+
+
+def bare(call_id: str, request: bytes, response: bytes, *, tags: dict[str, str], dialect: str = "") -> Call:
+    """A call of which a record holds the bodies, and says neither when it was nor how long it took."""
+    return Call(
+        id=call_id,
+        started_at_us=UNTIMED_US,
+        latency_ms=0.0,
+        provider="",
+        model="",
+        request=request,
+        response=response,
+        dialect=dialect,
+        tags=tags,
+        source="import",
+    )
 
 
 def fill_in(call: Call, path: str = "") -> AnswerHead:

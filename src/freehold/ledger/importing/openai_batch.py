@@ -20,10 +20,10 @@ from pathlib import Path
 
 import msgspec
 
-from freehold.vocabulary import BATCH_TIER, Call
+from freehold.vocabulary import BATCH_TIER
 
-from .bodies import body, content_id, fill_in, started_at_us, text_only
-from .protocol import UNREADABLE, UNTIMED_US, Format, Found, Guess, Head, Mark, Record, Shape, Source, why
+from .bodies import bare, body, content_id, fill_in, started_at_us, text_only
+from .protocol import UNREADABLE, Format, Found, Guess, Head, Mark, Record, Shape, Source, why
 
 _NOTHING = msgspec.Raw(b"")
 _TOGETHER = 500
@@ -185,18 +185,8 @@ def read(record: bytes) -> tuple[Found]:
     failed = not response or bytes(line.error) not in (b"", b"null")
     if not response:
         response = b'{"error":%b}' % (bytes(line.error) or b"null") if failed and bytes(line.error) else b""
-    call = Call(
-        id=line.id or got.request_id or content_id(record),
-        started_at_us=UNTIMED_US,
-        latency_ms=0.0,
-        provider="",
-        model="",
-        request=request,
-        response=response,
-        dialect="",
-        tags={"custom_id": line.custom_id},
-        source="import",
-    )
+    call_id = line.id or got.request_id or content_id(record)
+    call = bare(call_id, request, response, tags={"custom_id": line.custom_id})
     answer = fill_in(call, joined.url)
     made = answer.created or answer.created_at
     if made is not None:

@@ -27,6 +27,7 @@ from freehold.wire.known import COMPLETIONS
 
 from .bodies import (
     REBUILT_TAG,
+    bare,
     body,
     completion,
     content_id,
@@ -150,18 +151,8 @@ def _prompted(line: _Line, record: bytes) -> Call:
 
 
 def _rebuilt(record: bytes, request: bytes, response: bytes, dialect: str = "openai.chat") -> Call:
-    call = Call(
-        id=content_id(record),
-        started_at_us=UNTIMED_US,
-        latency_ms=0.0,
-        provider="",
-        model="",
-        request=request,
-        response=response,
-        dialect=dialect,
-        tags={REBUILT_TAG: "request,response"},
-        source="import",
-    )
+    tags = {REBUILT_TAG: "request,response"}
+    call = bare(content_id(record), request, response, tags=tags, dialect=dialect)
     fill_in(call)
     return call
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import msgspec
 
-from freehold.vocabulary import Call
 from freehold.wire.known import CHAT, COMPLETIONS, RESPONSES
 
-from .bodies import REBUILT_TAG, content_id, fill_in, started_at_us, tags_of, text_only
-from .protocol import UNTIMED_US, Format, Found, Guess, Head, Rejected
+from .bodies import REBUILT_TAG, bare, content_id, fill_in, started_at_us, tags_of, text_only
+from .protocol import Format, Found, Guess, Head, Rejected
 
 _NOTHING = msgspec.Raw(b"")
 _DIALECTS = {"chat.completion": CHAT.name, "response": RESPONSES.name, "text_completion": COMPLETIONS.name}
@@ -57,18 +56,7 @@ def read(record: bytes) -> tuple[Found]:
     request, response = b"", record.strip()
     if bytes(getattr(line, asked)).startswith((b"[", b'"')):
         request, response = _split(record, asked)
-    call = Call(
-        id=line.id or content_id(record),
-        started_at_us=UNTIMED_US,
-        latency_ms=0.0,
-        provider="",
-        model="",
-        request=request,
-        response=response,
-        dialect=dialect,
-        tags=tags_of(line.metadata),
-        source="import",
-    )
+    call = bare(line.id or content_id(record), request, response, tags=tags_of(line.metadata), dialect=dialect)
     answer = fill_in(call)
     made = answer.created or answer.created_at
     if made is not None:

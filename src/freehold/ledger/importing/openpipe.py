@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import msgspec
 
-from freehold.vocabulary import Call
-
 from .bodies import (
     REBUILT_TAG,
+    bare,
     body,
     completion,
     content_id,
@@ -19,7 +18,7 @@ from .bodies import (
     tags_of,
     text_only,
 )
-from .protocol import UNTIMED_US, Format, Found, Guess, Head, Rejected
+from .protocol import Format, Found, Guess, Head, Rejected
 
 _NOTHING = msgspec.Raw(b"")
 _FIELDS = {"input", "output", "tags", "split", "metadata"}
@@ -64,18 +63,7 @@ def read(record: bytes) -> tuple[Found]:
     response = _answer(bytes(line.output))
     if response != bytes(line.output):
         rebuilt.append("response")
-    call = Call(
-        id="",
-        started_at_us=UNTIMED_US,
-        latency_ms=0.0,
-        provider="",
-        model="",
-        request=request,
-        response=response,
-        dialect="",
-        tags=tags_of(line.metadata) | tags_of(line.tags),
-        source="import",
-    )
+    call = bare("", request, response, tags=tags_of(line.metadata) | tags_of(line.tags))
     answer = fill_in(call)
     if answer.created is not None:
         call.started_at_us = started_at_us(answer.created)
