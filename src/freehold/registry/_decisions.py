@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from freehold.tasks.naming import unique_names
 from freehold.vocabulary import Task, Template
 
 
@@ -70,7 +71,8 @@ def apply(found: Iterable[Task], decisions: Iterable[Decision]) -> Effective:
                     aliases[task.id] += aliases.pop(other)
         else:
             _split(tasks, aliases, task, decision)
-    return Effective(_with_own_names(tasks.values()), {key: tuple(dict.fromkeys(a)) for key, a in aliases.items()})
+    named = unique_names(list(tasks.values()), "{} ({})")
+    return Effective(tuple(named), {key: tuple(dict.fromkeys(a)) for key, a in aliases.items()})
 
 
 def reconcile(stored: Sequence[Task], protected: Collection[str], found: Sequence[Task]) -> list[Task]:
@@ -168,18 +170,3 @@ def _split(tasks: dict[str, Task], aliases: dict[str, list[str]], task: Task, de
         task, id=decision.new_id, name=decision.name, templates=leaving, n_calls=n_leaving, named_by="person"
     )
     aliases[decision.new_id] = [decision.new_id, decision.name, *aliases[task.id]]
-
-
-def _with_own_names(tasks: Iterable[Task]) -> tuple[Task, ...]:
-    """Number names that discovery gave twice. A person's name is never changed."""
-    tasks = list(tasks)
-    taken = {task.name for task in tasks if task.named_by == "person"}
-    result: list[Task] = []
-    for task in tasks:
-        name, number = task.name, 1
-        while task.named_by != "person" and name in taken:
-            number += 1
-            name = f"{task.name} ({number})"
-        taken.add(name)
-        result.append(task if name == task.name else msgspec.structs.replace(task, name=name))
-    return tuple(result)

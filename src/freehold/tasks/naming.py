@@ -57,15 +57,15 @@ def prompt_words(template: Template) -> set[str]:
     return {w for pattern in template.messages for p in pattern.pieces if isinstance(p, str) for w in _words(p)}
 
 
-def unique_names(tasks: Sequence[Task]) -> list[Task]:
-    """The same tasks with no name twice: later ones get a number, names given by persons stay."""
+def unique_names(tasks: Sequence[Task], numbered: str = "{}_{}") -> list[Task]:
+    """The same tasks with no name twice: later ones get a number, put as in `numbered`; names given by persons stay."""
     used = {task.name for task in tasks if task.named_by == "person"}
     found: list[Task] = []
     for task in tasks:
         name, n = task.name, 1
         while task.named_by != "person" and name in used:
             n += 1
-            name = f"{task.name}_{n}"
+            name = numbered.format(task.name, n)
         used.add(name)
         found.append(task if name == task.name else msgspec.structs.replace(task, name=name))
     return found
