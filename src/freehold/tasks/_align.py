@@ -177,39 +177,34 @@ def common_end(texts: list[str]) -> str:
 
 def _common_start(texts: list[str]) -> tuple[str, list[str]]:
     """What nearly all texts begin with, cut at a token's end, and what follows in those that do."""
-    cut = [tokens(text[:_LONGEST_BASE]) for text in texts[:_SAMPLE]]
-    taken: list[str] = []
-    alive = cut
-    while alive:
-        place = len(taken)
-        heads = Counter(t[place] if place < len(t) else "" for t in alive)
-        token, count = heads.most_common(1)[0]
-        if not token or count < NEARLY_ALL * len(cut):
-            break
-        alive = [t for t in alive if place < len(t) and t[place] == token]
-        taken.append(token)
-    start = "".join(taken)
+    start = "".join(_begun_alike([tokens(text[:_LONGEST_BASE]) for text in texts[:_SAMPLE]]))
     if not start:
         return "", texts
     return start, [text[len(start) :] for text in texts if text.startswith(start)]
 
 
 def _common_end(texts: list[str]) -> tuple[str, list[str]]:
-    reversed_tokens = [tokens(text[-_LONGEST_BASE:])[::-1] for text in texts[:_SAMPLE]]
-    taken: list[str] = []
-    alive = reversed_tokens
-    while alive:
-        place = len(taken)
-        tails = Counter(t[place] if place < len(t) else "" for t in alive)
-        token, count = tails.most_common(1)[0]
-        if not token or count < NEARLY_ALL * len(reversed_tokens):
-            break
-        alive = [t for t in alive if place < len(t) and t[place] == token]
-        taken.append(token)
-    end = "".join(reversed(taken))
+    """What nearly all texts end with, cut at a token's start, and what comes before it in those that do."""
+    backwards = _begun_alike([tokens(text[-_LONGEST_BASE:])[::-1] for text in texts[:_SAMPLE]])
+    end = "".join(reversed(backwards))
     if not end:
         return "", texts
     return end, [text[: -len(end)] for text in texts if text.endswith(end)]
+
+
+def _begun_alike(lists: list[list[str]]) -> list[str]:
+    """The tokens that nearly all of these begin with."""
+    taken: list[str] = []
+    alive = lists
+    while alive:
+        place = len(taken)
+        heads = Counter(t[place] if place < len(t) else "" for t in alive)
+        token, count = heads.most_common(1)[0]
+        if not token or count < NEARLY_ALL * len(lists):
+            break
+        alive = [t for t in alive if place < len(t) and t[place] == token]
+        taken.append(token)
+    return taken
 
 
 def _shared_runs(texts: list[str]) -> list[str]:
