@@ -124,6 +124,35 @@ class OtherModel:
         return () if ratio is None else (f"measured: {ratio:.3g} tokens per token of today's model",)
 
 
+class OtherRented(OtherModel):
+    """Another model that is rented by the token: what moving there takes, and what goes on beside its tokens."""
+
+    needs: tuple[str, ...] = (
+        "token_ratio",
+        "migration_hours",
+        "other_model_hours_per_month",
+        "engineer_usd_per_year",
+    )
+
+    def month(self, tokens_usd: FloatArray, inputs: Inputs) -> Bill:
+        """A month of tokens that cost so much, with an engineer's eye on it."""
+        none = nothing(tokens_usd)
+        return Bill(tokens_usd, none, none, none + people_usd(inputs["other_model_hours_per_month"], inputs))
+
+    def one_off(self, inputs: Inputs) -> Bill:
+        """Prompts adapted, contracts rehearsed, answers compared."""
+        none = nothing(inputs["token_ratio"])
+        return Bill(none, none, none, people_usd(inputs["migration_hours"], inputs))
+
+    def owned_share(self, inputs: Inputs) -> FloatArray:
+        """Nothing is owned: even where the weights are open, the machines are somebody else's."""
+        return nothing(inputs["token_ratio"])
+
+    def latency_ms(self, _case: Case, _inputs: Inputs) -> float | None:
+        """As a rehearsal measured it; unknown without one."""
+        return self.measured_ms
+
+
 def told_end(provider: str, model: str, exposure: Exposure) -> tuple[str, ...]:
     """That a model ends, where its provider has said so."""
     return (f"{provider} shuts {model} down on {exposure.ends}",) if exposure.ends else ()

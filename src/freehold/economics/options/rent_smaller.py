@@ -7,23 +7,17 @@ from freehold.economics.case import Case
 from freehold.market.models import Sibling
 from freehold.vocabulary import Source, VerdictWord
 
-from ._protocol import Bill, Exposure, OtherModel, nothing, people_usd, told_end
+from ._protocol import Bill, Exposure, OtherRented, told_end
 from .keep_renting import rent_usd
 
 
-class RentSmaller(OtherModel):
+class RentSmaller(OtherRented):
     """Same tokens at the smaller model's price. Whether its answers will do is for a measurement to say.
 
     `elsewhere`: the other provider that it is rented from, as the settings name it; "" for today's.
     """
 
     word: VerdictWord = "rent_smaller"
-    needs: tuple[str, ...] = (
-        "token_ratio",
-        "migration_hours",
-        "other_model_hours_per_month",
-        "engineer_usd_per_year",
-    )
 
     def __init__(self, sibling: Sibling, elsewhere: str = "") -> None:
         self.model = sibling.model
@@ -43,21 +37,7 @@ class RentSmaller(OtherModel):
         tokens_usd = rent_usd(case, volume, inputs) * self._ratio * self.token_ratio(inputs)
         if self.elsewhere:
             tokens_usd = tokens_usd / inputs["rent_price_ratio"]
-        none = nothing(tokens_usd)
-        return Bill(tokens_usd, none, none, none + people_usd(inputs["other_model_hours_per_month"], inputs))
-
-    def one_off(self, inputs: Inputs) -> Bill:
-        """Prompts adapted, contracts rehearsed, answers compared."""
-        none = nothing(inputs["token_ratio"])
-        return Bill(none, none, none, people_usd(inputs["migration_hours"], inputs))
-
-    def owned_share(self, inputs: Inputs) -> FloatArray:
-        """Nothing is owned."""
-        return nothing(inputs["token_ratio"])
-
-    def latency_ms(self, _case: Case, _inputs: Inputs) -> float | None:
-        """As a rehearsal measured it; unknown without one."""
-        return self.measured_ms
+        return self.month(tokens_usd, inputs)
 
     def notes(self, _case: Case, _inputs: Inputs) -> tuple[str, ...]:
         """What was measured of it, and until when there is such a model."""
