@@ -7,8 +7,29 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
+
+from freehold.errors import MissingPrerequisite
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def load(file: Path, decoder: msgspec.json.Decoder[T], *, empty: T, what: str, code: str) -> T:
+    """What `file` holds; `empty` where nothing was published yet. `what` it is and `code` are for the error.
+
+    Raises:
+        MissingPrerequisite: the file cannot be read as that.
+    """
+    try:
+        return decoder.decode(file.read_bytes())
+    except FileNotFoundError:
+        return empty
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MissingPrerequisite(
+            f"{file} cannot be read as {what} ({type(error).__name__})", hint="freehold doctor", code=code
+        ) from None
 
 
 def replace(file: Path, content: msgspec.Struct, *, mode: int) -> None:

@@ -21,7 +21,7 @@ import msgspec
 from freehold.errors import ConfigurationError, MissingPrerequisite
 from freehold.vocabulary import KeyTable
 
-from ._published import replace
+from . import _published
 
 FILE_NAME: Final = "keys.json"
 PEPPER_FILE: Final = "keys/virtual.pepper"
@@ -42,16 +42,7 @@ def load(file: Path) -> KeyTable:
     Raises:
         MissingPrerequisite: the file cannot be read as keys. A reader that holds an earlier table keeps it.
     """
-    try:
-        return _decoder.decode(file.read_bytes())
-    except FileNotFoundError:
-        return KeyTable(0)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MissingPrerequisite(
-            f"{file} cannot be read as virtual keys ({type(error).__name__})",
-            hint="freehold doctor",
-            code="keys_unreadable",
-        ) from None
+    return _published.load(file, _decoder, empty=KeyTable(0), what="virtual keys", code="keys_unreadable")
 
 
 def write(file: Path, table: KeyTable) -> None:
@@ -60,7 +51,7 @@ def write(file: Path, table: KeyTable) -> None:
     Raises:
         OSError: the disk refuses; the earlier table stays.
     """
-    replace(file, table, mode=0o600)
+    _published.replace(file, table, mode=0o600)
 
 
 def new_key() -> str:

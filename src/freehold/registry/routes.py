@@ -11,10 +11,10 @@ from typing import Final
 
 import msgspec
 
-from freehold.errors import MissingPrerequisite
 from freehold.vocabulary import RouteTable
 
-from ._published import locked, replace
+from . import _published
+from ._published import locked
 
 __all__ = ["FILE_NAME", "load", "locked", "path", "write"]
 
@@ -34,16 +34,7 @@ def load(file: Path) -> RouteTable:
     Raises:
         MissingPrerequisite: the file cannot be read as a route table. A reader that holds an earlier table keeps it.
     """
-    try:
-        return _decoder.decode(file.read_bytes())
-    except FileNotFoundError:
-        return RouteTable(0)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MissingPrerequisite(
-            f"{file} cannot be read as a route table ({type(error).__name__})",
-            hint="freehold doctor",
-            code="routes_unreadable",
-        ) from None
+    return _published.load(file, _decoder, empty=RouteTable(0), what="a route table", code="routes_unreadable")
 
 
 def write(file: Path, table: RouteTable) -> None:
@@ -52,4 +43,4 @@ def write(file: Path, table: RouteTable) -> None:
     Raises:
         OSError: the disk refuses; the earlier table stays.
     """
-    replace(file, table, mode=0o644)
+    _published.replace(file, table, mode=0o644)
