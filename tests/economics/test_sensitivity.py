@@ -30,5 +30,13 @@ def test_a_sum_has_no_interactions_and_an_idle_input_no_share() -> None:
     assert found.total == pytest.approx([0.8, 0.2, 0.0], abs=0.06)
 
 
+def test_quantiles_of_what_is_drawn_are_the_same_as_quantiles_in_the_model() -> None:
+    inside = sobol(lambda u: np.exp(u[0]) + u[1] ** 2, 2, 256, 3)
+    before = sobol(lambda z: z[0] + z[1], 2, 256, 3, quantiles=lambda u: np.stack([np.exp(u[0]), u[1] ** 2]))
+    assert inside is not None
+    assert before is not None
+    assert all(np.array_equal(one, other) for one, other in zip(inside, before, strict=True))
+
+
 def test_what_does_not_vary_has_no_indices() -> None:
     assert sobol(lambda u: np.ones(u.shape[1]), 2, 64, 0) is None

@@ -18,6 +18,7 @@ from freehold.errors import ConfigurationError
 from freehold.market.tokens import PriceBook
 from freehold.settings import EconomicsSettings, PriceSettings
 from freehold.verdict import Constraints, as_json, decide
+from freehold.verdict.decision import weigh
 from freehold.vocabulary import Option, TaskKind, Usage, Verdict
 
 WORK = a_workload()
@@ -35,6 +36,11 @@ def _decide(
     given = msgspec.convert(economics, EconomicsSettings)
     constraints = constraints or Constraints()
     return decide(a_task(quality.kind), work, quality, constraints, given, AS_OF, prices=prices)
+
+
+def _weigh(work: Workload, prices: PriceBook | None = None) -> Verdict:
+    """For tests that ask many times and look at the answer alone: explaining it takes as long again."""
+    return weigh(a_task(), work, CERTIFIED, Constraints(), EconomicsSettings(), AS_OF, prices=prices)
 
 
 def _times(factor: float, work: Workload = WORK) -> Workload:
@@ -181,7 +187,7 @@ def test_an_answer_that_hangs_on_an_input_nobody_gave_is_withheld_and_names_it()
 def test_an_answer_that_most_scenarios_do_not_share_is_withheld() -> None:
     """No input alone changes it here; a third of the scenarios do. The inputs that weigh most are named."""
     for exponent in range(30, 60):
-        verdict = _decide(_times(10 ** (exponent / 20)))
+        verdict = _weigh(_times(10 ** (exponent / 20)))
         if verdict.word == "own_student":
             assert verdict.probability_owning_wins >= 0.8
         if verdict.word == "keep_renting":
@@ -228,7 +234,7 @@ def _all_given() -> dict[str, float]:
 @given(st.lists(st.floats(-2, 5), min_size=2, max_size=3))
 @settings(deadline=None, max_examples=25)
 def test_more_volume_never_turns_owning_into_renting(exponents: list[float]) -> None:
-    words = [_decide(_times(10.0**exponent)).word for exponent in sorted(exponents)]
+    words = [_weigh(_times(10.0**exponent)).word for exponent in sorted(exponents)]
     order = {"keep_renting": 0, "not_enough_evidence": 1, "own_student": 2}
     assert [order[word] for word in words] == sorted(order[word] for word in words)
 
@@ -242,8 +248,16 @@ def test_a_higher_price_never_turns_owning_into_renting(exponents: list[float]) 
         price = Decimal(repr(2 * 10.0**exponent))
         book = PriceBook({"openai/gpt-4.1": PriceSettings(price, 4 * price)})
         work = a_workload(500, usage=Usage(500, 0, 0, 4), prices=book, weight=20_000)
-        found.append(order[_decide(work, prices=book).word])
+        found.append(order[_weigh(work, prices=book).word])
     assert found == sorted(found)
+
+
+@pytest.mark.parametrize("factor", [1, 60, 1000])
+def test_an_answer_without_its_explanation_is_the_same_answer(factor: float) -> None:
+    told = _decide(_times(factor))
+    assert told.risk is not None
+    bare = msgspec.structs.replace(told, declared=(), from_scratch="", steps=(), criteria=(), risk=None)
+    assert _weigh(_times(factor)) == bare
 
 
 def test_the_same_question_gets_the_same_answer() -> None:

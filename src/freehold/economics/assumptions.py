@@ -157,7 +157,8 @@ def draw(inputs: Mapping[str, Assumption], n: int, seed: int) -> Inputs:
 
 def at_values(inputs: Mapping[str, Assumption], n: int = 1) -> Inputs:
     """`n` equal scenarios in which every input has its value."""
-    return {name: np.full(n, float(item.value)) for name, item in inputs.items()}
+    values = np.array([float(item.value) for item in inputs.values()])
+    return dict(zip(inputs, np.repeat(values[:, None], n, axis=1), strict=True))
 
 
 def from_scores(item: Assumption, z: FloatArray) -> FloatArray:

@@ -69,6 +69,7 @@ class Evaluation:
         self.scenarios |= price_columns.drawn(SCENARIOS, seed, self._rented)
         quantile = (ranks(OFFER, SCENARIOS, seed) + 0.5) / SCENARIOS
         self.scenarios["offer_quantile"] = 0.25 + quantile / 2
+        self._rents: dict[int, tuple[Time, FloatArray]] = {}
 
     def columns(self, n: int = 1, changed: Mapping[str, FloatArray | float] | None = None) -> Inputs:
         """`n` scenarios at the inputs' values, except those given."""
@@ -92,19 +93,25 @@ class Evaluation:
 
         The horizon ends where it ends without waiting.
         """
-        time = Time(inputs, months)
-        rent = self._paid(self.options[0], inputs, time)
-        rows: list[FloatArray] = []
-        for option in options:
+        return self.npvs_after_usd(options, inputs, (wait,), months)[0]
+
+    def npvs_after_usd(
+        self, options: Sequence[CostModel], inputs: Inputs, waits: Sequence[int], months: int = DECISION_MONTHS
+    ) -> FloatArray:
+        """`npvs_usd` at several times to wait: by wait, option and scenario."""
+        time, rent = self._renting(inputs, months)
+        found = np.empty((len(waits), len(options), len(inputs["volume"])))
+        for at, option in enumerate(options):
             saved = (rent - self._paid(option, inputs, time)) * time.worth
             once = option.one_off(inputs).usd
-            rows.append(saved[wait:].sum(axis=0) - (once * time.worth[wait - 1] if wait else once))
-        return np.stack(rows)
+            for i, wait in enumerate(waits):
+                found[i, at] = saved[wait:].sum(axis=0) - (once * time.worth[wait - 1] if wait else once)
+        return found
 
     def rent_usd(self, inputs: Inputs, months: int = DECISION_MONTHS) -> FloatArray:
         """Present value of going on renting for `months`, per scenario."""
-        time = Time(inputs, months)
-        return np.sum(self._paid(self.options[0], inputs, time) * time.worth, axis=0)
+        time, rent = self._renting(inputs, months)
+        return np.sum(rent * time.worth, axis=0)
 
     def level_usd(self, option: CostModel, inputs: Inputs, months: int = DECISION_MONTHS) -> FloatArray:
         """The level payment a month that is worth the option's whole bill over `months`, its beginning included.
@@ -120,8 +127,8 @@ class Evaluation:
 
         Month 0 has paid the one-off and saved nothing, so that a row crosses zero where the option has paid back.
         """
-        time = Time(inputs, months)
-        saved = np.cumsum(self._paid(self.options[0], inputs, time) - self._paid(option, inputs, time), axis=0)
+        time, rent = self._renting(inputs, months)
+        saved = np.cumsum(rent - self._paid(option, inputs, time), axis=0)
         return np.concatenate((np.zeros((1, saved.shape[1])), saved)) - option.one_off(inputs).usd
 
     def monthly_usd(self, option: CostModel, inputs: Inputs) -> FloatArray:
@@ -172,9 +179,8 @@ class Evaluation:
         if isinstance(option, KeepRenting):
             return np.empty(0)
         inputs = self.scenarios
-        time = Time(inputs, price_columns.MONTHS)
-        saved = self._paid(self.options[0], inputs, time) - self._paid(option, inputs, time)
-        return paybacks(option.one_off(inputs).usd, saved)
+        time, rent = self._renting(inputs, price_columns.MONTHS)
+        return paybacks(option.one_off(inputs).usd, rent - self._paid(option, inputs, time))
 
     def crossover(self, option: CostModel) -> float | None:
         """Calls a month from which the option beats renting over the decision's horizon; None: nowhere looked at.
@@ -212,11 +218,23 @@ class Evaluation:
         return high
 
     def _npvs(self, option: CostModel, inputs: Inputs) -> dict[int, FloatArray]:
-        time = Time(inputs, max(HORIZONS))
-        rent = self._paid(self.options[0], inputs, time)
+        time, rent = self._renting(inputs, max(HORIZONS))
         saved = np.cumsum((rent - self._paid(option, inputs, time)) * time.worth, axis=0)
         one_off = option.one_off(inputs).usd
         return {horizon: saved[horizon - 1] - one_off for horizon in HORIZONS}
+
+    def _renting(self, inputs: Inputs, months: int) -> tuple[Time, FloatArray]:
+        """What the months bring and what going on renting costs in them, which every option is compared with.
+
+        Kept for the scenarios: dozens of questions about them begin with it.
+        """
+        if inputs is not self.scenarios:
+            time = Time(inputs, months)
+            return time, self._paid(self.options[0], inputs, time)
+        if months not in self._rents:
+            time = Time(inputs, months)
+            self._rents[months] = time, self._paid(self.options[0], inputs, time)
+        return self._rents[months]
 
     def _paid(self, option: CostModel, inputs: Inputs, time: Time) -> FloatArray:
         """The option's bill, month by scenario: calls grow, prices move, and who loses its model moves on."""

@@ -27,13 +27,25 @@ class Indices(NamedTuple):
     total_interval: FloatArray
 
 
-def sobol(model: Callable[[FloatArray], FloatArray], inputs: int, n: int, seed: int) -> Indices | None:
-    """Indices of `model`, which is called once with uniform values, input by column, and answers a value per column.
+def _uniform(shares: FloatArray) -> FloatArray:
+    return shares
 
-    Costs `n * (inputs + 2)` columns. None where the model does not vary.
+
+def sobol(
+    model: Callable[[FloatArray], FloatArray],
+    inputs: int,
+    n: int,
+    seed: int,
+    *,
+    quantiles: Callable[[FloatArray], FloatArray] = _uniform,
+) -> Indices | None:
+    """Indices of `model`, which is called once with drawn values, input by column, and answers a value per column.
+
+    Values are uniform, or what `quantiles` makes of uniform ones, each by itself: the `n * (inputs + 2)` columns are
+    made of the same `2 * n` values of each input. None where the model does not vary.
     """
     generator = np.random.default_rng([seed, 2])
-    a, b = (_hypercube(generator, inputs, n) for _ in range(2))
+    a, b = (quantiles(_hypercube(generator, inputs, n)) for _ in range(2))
     mixed = np.repeat(a[None], inputs, axis=0)
     mixed[np.arange(inputs), np.arange(inputs)] = b
     values = model(np.concatenate([a, b, *mixed], axis=1)).reshape(inputs + 2, n)

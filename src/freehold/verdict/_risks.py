@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import cached_property
 
 import msgspec
 import numpy as np
@@ -51,8 +52,7 @@ class Risks:
         self.evaluation = evaluation = answers.evaluation
         options = [standing.option for standing in answers.standings]
         self._scenarios: Inputs = evaluation.scenarios
-        self._now = evaluation.npvs_usd(options, self._scenarios)
-        self._later = evaluation.npvs_usd(options, self._scenarios, wait=WAITING_MONTHS)
+        self._now, self._later = evaluation.npvs_after_usd(options, self._scenarios, (0, WAITING_MONTHS))
         self._may = np.array([standing.choosable for standing in answers.standings])
         self._seen = basis([self._scenarios[name] for name in SEEN_BY_THEN])
         self._rentable = answers.standings[0].choosable
@@ -71,10 +71,15 @@ class Risks:
             waiting_usd=worth_of_waiting(self._now[pair], self._later[pair], self._seen) if waits else None,
         )
 
+    @cached_property
+    def _wins(self) -> FloatArray:
+        """Which of the options that may be chosen wins, per scenario."""
+        return self._answers.index(self._scenarios)
+
     def _chance(self, at: int) -> float:
         if self._answers.standings[at].choosable:
             place = int(self._may[:at].sum())
-            return float(np.mean(self._answers.index(self._scenarios) == place))
+            return float(np.mean(self._wins == place))
         if self._answers.standings[at].quality == "measured" and not isinstance(
             self._answers.standings[at].option, OwnStudent
         ):
@@ -191,12 +196,11 @@ class _Margin:
     def influences(self) -> tuple[Influence, ...]:
         """Sobol indices of the lead, largest total first."""
 
-        def lead(uniform: FloatArray) -> FloatArray:
-            z = _normal(uniform)
+        def lead(z: FloatArray) -> FloatArray:
             changed = {item.name: from_scores(item, row) for item, row in zip(self.items, z, strict=True)}
-            return self._usd(self._evaluation.columns(uniform.shape[1], changed))
+            return self._usd(self._evaluation.columns(z.shape[1], changed))
 
-        found = sobol(lead, len(self.items), INFLUENCE_N, 0) if self.items else None
+        found = sobol(lead, len(self.items), INFLUENCE_N, 0, quantiles=_normal) if self.items else None
         if found is None:
             return ()
         rows = [
