@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
+from freehold import files
 from freehold.errors import MissingPrerequisite
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -38,18 +38,7 @@ def replace(file: Path, content: msgspec.Struct, *, mode: int) -> None:
     Raises:
         OSError: the disk refuses; what was there stays.
     """
-    text = msgspec.json.format(msgspec.json.encode(content))
-    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    files.replace(file, msgspec.json.format(msgspec.json.encode(content)), mode=mode)
 
 
 @contextmanager

@@ -12,12 +12,12 @@ import hmac
 import os
 import secrets
 import stat
-import tempfile
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from freehold import files
 from freehold.errors import ConfigurationError, MissingPrerequisite
 from freehold.vocabulary import KeyTable
 
@@ -97,16 +97,5 @@ def made_pepper(home: Path) -> bytes:
     file = home / PEPPER_FILE
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=".pepper-")  # Made with mode 0600.
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(secrets.token_bytes(_PEPPER_BYTES))
-                stream.flush()
-                os.fsync(stream.fileno())
-            # A link fails where the name is taken, so that of two processes at once exactly one makes it.
-            file.hardlink_to(temporary)
-        except FileExistsError:
-            pass
-        finally:
-            Path(temporary).unlink()
+        files.make_once(file, secrets.token_bytes(_PEPPER_BYTES))
     return pepper(home)

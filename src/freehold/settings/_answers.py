@@ -8,12 +8,12 @@ and no comments.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, cast
+
+from freehold import files
 
 FILE_NAME = "answers.toml"
 
@@ -40,14 +40,7 @@ def write(home: Path, table: Mapping[str, Any]) -> Path:
     """
     home.mkdir(parents=True, exist_ok=True)
     path = home / FILE_NAME
-    handle, name = tempfile.mkstemp(dir=home, prefix=FILE_NAME)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(_HEAD + "".join(_lines(table, "")))
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    files.replace(path, (_HEAD + "".join(_lines(table, ""))).encode())
     return path
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from freehold import files
 from freehold.errors import BundleRefused, ConfigurationError, MissingPrerequisite
 
 from ._formats import Layout
@@ -79,18 +79,7 @@ def load_signing_key(home: Path) -> Ed25519PrivateKey:
 def _make_key(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     content = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".signing-")  # Made with mode 0600.
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        # A link fails where the name is taken, so that of two processes at once exactly one makes the key.
-        Path(path).hardlink_to(temporary)
-    except FileExistsError:
-        return
-    finally:
-        Path(temporary).unlink()
+    files.make_once(path, content)
 
 
 def public_hex(key: Ed25519PrivateKey) -> str:
