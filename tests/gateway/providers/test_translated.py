@@ -7,7 +7,7 @@ import openai
 import pytest
 from tests.support import anthropic_upstream as claude
 from tests.support.gateway import running, settings
-from tests.support.upstream import CLOSE, Upstream, chat, chunk, http, send, stream
+from tests.support.upstream import CLOSE, DONE, Upstream, chat, chunk, event, http, send, stream, streamed, usage_event
 
 from freehold.wire.bedrock import encode_frame
 
@@ -117,6 +117,26 @@ def test_messages_by_gpt(claude_client, gateway, up):
     up.play(send(stream("fi", "ne")))
     with claude_client.messages.stream(model="gpt/gpt-x", max_tokens=50, messages=ASKED) as events:
         assert events.get_final_text() == "fine"
+
+
+def test_calls_that_gpt_streams_in_turns_reach_a_messages_client_and_the_ledger_one_after_the_other(
+    claude_client, gateway, up
+):
+    before = len(gateway.ledger.calls)
+    pieces = []
+    for index, text in ((0, ""), (1, ""), (0, '{"q": '), (1, '{"q": '), (0, '"x"}'), (1, '"y"}')):
+        named = {} if text else {"id": f"call_{index}", "type": "function"}
+        function = {"arguments": text} | ({} if text else {"name": "look"})
+        delta = {"tool_calls": [{"index": index, "function": function} | named]}
+        pieces.append(event(choices=[{"index": 0, "delta": delta, "finish_reason": None}]))
+    up.play(send(streamed(*pieces, event(finish="tool_calls"), usage_event(), DONE)))
+    with claude_client.messages.stream(model="gpt/gpt-x", max_tokens=50, messages=ASKED) as events:
+        done = events.get_final_message()
+    assert [(one.id, one.input) for one in done.content] == [("call_0", {"q": "x"}), ("call_1", {"q": "y"})]
+    assert (done.stop_reason, done.usage.output_tokens) == ("tool_use", 7)
+    call = last(gateway, before)
+    assert (call.outcome, call.usage.output_tokens, call.usage.estimated) == ("ok", 7, False)
+    assert [one["input"] for one in json.loads(call.response)["content"]] == [{"q": "x"}, {"q": "y"}]
 
 
 def test_a_beta_that_was_asked_for_in_a_header_is_reported(claude_client, up):
