@@ -15,6 +15,9 @@ def main() -> None:
     """Run the command line; the process ends with the exit code of what happened."""
     try:
         # Here, not above: Ctrl-C may come while the commands are loaded.
+        from ._up import up
+
+        up(sys.argv[1:])
         from ._app import main as run
 
         run()

@@ -30,10 +30,10 @@ def up(
 
     Example: freehold up --port 8080
     """
-    from freehold.services import running
+    from freehold.services import starting
 
     debug = bool(context.find_root().params.get("debug"))
-    running.become(host=host, port=port, workers=workers, debug=debug)
+    starting.become(host=host, port=port, workers=workers, debug=debug)
 
 
 def pause(
