@@ -393,10 +393,10 @@ def test_what_a_crash_left_unpublished_is_published_at_the_next_opening(home: Pa
     with opened(home) as registry:
         registry.save_discovered([task("t1", "a")])
         with registry._db.write() as connection:  # What `_change` does, up to the moment of the crash.
-            from freehold.registry import _rows
+            from freehold.registry import _rows, current
 
             _rows.add_decision(connection, _decision(), "ann")
-            _rows.set_number(connection, _rows.REVISION, 99)
+            _rows.set_number(connection, current.REVISION, 99)
     assert table(home).routes[0].task_name == "name of t1"
     opened(home).close()
     assert table(home).routes[0].task_name == "after the crash"

@@ -16,6 +16,7 @@ from freehold import settings as settings_module
 from freehold.gateway.app import Gateway
 from freehold.registry import routes
 from freehold.services import discovering, housekeeping, ingest, running
+from freehold.services._beside import PUBLISHED
 
 
 def test_it_publishes_what_the_settings_declare_and_ends_with_its_input(tmp_path: Path) -> None:
@@ -28,7 +29,7 @@ def test_it_publishes_what_the_settings_declare_and_ends_with_its_input(tmp_path
         command, stdin=subprocess.DEVNULL, env=env, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == housekeeping.PUBLISHED.decode()
+    assert done.stdout == PUBLISHED.decode()
     table = routes.load(routes.path(home))
     assert [(r.task_name, r.data_class) for r in table.routes] == [("secret", "restricted")]
 
@@ -64,7 +65,7 @@ class Beside:
 def test_a_declaration_made_while_it_runs_is_published(tmp_path: Path) -> None:
     with Beside(tmp_path) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == housekeeping.PUBLISHED
+        assert process.stdout.readline() == PUBLISHED
         assert routes.load(routes.path(tmp_path)).restricted_names == ()
         (tmp_path / "freehold.toml").write_text('[tasks.secret]\ndata_class = "restricted"\n')
         until = time.monotonic() + 30

@@ -30,6 +30,9 @@ class Up:
         found = re.search(r"http://127\.0\.0\.1:(\d+)/v1", self.line())
         assert found, "".join(self.said) + (process.stderr.read() if process.stderr else "")
         self.port = int(found[1])
+        for pid in self.children():  # one that was started this moment has no words and no environment yet
+            while not Path(f"/proc/{pid}/cmdline").read_bytes():
+                time.sleep(0.001)
 
     def line(self) -> str:
         """The next line of its talk."""

@@ -19,7 +19,7 @@ from freehold.errors import ConfigurationError, MissingPrerequisite, NotFound
 from freehold.settings import Loaded, Settings, TaskSettings
 from freehold.vocabulary import KeyTable, RouteTable, Stage, Task
 
-from . import _audit, _migrations, _remembered, _routing, _rows, _spool, keys, routes
+from . import _audit, _migrations, _remembered, _routing, _rows, _spool, current, keys, routes
 from ._audit import AuditCheck, AuditEntry, AuditHead
 from ._database import Database
 from ._decisions import Effective
@@ -50,7 +50,7 @@ class Opened:
             with self._db.write() as connection:
                 _migrations.migrate(connection)
         with self._db.read() as connection:
-            stale = _rows.number(connection, _rows.REVISION) != _rows.number(connection, _rows.PUBLISHED)
+            stale = _rows.number(connection, current.REVISION) != _rows.number(connection, current.PUBLISHED)
             published = self._published_keys()
             stale |= published is None or published.version != _rows.number(connection, _rows.KEYS_VERSION)
         if stale or _spool.pending(self.home):
@@ -96,6 +96,7 @@ class Opened:
                         self._demote(connection, demotion.task_id, demotion.certificate_id, demotion.reason, "audit")
                     table = self._write_table(connection, file)
                     self._write_keys(connection)
+                    self._note(connection)
                 for spooled, _ in waiting:
                     spooled.unlink(missing_ok=True)
         except OSError as error:
@@ -132,7 +133,7 @@ class Opened:
         """A write after which routes and keys are published."""
         with self._db.write() as connection:
             yield connection
-            _rows.set_number(connection, _rows.REVISION, _rows.number(connection, _rows.REVISION) + 1)
+            _rows.set_number(connection, current.REVISION, _rows.number(connection, current.REVISION) + 1)
         self.publish()
 
     def _write_table(self, connection: Connection, file: Path) -> RouteTable:
@@ -142,7 +143,7 @@ class Opened:
         memory = self._remember(connection, effective)
         tasks, table_routes = _routing.build(
             effective,
-            self.settings,
+            current.published_from(self.settings),
             served,
             lambda task_id, version: (
                 _rows.contract(connection, task_id, version) or _rows.contract(connection, task_id)
@@ -158,7 +159,7 @@ class Opened:
             table = msgspec.structs.replace(table, version=version + 1)
             routes.write(file, table)
         _rows.set_number(connection, _rows.VERSION, table.version)
-        _rows.set_number(connection, _rows.PUBLISHED, _rows.number(connection, _rows.REVISION))
+        _rows.set_number(connection, current.PUBLISHED, _rows.number(connection, current.REVISION))
         return table
 
     def _write_keys(self, connection: Connection) -> None:
@@ -167,6 +168,12 @@ class Opened:
             version = max(before.version if before else 0, _rows.number(connection, _rows.KEYS_VERSION)) + 1
             keys.write(keys.path(self.home), KeyTable(version, made))
             _rows.set_number(connection, _rows.KEYS_VERSION, version)
+
+    def _note(self, connection: Connection) -> None:
+        """Note what was published from what, so that the next start can tell that nothing has changed (`current`)."""
+        note = current.note(self.home, self.settings, self._ordinary())
+        if note != _rows.published_from(connection):
+            _rows.set_published_from(connection, note)
 
     def _published_keys(self) -> KeyTable | None:
         """The keys as they lie there; None where they cannot be read."""
@@ -180,12 +187,17 @@ class Opened:
 
     def _restrictions(self, connection: Connection, effective: Effective) -> Remembered:
         """What is restricted now: as remembered, with what the settings declare added and what they lift taken off."""
+        declared = current.published_from(self.settings)
+        return _remembered.after(_rows.remembered(connection), effective, declared, self._ordinary())
+
+    def _ordinary(self) -> list[str]:
+        """The names that are declared ordinary in so many words."""
         ordinary: list[str] = []
         if any(one.data_class == "ordinary" for one in self.settings.tasks.values()):
             # Whether that was said or left out, only the file and the environment can tell.
             with contextlib.suppress(ConfigurationError):
                 ordinary = declared_ordinary(self._load()._replace(settings=self.settings))
-        return _remembered.after(_rows.remembered(connection), effective, self.settings, ordinary)
+        return ordinary
 
     def _remember(self, connection: Connection, effective: Effective) -> Remembered:
         before, memory = _rows.remembered(connection), self._restrictions(connection, effective)

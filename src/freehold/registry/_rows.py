@@ -26,10 +26,11 @@ from ._database import next_number, now
 from ._decisions import Decision, Effective, apply
 from ._remembered import Remembered
 from ._stages import Held, StageRecord
+from .current import NOTE
 
 T = TypeVar("T")
 
-REVISION, PUBLISHED, VERSION = "revision", "published_revision", "routes_version"
+VERSION = "routes_version"
 KEYS_VERSION = "keys_version"
 RESTRICTED = "restricted"
 
@@ -75,6 +76,17 @@ def set_number(connection: Connection, name: str, value: int) -> None:
     """Set a counter of `meta`."""
     connection.execute(delete(t.meta).where(t.meta.c.name == name))
     connection.execute(t.meta.insert().values(name=name, value=str(value)))
+
+
+def published_from(connection: Connection) -> str:
+    """What the last publication was made from (`current.note`); "" where that is not known."""
+    return connection.execute(select(t.meta.c.value).where(t.meta.c.name == NOTE)).scalar() or ""
+
+
+def set_published_from(connection: Connection, note: str) -> None:
+    """Note what a publication was made from."""
+    connection.execute(delete(t.meta).where(t.meta.c.name == NOTE))
+    connection.execute(t.meta.insert().values(name=NOTE, value=note))
 
 
 def remembered(connection: Connection) -> Remembered:

@@ -9,6 +9,9 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
+PUBLISHED = b"published\n"
+"""What the housekeeper says once the routes are published for the first time."""
+
 
 def ended(wait_s: float) -> bool:
     """In such a process: wait, and say whether it is time to go."""

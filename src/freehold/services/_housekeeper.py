@@ -1,4 +1,4 @@
-"""The housekeeper as the gateway sees it: a process that is started first, waited for once, and ends with us."""
+"""The housekeeper as the gateway sees it: a process that publishes before the first answer, and ends with us."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from . import housekeeping
-from ._beside import Beside
+from ._beside import PUBLISHED, Beside
 
 PUBLISH_S = 30.0
 """How long the start waits for the routes to be published."""
@@ -24,13 +23,22 @@ class Housekeeper:
     """A process that publishes routes and seals closed hot files while the gateway runs, and ends with it.
 
     It runs from the beginning of the block, beside whatever the gateway loads meanwhile; nothing is answered before
-    `wait`, so that no call is routed by what was declared before.
+    `wait`, so that no call is routed by what was declared before. Where all is published already it has nothing to do
+    for the first answer, and is started by `begin`, after it; it looks again then.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, published: bool = False) -> None:
         self._home = home
-        self._beside = self._start()
-        self._started_at = time.monotonic()
+        self._beside: Beside | None = None
+        self._started_at = 0.0
+        if not published:
+            self.begin()
+
+    def begin(self) -> None:
+        """Start it, unless it was started."""
+        if self._beside is None:
+            self._beside = self._start()
+            self._started_at = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -38,27 +46,30 @@ class Housekeeper:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._beside.end(_END_S)
+        if self._beside is not None:
+            self._beside.end(_END_S)
 
     def wait(self, wait_s: float = PUBLISH_S) -> None:
-        """Return once it has published for the first time.
+        """Return once it has published for the first time; at once where it was not started, since all was published.
 
         Where that does not happen in time, it is said; the gateway then answers nothing that might be restricted.
         """
-        if self._beside.hear(wait_s) != housekeeping.PUBLISHED:
+        if self._beside is not None and self._beside.hear(wait_s) != PUBLISHED:
             sys.stderr.write("freehold: the routes were not published before the start; freehold doctor says why\n")
 
     def look(self) -> None:
         """Start it again where it died, though not every moment. Called now and then."""
-        if self._beside.status is not None and time.monotonic() >= self._started_at + _AGAIN_S:
-            self._beside.let_go()
+        beside = self._beside
+        if beside is not None and beside.status is not None and time.monotonic() >= self._started_at + _AGAIN_S:
+            beside.let_go()
             sys.stderr.write("freehold: the housekeeper died and is started again\n")
-            self._beside = self._start()
-            self._started_at = time.monotonic()
+            self._beside = None
+            self.begin()
 
     def let_go(self) -> None:
         """Close our ends of its streams, in a child that must not keep it from noticing that we are gone."""
-        self._beside.let_go()
+        if self._beside is not None:
+            self._beside.let_go()
 
     def _start(self) -> Beside:
         return Beside(_MODULE, str(self._home), heard=True, environ=_FRUGAL)

@@ -1,14 +1,15 @@
 """A small process beside the gateway: publishes the routes, and seals the ledger's closed hot files now and then.
 
-It publishes at start and whenever the settings change. The gateway itself opens no database. Started as
-`python -m freehold.services.housekeeping HOME`; writes one line once it has published or failed to, and ends when its
-standard input does, that is, with its parent. The work is done by short-lived children, so that what
-waits between two rounds holds neither a query engine nor a database toolkit in memory.
+It publishes at start, unless all lies published as it should, and whenever the settings change. The gateway itself
+publishes nothing. Started as `python -m freehold.services.housekeeping HOME`; writes one line once all is published or
+could not be, and ends when its standard input does, that is, with its parent. The work is done by short-lived children,
+so that what waits between two rounds holds neither a query engine nor a database toolkit in memory.
 Where the settings name a collector of spans, it keeps the process running that sends them (`tracing`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -16,8 +17,9 @@ from pathlib import Path
 
 from freehold import settings as settings_module
 from freehold.errors import FreeholdError, MissingPrerequisite
+from freehold.registry.current import is_current
 
-from ._beside import Beside, ended
+from ._beside import PUBLISHED, Beside, ended
 
 EVERY_S = 60.0
 EXPIRE_EVERY_S = 900.0
@@ -27,8 +29,6 @@ _TRACING = "freehold.services.tracing"
 _AGAIN_S = 10.0
 _LAST_S = 8.0
 _NICE = 10
-PUBLISHED = b"published\n"
-"""What it says once the routes are published for the first time."""
 
 Stamp = tuple[tuple[int, int, int] | None, ...]
 
@@ -37,9 +37,9 @@ def main(home: Path, every_s: float = EVERY_S, look_s: float = LOOK_S) -> None:
     """Publish, then seal every now and then and publish when the settings change, until standard input ends."""
     began_us = time.time_ns() // 1000
     seen = _stamp(home)
-    published = _child(home, "publish")
-    sys.stdout.buffer.write(PUBLISHED if published else b"failed\n")
-    sys.stdout.flush()
+    published = _is_published(home) or _child(home, "publish")
+    with contextlib.suppress(BrokenPipeError):  # nobody hears it: the gateway has gone already
+        os.write(sys.stdout.fileno(), PUBLISHED if published else b"failed\n")
     spans = _Spans(home, began_us)
     again_at = time.monotonic() + every_s
     expire_at = time.monotonic() + min(every_s, EXPIRE_EVERY_S)
@@ -119,6 +119,14 @@ def _publish(home: Path) -> None:
 
     with Registry(home, settings_module.load(_environ(home)).settings) as registry:
         registry.publish()
+
+
+def _is_published(home: Path) -> bool:
+    """Whether publishing would change nothing; where the settings cannot be read, whoever publishes says so."""
+    try:
+        return is_current(settings_module.load(_environ(home)))
+    except FreeholdError:
+        return False
 
 
 def _environ(home: Path) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Starting the gateway with what it works with: the ledger's writer, the owned models, the way back to the registry.
 
-`python -m freehold.services.running` is the gateway as a program: `freehold up` gives way to it, so that the command
-line weighs nothing in it. Its process loads neither a query engine, a database toolkit nor a trainer. Publishing routes
-and sealing the ledger is another process's work; owned models run in workers of their own.
+`python -m freehold.services.running` is the gateway as a program: `freehold up` gives way to it (`starting`), so that
+the command line weighs nothing in it. Its process loads neither a query engine, a database toolkit nor a trainer.
+Publishing routes and sealing the ledger is another process's work; owned models run in workers of their own.
 
 With `gateway.workers` above 1 this process only watches over that many gateways, which share the port: the kernel gives
 each connection to one of them.
@@ -12,19 +12,19 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import socket
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from freehold import settings as settings_module
 from freehold.errors import ConfigurationError, FreeholdError
+from freehold.registry.current import is_current
 from freehold.settings import Loaded
 
 from . import _frugal
@@ -42,22 +42,6 @@ _END_S = 45.0
 """What a gateway may take to end, beyond `gateway.drain_s`: its ledger and its workers have time-outs of their own."""
 FEEDBACK_S = 1.0
 """How long feedback waits for its call to be recorded, where that was answered only just now."""
-
-
-def become(*, host: str | None, port: int | None, workers: int | None, debug: bool) -> NoReturn:
-    """Give this process over to the gateway, with these settings instead of those of the file. Does not return.
-
-    Raises:
-        OSError: Python cannot be started anew.
-    """
-    given = {"HOST": host, "PORT": port, "WORKERS": workers}
-    values = {
-        f"FREEHOLD_GATEWAY__{name}": msgspec.json.encode(value).decode()
-        for name, value in given.items()
-        if value is not None
-    }
-    command = [sys.executable, "-P", "-m", "freehold.services.running", *(["--debug"] if debug else [])]
-    os.execve(sys.executable, command, {**_frugal.ENVIRONMENT, **os.environ, **values})  # noqa: S606 - ourselves, without a shell
 
 
 def main(arguments: list[str]) -> int:
@@ -91,12 +75,13 @@ def run(loaded: Loaded, *, ready: Callable[[Gateway], None], port: int | None = 
         ConfigurationError: the settings make no sense.
         OSError: the port is taken.
     """
-    with Housekeeper(loaded.home) as beside:
+    with Housekeeper(loaded.home, published=is_current(loaded)) as beside:
         import freehold.gateway.app  # loaded while the routes are published
 
         assert freehold.gateway.app
 
         def begun(gateway: Gateway) -> None:
+            beside.begin()
             _now_and_then(beside.look)
             ready(gateway)
 
@@ -113,7 +98,7 @@ def watch_over(loaded: Loaded) -> bool:
         ConfigurationError: the settings make no sense, or several processes cannot share a port here.
         OSError: the port is taken.
     """
-    with Housekeeper(loaded.home) as beside, _reserved(loaded) as settled:
+    with Housekeeper(loaded.home, published=is_current(loaded)) as beside, _reserved(loaded) as settled:
         import freehold.gateway.app
         from freehold.gateway.metrics import SharedMetrics
 
@@ -144,9 +129,14 @@ def watch_over(loaded: Loaded) -> bool:
             look=beside.look,
             pace=Pace(end_s=settled.settings.gateway.drain_s + _END_S),
         )
+
+        def begun(notes: Sequence[str]) -> None:
+            beside.begin()
+            _announce(settled, settled.settings.gateway.port, notes)
+
         beside.wait()
         try:
-            return fleet.run(lambda notes: _announce(settled, settled.settings.gateway.port, notes))
+            return fleet.run(begun)
         finally:
             standing.close()
 
