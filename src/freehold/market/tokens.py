@@ -120,18 +120,21 @@ class PriceBook:
         priced = self.price_usage(leg.provider, asked, usage, at)
         return priced if priced.usd is not None else self.price_usage(leg.provider, leg.model, usage, at)
 
+    def states(self, provider: str, model: str, at: datetime) -> bool:
+        """Whether the user's own contract states the price of that day, so that no list is asked for it."""
+        contract = self._contract(provider, model, at)[1]
+        return contract is not None and contract.input_usd_per_mtok is not None
+
     def bands(self, provider: str, model: str, at: datetime) -> tuple[int, ...]:
         """Prompt sizes above which the price of every token of a call changes, ascending; mostly none."""
-        contract = self._contract(provider, model, at)[1]
-        if contract is not None and contract.input_usd_per_mtok is not None:
+        if self.states(provider, model, at):
             return ()
         found = self._find(provider, model, at)
         return () if found is None else found[0].steps
 
     def by_the_hour(self, provider: str, model: str, at: datetime) -> bool:
         """Whether some price of that day depends on the time of day."""
-        contract = self._contract(provider, model, at)[1]
-        if contract is not None and contract.input_usd_per_mtok is not None:
+        if self.states(provider, model, at):
             return False
         found = self._find(provider, model, at)
         return found is not None and found[0].by_the_hour

@@ -437,11 +437,38 @@ def test_prices_are_loaded_beside_the_loop_and_calls_under_a_budget_wait_for_the
     callers.refresh()
     callers.refresh()
     with pytest.raises(MissingPrerequisite, match="being loaded"):
-        callers.admit(support.caller(callers, key), claim())
+        callers.admit(support.caller(callers, key), claim(provider="openai", model="gpt-4.1"))
+    callers.admit(support.caller(callers, key), claim()).release()  # its price is stated in the settings
     gate.set()
     assert callers._loader is not None
     callers._loader.join(10)
-    callers.admit(support.caller(callers, key), claim()).release()
+    callers.admit(support.caller(callers, key), claim(provider="openai", model="gpt-4.1")).release()
+
+
+def test_at_a_start_a_call_that_needs_a_list_price_waits_for_it_and_others_do_not(tmp_path: Path) -> None:
+    key = support.make(tmp_path, budget=budget(1))
+    callers = support.opened(tmp_path)
+    caller = support.caller(callers, key)
+    callers.refresh()
+    assert callers._loader is None, "not at once, beside the first calls"
+    callers.admit(caller, claim()).release()
+    assert not callers._tariffs.ready
+    callers.admit(caller, claim(provider="openai", model="gpt-4.1")).release()
+    assert callers._tariffs.ready
+
+
+def test_soon_after_a_start_the_list_prices_are_loaded_without_being_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from freehold.gateway.callers import _desk
+
+    monkeypatch.setattr(_desk, "_SOON_NS", 0)
+    support.make(tmp_path, budget=budget(1))
+    callers = support.opened(tmp_path)
+    callers.refresh()
+    assert callers._loader is not None
+    callers._loader.join(10)
+    assert callers._tariffs.ready
 
 
 # Limits per minute

@@ -24,6 +24,8 @@ from ._presented import Headers, presented
 from ._tariffs import Tariffs
 
 _SWEEP_NS: Final = 1_000_000_000
+_SOON_NS: Final = 500_000_000
+"""When the list prices are loaded after a start, if no call needs them earlier."""
 _UNREAD: Final = (0, 0, 0)
 _HOW: Final = "send one as Authorization: Bearer fh-..., x-api-key or api-key; freehold keys create NAME makes it"
 
@@ -53,6 +55,8 @@ class Callers:
         self._budgets = self._limits = False
         self._book: Book | None = None
         self._loader: threading.Thread | None = None
+        self._prepared = False
+        self._load_from_ns = 0
         self._swept_ns = 0
         self._owing: set[Caller] = set()
         self.version = 0
@@ -62,7 +66,11 @@ class Callers:
         """What is wrong with the book of budgets; None while all is well."""
 
     def prepare(self) -> None:
-        """Read the keys and, where one has a budget, load the list prices. Takes a while: not on the event loop."""
+        """Read the keys, before the first call. Not on the event loop.
+
+        Where one has a budget, the list prices are loaded soon after, or by the first call that needs one, which waits
+        for them as it would if this had.
+        """
         self.refresh(background=False)
 
     def refresh(self, *, background: bool = True) -> None:
@@ -78,12 +86,7 @@ class Callers:
             self._look_after_book()
         self._pay()
         if self._budgets and not self._tariffs.ready:
-            if not background:
-                self._tariffs.load()
-            elif self._loader is None or not self._loader.is_alive():
-                self._loader = threading.Thread(target=self._tariffs.load, name="freehold-prices", daemon=True)
-                with contextlib.suppress(RuntimeError):  # no thread to be had: at the next look again
-                    self._loader.start()
+            self._look_after_prices(background=background)
 
     def close(self) -> None:
         """Leave the book. Calls that are not settled by then count as spent at what was reserved for them."""
@@ -170,8 +173,10 @@ class Callers:
         """The most that a call may cost at whoever answers it, in nanodollars; 0 for a key without a budget."""
         if caller.key.budget is None:
             return 0
-        if not self._tariffs.ready:
-            raise unavailable("the prices are being loaded", hint="try again in a second")
+        if not self._tariffs.ready and not all(self._tariffs.states(*target, now_ns) for target in claim.targets):
+            if not self._prepared:
+                raise unavailable("the prices are being loaded", hint="try again in a second")
+            self._tariffs.load()
         most = 0
         for provider, model in claim.targets:
             tariff = self._tariffs.of(provider, model, claim.prompt_tokens, now_ns)
@@ -276,6 +281,17 @@ class Callers:
         valid = [caller for caller in made if not caller.key.revoked_at]
         self._limits = any(caller.limited for caller in valid)
         self._budgets = any(caller.key.budget is not None for caller in valid)
+
+    def _look_after_prices(self, *, background: bool) -> None:
+        now_ns = time.monotonic_ns()
+        if not background:
+            self._prepared = True
+            self._load_from_ns = now_ns + _SOON_NS
+            self._tariffs.states("", "", self._clock())  # what every price needs is loaded here, off the event loop
+        elif now_ns >= self._load_from_ns and (self._loader is None or not self._loader.is_alive()):
+            self._loader = threading.Thread(target=self._tariffs.load, name="freehold-prices", daemon=True)
+            with contextlib.suppress(RuntimeError):  # no thread to be had: at the next look again
+                self._loader.start()
 
     def _look_after_book(self) -> None:
         now_ns = time.monotonic_ns()

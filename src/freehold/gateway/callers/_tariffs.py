@@ -1,8 +1,8 @@
 """What tokens cost, in whole numbers: picodollars a token, so that a call is priced without a decimal on its path.
 
 Method: `freehold.market.tokens.PriceBook`, asked once per provider, model and ten minutes. A list price with more than
-six decimals per million tokens is rounded up. The catalogue of list prices takes about 80 ms and 15 MB, so that it is
-loaded only where a key has a budget, and off the event loop.
+six decimals per million tokens is rounded up. The catalogue of list prices takes 80 to 200 ms and 15 MB, so that it is
+loaded only where a key has a budget, and off the event loop; a price that the settings state needs none.
 """
 
 from __future__ import annotations
@@ -73,21 +73,29 @@ class Tariffs:
     def __init__(self, contracts: Mapping[str, PriceSettings], base_urls: Mapping[str, str]) -> None:
         self._contracts, self._base_urls = contracts, base_urls
         self._book: PriceBook | None = None
+        self._loaded = False
         self._since_ns = 0
         self._known: dict[tuple[str, str, str], tuple[tuple[int, ...], tuple[Tariff, ...]] | None] = {}
 
     @property
     def ready(self) -> bool:
         """Whether prices can be asked for without loading anything heavy."""
-        return self._book is not None
+        return self._loaded
+
+    def states(self, provider: str, model: str, now_ns: int) -> bool:
+        """Whether the settings state a model's price, so that it can be asked for before the catalogue is there."""
+        if self._book is None:
+            self._renew(now_ns)
+        assert self._book is not None
+        return self._book.states(provider, model, datetime.fromtimestamp(now_ns / 1e9, UTC))
 
     def load(self) -> None:
         """Load the catalogue. Takes a while: not on the event loop."""
         from freehold.market.tokens import PriceBook
 
-        book = PriceBook(self._contracts, self._base_urls)
-        book.rates("openai", "gpt-4.1", datetime.now(UTC))  # any question loads the catalogue
-        self._book = book
+        # any question loads the catalogue
+        PriceBook(self._contracts, self._base_urls).rates("", "gpt-4.1", datetime.now(UTC))
+        self._loaded = True
 
     def of(self, provider: str, model: str, prompt_tokens: int, now_ns: int, tier: str = "") -> Tariff | None:
         """The tariff of a model for a prompt of that size in a service tier; None where its price is unknown."""
