@@ -130,7 +130,9 @@ class Gateway:
         return self._server.port
 
     async def start(self, port: int | None = None) -> None:
-        """Let providers prepare, read the routes, load owned models (not for long), then listen.
+        """Let providers prepare, read the routes, begin to load owned models, then listen.
+
+        Calls for an owned model wait until it is loaded, though not for long.
 
         Args:
             port: instead of the settings' port; 0 for any free one.
@@ -144,7 +146,7 @@ class Gateway:
         for certificate_id in self._audits.rejected():
             self.router.demote(certificate_id)
         self._refresh()
-        await self.owned.settled(_LOAD_S)
+        self.owned.await_loading(_LOAD_S)
         port = self.settings.port if port is None else port
         await self._server.start(self.settings.host, port, reuse_port=self.settings.workers > 1)
 
