@@ -45,7 +45,7 @@ class MemoryLedger:
     def health(self) -> Any:
         return SimpleNamespace(pending=0, written=len(self.calls), dropped=0, last_error="")
 
-    def wait(self, count: int = 1, timeout: float = 10.0) -> list[Call]:
+    def wait(self, count: int = 1, timeout: float = 60.0) -> list[Call]:
         """The calls, once there are `count`."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.calls) >= count, timeout), f"only {len(self.calls)} calls"
@@ -127,7 +127,7 @@ def running(made: Settings, home: Path, doors: Doors | None = None, environ: Any
 
 def connect(port: int) -> socket.socket:
     """A raw connection."""
-    return socket.create_connection(("127.0.0.1", port), timeout=10)
+    return socket.create_connection(("127.0.0.1", port), timeout=60)
 
 
 def request_bytes(body: bytes, path: str = "/v1/chat/completions", headers: str = "", method: str = "POST") -> bytes:

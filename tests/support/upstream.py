@@ -163,7 +163,7 @@ class Upstream:
         """Whether every queued script was used."""
         return not self._scripts
 
-    def wait_for_request(self, timeout: float = 10.0) -> Received:
+    def wait_for_request(self, timeout: float = 60.0) -> Received:
         """The next request that nobody has waited for yet."""
         assert self.arrived.acquire(timeout=timeout), "no request came"
         return self.requests[-1]

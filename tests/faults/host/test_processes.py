@@ -61,7 +61,7 @@ def test_told_to_stop_it_finishes_the_stream(up, home, gateways, told):
 
 
 def _until_refused(port):
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
             connect(port).close()
@@ -110,7 +110,7 @@ def test_out_of_descriptors_what_is_connected_goes_on(up, home, gateways):
             one = stack.enter_context(socket.socket())
             one.setblocking(False)
             one.connect_ex(("127.0.0.1", port))
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while len(list(Path(f"/proc/{pid}/fd").iterdir())) < 47:
             assert time.monotonic() < deadline, "it has descriptors left"
             time.sleep(0.01)
@@ -120,7 +120,7 @@ def test_out_of_descriptors_what_is_connected_goes_on(up, home, gateways):
         before = _cpu_s(pid)
         time.sleep(0.3)
         assert _cpu_s(pid) - before < 0.25, "it waits for descriptors without spinning"
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while True:
         try:
             assert ask(port)[0] == 200

@@ -56,7 +56,7 @@ def test_no_answer_is_an_error(up, tmp_path, wire, steps, status):
         assert (seen.call.outcome, seen.call.owner) == ("error", "none")
         assert seen.attempts == ["error"]
         if SILENCE in steps:
-            assert up.requests[-1].left.wait(1.0), "the provider's connection stayed open"
+            assert up.requests[-1].left.wait(4.0), "the provider's connection stayed open"
 
 
 @pytest.mark.fault("upstream", "slow first chunk")

@@ -43,7 +43,7 @@ def test_a_provider_that_flaps_at_the_breakers_own_period_costs_nobody_an_answer
             time.sleep(0.005)
         up.choose = None
         while ask(gateway).call.provider != "first":
-            assert time.monotonic() < began + 8, "once it is well, it is asked again"
+            assert time.monotonic() < began + 30, "once it is well, it is asked again"
             time.sleep(0.02)
 
 
@@ -137,6 +137,13 @@ def test_more_calls_than_there_is_room_for_are_shed_at_once(up, tmp_path):
     up.choose = None
 
 
+def _until(holds):
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
 @pytest.mark.fault("client", "leaves while it waits for its turn")
 def test_a_client_that_leaves_the_queue_is_forgotten(up, tmp_path):
     released = threading.Event()
@@ -151,8 +158,8 @@ def test_a_client_that_leaves_the_queue_is_forgotten(up, tmp_path):
         up.wait_for_request()
         with connect(gateway.port) as sock:
             sock.sendall(request_bytes(CHAT.whole))
-            time.sleep(0.1)
-        (left,) = gateway.ledger.wait(1, timeout=1.0)
+            _until(lambda: gateway.gateway.health._room.count == 1)
+        (left,) = gateway.ledger.wait(1)
         assert (left.outcome, left.status) == ("cancelled", 499)
         released.set()
         first.join(10)
@@ -170,8 +177,8 @@ def test_a_client_that_leaves_in_the_pause_before_a_retry_is_forgotten(up, tmp_p
         with connect(gateway.port) as sock:
             sock.sendall(request_bytes(CHAT.whole))
             up.wait_for_request()
-            time.sleep(0.1)
-        (left,) = gateway.ledger.wait(1, timeout=1.0)
+            _until(lambda: gateway.gateway.health.in_flight == 0)
+        (left,) = gateway.ledger.wait(1, timeout=4.5)
         assert (left.outcome, left.status) == ("cancelled", 499)
         assert [leg.outcome for leg in left.legs][:1] == ["error"]
         assert len(up.requests) - before == 1

@@ -54,7 +54,7 @@ def test_an_audit_that_outlasts_the_gateway_is_on_record(gateways, first, host):
             assert b" 200 " in sock.recv(4096)
             received = first.wait_for_request()
             gateway.begin_stop().result(10)
-        assert received.left.wait(1.0)
+        assert received.left.wait(4.0)
         (call,) = gateway.ledger.calls
         assert (call.outcome, [(leg.purpose, leg.outcome) for leg in call.legs]) == (
             "ok",

@@ -9,7 +9,7 @@ ONE = b'{"model":"first/m","messages":[]}'
 
 
 def until(condition):
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.002)
@@ -41,8 +41,8 @@ def test_what_does_not_end_in_time_is_cancelled_and_recorded(gateways, first):
         until(lambda: gateway.gateway.health._room.count == 1)
         began = time.monotonic()
         gateway.begin_stop().result(10)
-        assert time.monotonic() - began < 3.0
-        assert received.left.wait(1.0)
+        assert time.monotonic() - began < 4.5
+        assert received.left.wait(10)
         assert [call.outcome for call in gateway.ledger.calls] == ["cancelled", "cancelled"]
         assert sorted(len(call.legs) for call in gateway.ledger.calls) == [0, 1]
         assert (gateway.gateway.health.in_flight, gateway.gateway.health._room.count) == (0, 0)

@@ -86,11 +86,13 @@ def test_a_cut_stream_that_has_begun_goes_nowhere_else(gateways, first, second):
 def test_a_provider_that_fails_is_left_alone_and_comes_back(gateways, first, second):
     with gateways(retries=0, eject_s=SOON) as gateway:
         first.choose = lambda _: (send(http(500, b"{}")),)
+        began = time.monotonic()
         for _ in range(20):
             assert told(ask(gateway, BOTH)) == "second"
-        assert 5 <= len(first.requests) <= 7
+        n_probes = 1 + (time.monotonic() - began) / SOON
+        assert 5 <= len(first.requests) <= 5 + n_probes
         first.choose = None
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while told(ask(gateway, BOTH)) != "first":
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -190,4 +192,4 @@ def test_a_probe_holds_its_call_up_no_longer_than_usual(gateways, first, second)
         before, began = len(first.requests), time.monotonic()
         assert told(ask(gateway, BOTH)) == "second"
         assert len(first.requests) == before + 1
-        assert 0.9 < time.monotonic() - began < 3.0
+        assert 0.9 < time.monotonic() - began < 4.5

@@ -11,7 +11,7 @@ ONE = b'{"model":"first/m","messages":[{"role":"user","content":"twelve chars"}]
 
 
 def until(condition):
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.002)
@@ -23,7 +23,7 @@ def quiet(gateway):
 
 
 def test_in_the_pause_before_another_try(gateways, first):
-    first.choose = lambda _: (send(http(503, b"{}", {"retry-after": "1"})),)
+    first.choose = lambda _: (send(http(503, b"{}", {"retry-after": "2"})),)
     with gateways(retries=5) as gateway:
         with connect(gateway.port) as sock:
             sock.sendall(request_bytes(ONE))
@@ -31,10 +31,10 @@ def test_in_the_pause_before_another_try(gateways, first):
             until(lambda: gateway.gateway.health.in_flight == 0)
             left_at = time.monotonic()
         (call,) = gateway.ledger.wait(1)
-        assert time.monotonic() - left_at < 1.0
+        assert time.monotonic() - left_at < 1.8, "not only when the pause is over"
         assert (call.outcome, call.status, [leg.outcome for leg in call.legs]) == ("cancelled", 499, ["error"])
         until(lambda: quiet(gateway))
-        time.sleep(1.4)
+        time.sleep(2.4)
         assert len(first.requests) == 1
 
 
@@ -66,7 +66,7 @@ def test_while_connecting(tmp_path):
                 until(lambda: gateway.gateway.health.in_flight == 1)
                 left_at = time.monotonic()
             (call,) = gateway.ledger.wait(1)
-            assert time.monotonic() - left_at < 1.0
+            assert time.monotonic() - left_at < 9.0
             assert (call.outcome, call.legs[-1].outcome, call.usage.estimated) == ("cancelled", "cancelled", True)
             until(lambda: quiet(gateway))
 
@@ -81,8 +81,8 @@ def test_on_the_way_through_the_targets(gateways, first, second, first_fails):
             sock.sendall(request_bytes(ONE.replace(b"first/m", b"both")))
             received = (second if first_fails else first).wait_for_request()
             left_at = time.monotonic()
-        assert received.left.wait(2)
-        assert received.left_at - left_at < 1.0
+        assert received.left.wait(10)
+        assert received.left_at - left_at < 4.0, "not only when the provider has been waited for in vain"
         (call,) = gateway.ledger.wait(1)
         assert call.legs[-1].outcome == "cancelled"
         assert call.legs[-1].usage.input_tokens == 3

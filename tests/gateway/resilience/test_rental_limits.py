@@ -31,7 +31,7 @@ class Held:
 
 def waiting(gateway, count):
     """Wait until so many calls wait for room."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while gateway.gateway.health._room.count != count:
         assert time.monotonic() < deadline, gateway.gateway.health._room.count
         time.sleep(0.002)
@@ -82,7 +82,7 @@ def test_who_waits_too_long_is_shed(gateways, held, first):
         first.wait_for_request()
         began = time.monotonic()
         assert ask(gateway, ONE).error["code"] == "overloaded"
-        assert 0.15 < time.monotonic() - began < 2.0
+        assert 0.15 < time.monotonic() - began < 8.0
         waiting(gateway, 0)
         held.go.set()
         assert read_response(one)[0] == 200
