@@ -8,7 +8,9 @@ source and fails where a provider is asked anywhere else.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from freehold.errors import RestrictedRefused
 from freehold.vocabulary import DataClass
@@ -21,7 +23,7 @@ KEY_HEADERS = frozenset({b"authorization", b"api-key", b"x-api-key"})
 """Where clients put their keys."""
 
 
-class Outgoing(NamedTuple):
+class Outgoing(msgspec.Struct, frozen=True):
     """What is to be sent: the client's own request, untouched.
 
     `dialect` names the format of the body; "" for a request that is no call (a file, a list of models), whose `path`
@@ -43,7 +45,7 @@ class Outgoing(NamedTuple):
     patience: Deadlines | None = None
 
     def to(self, model: str, patience: Deadlines, *, trusted: bool) -> Outgoing:
-        """The same to one provider (every call does this, and `_replace` would cost it more)."""
+        """The same to one provider."""
         return Outgoing(
             self.method, self.path, self.headers, self.body, self.data_class, self.dialect, model,
             self.trusted and trusted, self.query, patience,

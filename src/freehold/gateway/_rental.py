@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from freehold.errors import DeadlineExceeded, FreeholdError, RestrictedRefused
 from freehold.vocabulary import Leg, Outcome, Purpose, Usage
 from freehold.wire.dialects import Asked, Dialect
@@ -72,7 +74,7 @@ class Terms(NamedTuple):
     tally: Callable[[str, str, str], None]
 
 
-class Wanted(NamedTuple):
+class Wanted(msgspec.Struct, frozen=True):
     """What is to be rented.
 
     `model`: the name in the request. `asked`: the request as it was read. `streamed`: the answer will be a stream.
@@ -162,8 +164,8 @@ class Rental:
         one.permit.done(judgement.verdict, one.latency_s, judgement.told_s)
         at_work = judgement.verdict in {"slow", "hurried"} and not isinstance(result.error, ConnectFailed)
         if result.usage is None and (at_work or result.outcome == "incomplete"):
-            result = result._replace(usage=one.estimate(prompt_tokens(self._wanted.asked.chat)))
-            came = came._replace(result=result)
+            result = msgspec.structs.replace(result, usage=one.estimate(prompt_tokens(self._wanted.asked.chat)))
+            came = msgspec.structs.replace(came, result=result)
         final = judgement.verdict == "ok" or one.streaming
         if final:
             self._alone(None)  # before the record of this one, which is the last
@@ -248,7 +250,7 @@ class Rental:
         if permit.probe and len(self._names) > 1:
             probe_s = terms.health.probe_s(permit.target, streamed=wanted.streamed)
             if probe_s is not None and probe_s < patience.first_byte_s:
-                patience = patience._replace(first_byte_s=probe_s)
+                patience = msgspec.structs.replace(patience, first_byte_s=probe_s)
         # The client's own key belongs to the provider it addressed, and goes to no other.
         trusted = target.provider is self._targets[0].provider
         if purpose is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -33,7 +33,7 @@ class Matcher(Protocol):
 MakeMatcher = Callable[[Sequence[Task]], Matcher]
 
 
-class Resolution(NamedTuple):
+class Resolution(msgspec.Struct, frozen=True, gc=False):
     """What is known of a call before it is answered.
 
     `data_class` None: it could not be told, which counts as restricted. `route` None: no such task, or none known.

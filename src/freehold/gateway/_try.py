@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -39,7 +39,7 @@ class _Named(msgspec.Struct):
 _named_decoder = msgspec.json.Decoder(_Named)
 
 
-class Rented(NamedTuple):
+class Rented(msgspec.Struct, frozen=True):
     """What a rental came to.
 
     `model` is the name by which the provider was asked, "" where that was the request's own. `error` is set where there
@@ -61,7 +61,7 @@ class Rented(NamedTuple):
     told: bool = False
 
 
-class Came(NamedTuple):
+class Came(msgspec.Struct, frozen=True):
     """What a try came to. `tail`: the last bytes of a stream. `model`: the one that says it answered."""
 
     result: Rented

@@ -8,7 +8,9 @@ of its own and listed in `freehold.wire.DIALECTS`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from freehold.errors import FreeholdError
 from freehold.vocabulary import Usage
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from .openai._request import ChatRequest
 
 
-class Asked(NamedTuple):
+class Asked(msgspec.Struct, frozen=True):
     """A request, as far as Freehold reads it.
 
     `chat` is its view as a chat request: system text first, then the turns, tools in OpenAI's form, output limit in
@@ -31,14 +33,14 @@ class Asked(NamedTuple):
     native: object = None
 
 
-class Read(NamedTuple):
+class Read(msgspec.Struct, frozen=True, gc=False):
     """What a whole answer says of itself: the model that gave it, and its token counts where it states them."""
 
     model: str
     usage: Usage | None
 
 
-class Assembled(NamedTuple):
+class Assembled(msgspec.Struct, frozen=True, gc=False):
     """What a stream came to.
 
     `body` is the answer that the same call would have had without streaming. `fault` is "" for a complete stream; else

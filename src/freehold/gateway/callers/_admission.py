@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 import msgspec
 
@@ -19,7 +18,7 @@ _OURS = frozenset({"audit", "shadow"})
 """Attempts that the operator wants and no caller pays for."""
 
 
-class Claim(NamedTuple):
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """What a call asks for.
 
     Args:

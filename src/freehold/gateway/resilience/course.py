@@ -8,7 +8,8 @@ that the call's deadline would not let end.
 from __future__ import annotations
 
 from math import inf
-from typing import NamedTuple
+
+import msgspec
 
 from ._waiting import Ticket, Waiter
 from .health import Chain, Health, No, Permit
@@ -18,7 +19,7 @@ from .policy import TargetName
 _FIRST_PAUSE_S, _MOST_PAUSE_S = 0.25, 8.0
 
 
-class Step(NamedTuple):
+class Step(msgspec.Struct, frozen=True):
     """What to do now: use `permit`, or `resume` after `pause_s`, or `wait` and then `resume`, or else stop."""
 
     permit: Permit | None = None

@@ -8,10 +8,12 @@ of which may outlast it. A provider's total bounds each attempt there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 
-class Deadlines(NamedTuple):
+class Deadlines(msgspec.Struct, frozen=True, gc=False):
     """Seconds that one attempt may take: to connect, to the first byte, between two bytes, in all."""
 
     connect_s: float
@@ -53,7 +55,7 @@ class Waits(Protocol):
 
 def deadlines(gateway: Deadlines, *levels: Waits | None) -> Deadlines:
     """What holds for an attempt: each phase from the first of `levels` that sets it, most specific first."""
-    connect_s, first_byte_s, idle_s, total_s = gateway
+    connect_s, first_byte_s, idle_s, total_s = msgspec.structs.astuple(gateway)
     for level in reversed(levels):
         if level is not None:
             connect_s = level.connect_timeout_s or connect_s
