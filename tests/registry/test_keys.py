@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.support import keys as support
 from tests.support.registry import opened
 
@@ -145,3 +147,9 @@ def test_the_digest_is_hmac_sha_256_as_the_standard_has_it() -> None:
     # RFC 4231, test case 2.
     digest = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
     assert keys.digest(b"Jefe", b"what do ya want for nothing?").hex() == digest
+
+
+@given(st.binary(max_size=200), st.lists(st.binary(max_size=200), max_size=4))
+def test_many_digests_under_one_pepper_are_what_each_is_alone(pepper: bytes, made: list[bytes]) -> None:
+    digest = keys.digester(pepper)
+    assert [digest(key) for key in made] == [keys.digest(pepper, key) for key in made]

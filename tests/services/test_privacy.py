@@ -66,7 +66,7 @@ def test_a_hashed_user_is_found_by_name(tmp_path: Path) -> None:
 
     with with_users(tmp_path) as opened:
         attribution = Attribution("hash", keys.made_pepper(tmp_path))
-        hashed = attribution.tags([(b"x-freehold-end-user", b"berta-12")], _Bare())["end_user"]  # type: ignore[arg-type]
+        hashed = attribution.tags({b"x-freehold-end-user": b"berta-12"}, _Bare())["end_user"]  # type: ignore[arg-type]
         (call,) = [one for one in opened.ledger.calls() if one.id == "colour-7"]
         call.id, call.tags = "hashed", {"end_user": hashed}
         opened.ledger.append([call])

@@ -40,12 +40,16 @@ def most_prompt_tokens(request: ChatRequest) -> int:
 
     Texts of emoji alone, and long audio or documents, take more.
     """
-    size = sum(len(_encoder.encode(one)) for one in (request.tools, request.response_format, request.functions) if one)
-    parts = 0
+    size = parts = 0
+    for one in (request.tools, request.response_format, request.functions):
+        if one:
+            size += len(_encoder.encode(one))
     for message in request.messages:
-        size += len(message.text.encode("utf-8", "replace")) + _MESSAGE_BYTES
-        if isinstance(message.content, list):
-            parts += sum(1 for part in message.content if not isinstance(part, str) and part.text is None)
+        content = message.content
+        text = content if isinstance(content, str) else message.text
+        size += (len(text) if text.isascii() else len(text.encode("utf-8", "replace"))) + _MESSAGE_BYTES
+        if isinstance(content, list):
+            parts += sum(1 for part in content if not isinstance(part, str) and part.text is None)
         if message.tool_calls:
             size += len(_encoder.encode(message.tool_calls))
     return size // 3 + parts * _PART_TOKENS

@@ -6,6 +6,7 @@ names that are known are kept: a body may hold anything else, and stays in the l
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, cast
 from urllib.parse import unquote
 
@@ -13,14 +14,11 @@ from freehold.vocabulary import END_USER_TAG, FEATURE_TAG, SESSION_TAG, TEAM_TAG
 from freehold.vocabulary.pseudonyms import pseudonym
 from freehold.wire.openai import ChatRequest
 
-from ._server import Headers
-
 EndUsers = Literal["keep", "hash", "drop"]
 
 MOST_CHARS = 256
 """A longer name is cut: what names a user or a session is short, and tags are kept for every call."""
 
-_OURS = b"x-freehold-"
 _BY_HEADER = {
     b"x-freehold-end-user": END_USER_TAG,
     b"x-freehold-session": SESSION_TAG,
@@ -49,12 +47,11 @@ class Attribution:
         self._end_users = end_users
         self._pepper = pepper
 
-    def tags(self, headers: Headers, chat: ChatRequest) -> dict[str, str]:
-        """The tags of one call; a new dictionary, mostly empty."""
+    def tags(self, named: Mapping[bytes, bytes], chat: ChatRequest) -> dict[str, str]:
+        """The tags of one call, from its headers by name and its body; a new dictionary, mostly empty."""
         found = _from_body(chat)
-        for name, value in headers:
-            if name.startswith(_OURS) and name in _BY_HEADER and value:
-                found[_BY_HEADER[name]] = unquote(value.decode("latin-1"), errors="replace")
+        for name in _BY_HEADER.keys() & named.keys():
+            found[_BY_HEADER[name]] = unquote(named[name].decode("latin-1"), errors="replace")
         if not found:
             return found
         kept = {name: value.replace("\x00", "")[:MOST_CHARS] for name, value in found.items()}

@@ -119,13 +119,13 @@ class ModelCall:
         exchange.on_gone = self.gone
         call.model = self._asked.chat.model
         call.streamed = bool(self._asked.chat.stream)
-        call.tags = gateway.attribution.tags(exchange.headers, self._asked.chat)
+        call.tags = gateway.attribution.tags(exchange.named, self._asked.chat)
         trace = exchange.header(b"traceparent")
         if trace and _TRACE.fullmatch(trace):
             call.tags[TRACE_TAG] = trace.decode()
         try:
             by_form = self._dialect is not EMBEDDINGS
-            declared = declared_task(exchange.headers, call.model)
+            declared = declared_task(exchange.named, call.model)
             self._resolution = gateway.router.resolve(self._asked.chat, declared, by_form=by_form)
             self._reply.task = self._resolution.task_name
         except FreeholdError as error:

@@ -265,8 +265,8 @@ class UpstreamConnection(asyncio.Protocol):
         if status < 200 or self._status or self.attempt is None:
             return
         self._status = status
-        names = {name for name, _ in self._headers}
-        self._delimited = b"content-length" in names or b"transfer-encoding" in names or status in {204, 304}
+        named = dict(self._headers)
+        self._delimited = b"content-length" in named or b"transfer-encoding" in named or status in {204, 304}
         self.attempt.sink.on_head(status, self._headers)
 
     def on_body(self, body: bytes) -> None:

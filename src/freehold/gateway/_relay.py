@@ -109,7 +109,7 @@ class Relay:
         exchange, gateway, dialect = self._exchange, self._gateway, self._endpoint.dialect
         headers, body = decoded(exchange.headers, exchange.body, gateway.settings.max_body_bytes)
         chat = dialect.decode(body).chat
-        data_class = gateway.router.resolve(chat, declared_task(headers, chat.model)).data_class
+        data_class = gateway.router.resolve(chat, declared_task(exchange.named, chat.model)).data_class
         target = gateway.targets.of(chat.model, dialect.name)[0]
         if not target.provider.speaks(dialect.name):
             raise BadRequest(

@@ -90,11 +90,12 @@ class Exchange:
 
     The handler calls either `respond` once, or `start`, `write` any number of times, and `end` or `abort`. `on_gone` is
     called once when the client leaves before the answer was finished; `on_pause` and `on_resume` when it reads slower
-    than it is written to. Everything written after the client left is dropped.
+    than it is written to. Everything written after the client left is dropped. `named` are the values of the headers by
+    their (lower-case) name, the first one that is not empty where there are several.
     """
 
-    __slots__ = ("_connection", "body", "envelope", "finished", "gone", "headers", "method", "on_gone", "on_pause",
-                 "on_resume", "path", "query", "streaming")  # fmt: skip
+    __slots__ = ("_connection", "body", "envelope", "finished", "gone", "headers", "method", "named", "on_gone",
+                 "on_pause", "on_resume", "path", "query", "streaming")  # fmt: skip
 
     def __init__(self, connection: ServerConnection, method: bytes, url: bytes, headers: Headers, body: bytes) -> None:
         self._connection = connection
@@ -102,6 +103,7 @@ class Exchange:
         self.path, _, self.query = url.partition(b"?")
         self.envelope: Callable[[FreeholdError], bytes] = error_envelope
         self.headers = headers
+        self.named = {name: value for name, value in reversed(headers) if value}
         self.body = body
         self.finished = False
         self.gone = False
@@ -111,11 +113,8 @@ class Exchange:
         self.on_resume: Callable[[], None] = _nothing
 
     def header(self, name: bytes) -> bytes:
-        """Value of the first header of that (lower-case) name, or b""."""
-        for key, value in self.headers:
-            if key == name:
-                return value
-        return b""
+        """Value of the first header of that (lower-case) name that has one, or b""."""
+        return self.named.get(name, b"")
 
     def respond(self, status: int, headers: bytes, body: bytes) -> None:
         """Send a whole answer. `headers` are complete lines; length and connection are added here."""

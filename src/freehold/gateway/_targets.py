@@ -14,7 +14,6 @@ from freehold.registry.names import folded, from_header
 from freehold.settings import Settings
 
 from ._egress import Provider
-from ._server import Headers
 from .resilience.policy import TargetName
 
 TASK_PREFIX = "task:"
@@ -22,11 +21,11 @@ TASK_HEADER = b"x-freehold-task"
 _KEPT = 4096
 
 
-def declared_task(headers: Headers, model: str) -> str:
-    """The task that a caller names, by header or as the model's name; "" where none is named."""
-    for name, value in headers:
-        if name == TASK_HEADER and value:
-            return from_header(value)
+def declared_task(named: Mapping[bytes, bytes], model: str) -> str:
+    """The task that a caller names, in one of its headers or as the model's name; "" where none is named."""
+    value = named.get(TASK_HEADER)
+    if value:
+        return from_header(value)
     return model.removeprefix(TASK_PREFIX) if model.startswith(TASK_PREFIX) else ""
 
 

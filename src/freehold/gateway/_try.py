@@ -202,7 +202,7 @@ class Try:
         """Status and headers of the answer."""
         self._status, self._headers = status, headers
         if 200 <= status < 300:
-            kind = next((value for name, value in headers if name == b"content-type"), b"")
+            kind = dict(headers).get(b"content-type", b"")
             if kind.lower().startswith(b"text/event-stream"):
                 self._assembler = self._dialect.assembler()
 
@@ -388,7 +388,8 @@ def _model_of(body: bytes) -> str:
 
 def _unpacked(body: bytes, headers: Headers) -> bytes:
     """The body as text, for the record, where a provider compressed it although it was asked not to."""
-    if not any(name == b"content-encoding" and value.lower() in {b"gzip", b"deflate"} for name, value in headers):
+    coding = dict(headers).get(b"content-encoding")
+    if coding is None or coding.lower() not in {b"gzip", b"deflate"}:
         return body
     unpacker = zlib.decompressobj(47)
     try:

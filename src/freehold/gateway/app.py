@@ -185,7 +185,7 @@ class Gateway:
         if not self._task_settings:
             return ""
         key = self._key_of_task(resolution) if resolution.task_id else ""
-        return key or folded(resolution.named)
+        return key or (folded(resolution.named) if resolution.named else "")
 
     def _key_of_task(self, resolution: Resolution) -> str:
         task = resolution.task_name, resolution.task_id

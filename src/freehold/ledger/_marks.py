@@ -46,9 +46,11 @@ class Mark:
         """Calls answered so far."""
         return self._cells[1]
 
-    @answered.setter
-    def answered(self, value: int) -> None:
-        self._cells[1] = value
+    def count(self) -> int:
+        """Count one more; how many there are now."""
+        cells = self._cells
+        cells[1] = answered = cells[1] + 1
+        return answered
 
     @property
     def dropped(self) -> int:

@@ -117,8 +117,7 @@ class LedgerWriter:
         """Count an answer, before its last byte leaves; returns how many this process has answered."""
         with self._lock:
             self._unclaimed += 1
-            self._mark.answered += 1
-            return self._mark.answered
+            return self._mark.count()
 
     def offer(self, call: Call) -> bool:
         """Hand over a finished call; False where it was dropped because too many wait.
@@ -131,7 +130,7 @@ class LedgerWriter:
             if self._unclaimed:
                 self._unclaimed -= 1
             else:
-                self._mark.answered += 1
+                self._mark.count()
             waiting = len(self._queue) + len(self._batch)
             held = self._queue.held + self._batch_bytes + len(self._batch) * OBJECT_BYTES
             if (

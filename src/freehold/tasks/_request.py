@@ -32,13 +32,22 @@ class View(msgspec.Struct, frozen=True, gc=False):
 
 def view(request: ChatRequest) -> View:
     """Look at a request. System and developer messages are the same role here."""
-    messages = request.messages
+    roles: list[str] = []
+    texts: list[str] = []
+    plain = True
+    for message in request.messages:
+        roles.append("system" if message.role == "developer" else message.role)
+        if isinstance(message.content, str):
+            texts.append(message.content)
+        else:
+            texts.append(_rendered(message))
+            plain = plain and message.text_only
     return View(
-        roles=tuple(["system" if m.role == "developer" else m.role for m in messages]),
-        texts=tuple([m.content if isinstance(m.content, str) else _rendered(m) for m in messages]),
+        roles=tuple(roles),
+        texts=tuple(texts),
         tools=tools_key(request.tools),
         schema=schema_key(request.response_format),
-        plain=all(isinstance(m.content, str) or m.text_only for m in messages),
+        plain=plain,
         sampling=(request.model, request.temperature, request.top_p, _most_tokens(request)),
     )
 

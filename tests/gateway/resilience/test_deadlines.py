@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from freehold.gateway.resilience.deadlines import Deadlines, Timetable, deadlines
 from freehold.settings import ProviderSettings, TaskSettings
@@ -20,14 +21,14 @@ def test_each_phase_comes_from_the_most_specific_level_that_sets_it(given_levels
     found = deadlines(GATEWAY, *given_levels)
     for place, phase in enumerate(PHASES):
         set_values = [getattr(one, f"{phase}_timeout_s") for one in given_levels if one is not None]
-        expected = next((value for value in set_values if value is not None), GATEWAY[place])
-        assert found[place] == expected
+        expected = next((value for value in set_values if value is not None), astuple(GATEWAY)[place])
+        assert astuple(found)[place] == expected
 
 
 @given(st.floats(-10, 1000))
 def test_what_is_left_of_the_call_ends_every_phase(remaining):
     cut = GATEWAY.within(remaining)
-    assert all(0 <= one <= whole for one, whole in zip(cut, GATEWAY, strict=True))
+    assert all(0 <= one <= whole for one, whole in zip(astuple(cut), astuple(GATEWAY), strict=True))
     assert cut.total_s <= max(0.0, remaining)
     assert (cut == GATEWAY) == (remaining >= GATEWAY.total_s)
 

@@ -50,7 +50,7 @@ class Callers:
         self._tariffs = Tariffs(settings.prices, {name: one.base_url for name, one in settings.providers.items()})
         self._file = keys.path(home)
         self._seen: tuple[int, int, int] | None = None
-        self._pepper = b""
+        self._digest = keys.digester(b"")
         self._callers: dict[bytes, Caller] = {}
         self._budgets = self._limits = False
         self._book: Book | None = None
@@ -109,7 +109,7 @@ class Callers:
             return None
         if not self._callers and self.fault is not None:
             raise self.fault.with_traceback(None)
-        digest = keys.digest(self._pepper, key)
+        digest = self._digest(key)
         caller = self._callers.get(digest)
         # The look-up is by a digest that nobody outside can aim at; the comparison takes the same time for any two.
         if caller is None or not hmac.compare_digest(caller.digest, digest):
@@ -275,7 +275,7 @@ class Callers:
         self._adopt(table, pepper)
 
     def _adopt(self, table: KeyTable, pepper: bytes) -> None:
-        self.version, self.fault, self._pepper = table.version, None, pepper
+        self.version, self.fault, self._digest = table.version, None, keys.digester(pepper)
         made = [Caller(key) for key in table.keys]
         self._callers = {caller.digest: caller for caller in made}
         valid = [caller for caller in made if not caller.key.revoked_at]

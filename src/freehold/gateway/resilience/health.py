@@ -45,24 +45,20 @@ class No(Enum):
 class Permit:
     """Leave to make one attempt. It must be `done`, whatever happens; a second time does nothing.
 
-    `probe`: the target is out, and this call tries whether it is back. `resort`: every target is out, and this one is
-    asked all the same.
+    `target`: who may be asked. `probe`: the target is out, and this call tries whether it is back. `resort`: every
+    target is out, and this one is asked all the same.
     """
 
-    __slots__ = ("_epoch", "_health", "_heard", "_over", "_state", "_streamed", "probe", "resort")
+    __slots__ = ("_epoch", "_health", "_heard", "_over", "_state", "_streamed", "probe", "resort", "target")
 
     def __init__(self, health: Health, state: State, *, streamed: bool) -> None:
         self._health = health
         self._state = state
+        self.target = state.target
         self._streamed = streamed
         self._epoch = state.breaker.epoch
         self._over = self._heard = False
         self.probe = self.resort = False
-
-    @property
-    def target(self) -> TargetName:
-        """Who may be asked."""
-        return self._state.target
 
     @property
     def usual_s(self) -> float | None:

@@ -98,9 +98,11 @@ class ChatRequest(msgspec.Struct, omit_defaults=True, gc=False):
         """Name the field that asks for what an owned model cannot give, or "" where none does."""
         if (self.n or 1) != 1:
             return "n"
-        for name in _OBSTACLES:
-            if getattr(self, name):
-                return name
+        asked = (
+            self.logprobs, self.top_logprobs, self.logit_bias, self.stop, self.audio, self.functions, self.store
+        )  # fmt: skip
+        if any(asked):
+            return next(name for name, value in zip(_OBSTACLES, asked, strict=True) if value)
         if self.web_search_options is not None:  # empty it asks for a search all the same
             return "web_search_options"
         if self.modalities and self.modalities != ["text"]:
