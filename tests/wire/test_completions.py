@@ -11,6 +11,7 @@ from tests.support.upstream import LAST_CHUNK, STREAM_HEAD, Upstream, chunk, htt
 
 from freehold.errors import BadRequest, UsageError
 from freehold.vocabulary import Usage
+from freehold.wire.dialects import Read
 from freehold.wire.known import CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, RESPONSES
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18, "prompt_tokens_details": {"cached_tokens": 4}}
@@ -33,9 +34,10 @@ def asked(**request):
     ],
 )
 def test_one_prompt_of_text_can_be_owned(prompt, texts, obstacle):
-    request, found, _ = asked(prompt=prompt, max_tokens=9, temperature=0)
+    read = asked(prompt=prompt, max_tokens=9, temperature=0)
+    request = read.chat
     assert [message.text for message in request.messages] == texts
-    assert found == obstacle
+    assert read.obstacle == obstacle
     assert (request.max_tokens, request.temperature) == (9, 0)
 
 
@@ -88,7 +90,7 @@ def whole(*texts, **extra):
 
 
 def test_a_whole_answer_is_read():
-    assert COMPLETIONS.read(whole("a", "b")) == ("m-1", Usage(7, cache_read_tokens=4, output_tokens=7))
+    assert COMPLETIONS.read(whole("a", "b")) == Read("m-1", Usage(7, cache_read_tokens=4, output_tokens=7))
     assert COMPLETIONS.answer_text(whole("a", "b")) == "a"
     assert COMPLETIONS.finish_reason(whole("a")) == "stop"
     assert COMPLETIONS.read(b'{"choices":[{"message":{"content":"chat"}}]}') is None
@@ -218,7 +220,7 @@ def test_embeddings_are_counted_and_never_owned():
     usage = {"prompt_tokens": 5, "total_tokens": 5}
     body = json.dumps({"object": "list", "data": numbers, "model": "e-1", "usage": usage}).encode()
     check_authored(EMBEDDINGS.name, body)
-    assert EMBEDDINGS.read(body) == ("e-1", Usage(5))
+    assert EMBEDDINGS.read(body) == Read("e-1", Usage(5))
     assert EMBEDDINGS.answer_text(body) is None
     assert EMBEDDINGS.read(b'{"data":{}}') is None
     assert EMBEDDINGS.unstreamed(b'{"input":"a"}') == b'{"input":"a"}'

@@ -13,7 +13,7 @@ from tests.support.schemas import check_authored, check_error, check_error_event
 from freehold import errors
 from freehold.errors import BadRequest, FreeholdError
 from freehold.vocabulary import Usage
-from freehold.wire.dialects import Assembled, Dialect
+from freehold.wire.dialects import Assembled, Dialect, Read
 from freehold.wire.known import CHAT, COMPLETIONS, DIALECTS, EMBEDDINGS, dialect
 
 USER = {"role": "user", "content": "hi"}
@@ -78,8 +78,9 @@ def split(data: bytes, cuts) -> list[bytes]:
 def test_a_dialect_is_known_by_its_name_and_its_request_asks_for_nothing_odd(spoken):
     assert dialect(spoken.name) is spoken
     assert dialect("nobody's") is CHAT
-    request, obstacle, *_ = asked(spoken)
-    assert obstacle == ("input" if spoken is EMBEDDINGS else "")
+    read = asked(spoken)
+    request = read.chat
+    assert read.obstacle == ("input" if spoken is EMBEDDINGS else "")
     assert (request.model, request.messages[0].role, request.messages[0].text) == ("m", "user", "hi")
     assert request.stream is (None if spoken is EMBEDDINGS else True)
     assert request.tools == ([{"type": "function", "function": FUNCTION}] if "tools" in REQUESTS[spoken.name] else None)
@@ -95,7 +96,7 @@ def test_an_authored_answer_is_valid_and_survives_streaming_however_it_is_split(
     body = authored(spoken, answer)
     check_authored(spoken.name, body)
     assert spoken.answer_text(body) == answer
-    assert spoken.read(body) == ("m", USAGE)
+    assert spoken.read(body) == Read("m", USAGE)
     assert spoken.finish_reason(body) == ("tool_calls" if answer == CALLS and spoken is not COMPLETIONS else "stop")
     events = spoken.stream_of(body, asked(spoken))
     check_events(spoken.name, events)
@@ -261,8 +262,8 @@ def test_no_body_however_odd_breaks_the_readers(spoken, data):
     spoken.answer_text(data)
     spoken.finish_reason(data)
     try:
-        request, obstacle, *_ = spoken.decode(data)
+        asked = spoken.decode(data)
     except BadRequest:
         return
-    assert isinstance(obstacle, str)
-    assert all(isinstance(message.text, str) for message in request.messages)
+    assert isinstance(asked.obstacle, str)
+    assert all(isinstance(message.text, str) for message in asked.chat.messages)

@@ -11,6 +11,7 @@ from tests.support.upstream import LAST_CHUNK, STREAM_HEAD, Upstream, chunk, htt
 from freehold import errors
 from freehold.errors import BadRequest
 from freehold.vocabulary import Usage
+from freehold.wire.dialects import Read
 from freehold.wire.known import CHAT, MESSAGES
 
 USAGE = {
@@ -169,10 +170,10 @@ def test_a_request_of_the_wrong_types_is_refused_without_its_content(bad):
 
 
 def test_counts_are_disjoint():
-    assert MESSAGES.read(whole(text("a"))) == ("claude", COUNTS)
+    assert MESSAGES.read(whole(text("a"))) == Read("claude", COUNTS)
     without = {key: value for key, value in USAGE.items() if key != "cache_creation_input_tokens"}
     assert MESSAGES.read(whole(usage=without)).usage == COUNTS
-    assert MESSAGES.read(whole(usage=None)) == ("claude", None)
+    assert MESSAGES.read(whole(usage=None)) == Read("claude", None)
     assert MESSAGES.read(b'{"type":"error","error":{},"content":[]}') is None
 
 

@@ -13,6 +13,7 @@ from tests.support.upstream import LAST_CHUNK, STREAM_HEAD, Upstream, chunk, htt
 from freehold import errors
 from freehold.errors import BadRequest
 from freehold.vocabulary import Usage
+from freehold.wire.dialects import Read
 from freehold.wire.known import CHAT, RESPONSES
 
 USAGE = {
@@ -165,8 +166,8 @@ def test_a_request_of_the_wrong_types_is_refused_without_its_content():
 
 
 def test_counts_are_disjoint():
-    assert RESPONSES.read(whole(said("a"))) == ("m-1", COUNTS)
-    assert RESPONSES.read(whole(usage=None)) == ("m-1", None)
+    assert RESPONSES.read(whole(said("a"))) == Read("m-1", COUNTS)
+    assert RESPONSES.read(whole(usage=None)) == Read("m-1", None)
     assert RESPONSES.read(whole(status="queued")).model == "m-1"
     assert RESPONSES.read(whole(status="failed", error={"code": "server_error"})) is None
     assert RESPONSES.read(b'{"error":{"message":"x"}}') is None

@@ -182,20 +182,21 @@ class Attempt:
 class UpstreamConnection(asyncio.Protocol):
     """One connection to a provider, used by one attempt at a time."""
 
-    __slots__ = ("_complete", "_delimited", "_head_bytes", "_headers", "_origin", "_parser", "_parts", "_reusable",
-                 "_status", "_surplus", "attempt", "idle_since", "open", "transport")  # fmt: skip
+    __slots__ = ("_complete", "_delimited", "_head_bytes", "_headers", "_n_parts", "_origin", "_parser", "_parts",
+                 "_reusable", "_status", "_surplus", "attempt", "idle_since", "on_body", "open",
+                 "transport")  # fmt: skip
 
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
+        self._parts: list[bytes] = []
+        self.on_body = self._parts.append  # the parser's own, without a call of ours for every event of a stream
         self._parser = httptools.HttpResponseParser(self)
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self.attempt: Attempt | None = None
         self.open = False
         self.idle_since = 0.0
         self._headers: Headers = []
-        self._parts: list[bytes] = []
-        self._status = 0
-        self._head_bytes = 0
+        self._status = self._head_bytes = self._n_parts = 0
         self._complete = False
         self._delimited = False
         self._reusable = self._surplus = False
@@ -254,7 +255,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._surplus = True  # bytes behind the answer are nobody's, and taint the next request's
             return
         self._headers = []
-        self._parts = []
+        self._parts.clear()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._complete:
@@ -269,19 +270,19 @@ class UpstreamConnection(asyncio.Protocol):
         self._delimited = b"content-length" in named or b"transfer-encoding" in named or status in {204, 304}
         self.attempt.sink.on_head(status, self._headers)
 
-    def on_body(self, body: bytes) -> None:
-        if not self._complete:
-            self._parts.append(body)
-
     def on_message_complete(self) -> None:
         if self._complete:
             return
         self._complete = self._status != 0
+        self._n_parts = len(self._parts)
         self._reusable = self._parser.should_keep_alive()  # the parser forgets it with the next message
 
     def _deliver(self, attempt: Attempt) -> None:
-        parts, self._parts = self._parts, []
+        parts = self._parts
+        if self._surplus:
+            del parts[self._n_parts :]
         data = parts[0] if len(parts) == 1 else b"".join(parts)
+        parts.clear()
         if not self._complete:
             if data and attempt.live:
                 attempt.touch()

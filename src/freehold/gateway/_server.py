@@ -97,13 +97,21 @@ class Exchange:
     __slots__ = ("_connection", "body", "envelope", "finished", "gone", "headers", "method", "named", "on_gone",
                  "on_pause", "on_resume", "path", "query", "streaming")  # fmt: skip
 
-    def __init__(self, connection: ServerConnection, method: bytes, url: bytes, headers: Headers, body: bytes) -> None:
+    def __init__(
+        self,
+        connection: ServerConnection,
+        method: bytes,
+        url: bytes,
+        headers: Headers,
+        named: dict[bytes, bytes],
+        body: bytes,
+    ) -> None:
         self._connection = connection
         self.method = method
         self.path, _, self.query = url.partition(b"?")
         self.envelope: Callable[[FreeholdError], bytes] = error_envelope
         self.headers = headers
-        self.named = {name: value for name, value in reversed(headers) if value}
+        self.named = named
         self.body = body
         self.finished = False
         self.gone = False
@@ -211,8 +219,8 @@ Handler = Callable[[Exchange], None]
 class ServerConnection(asyncio.Protocol):
     """One client connection. At most 16 pipelined requests wait; a body grows to `max_body_bytes` and no further."""
 
-    __slots__ = ("_began", "_body", "_body_bytes", "_connections", "_current", "_expects", "_field_bytes", "_handler",
-                 "_head_bytes", "_headers", "_in_body", "_in_head", "_loop", "_max_body", "_parser", "_queue",
+    __slots__ = ("_began", "_body", "_body_bytes", "_connections", "_current", "_field_bytes", "_handler",
+                 "_head_bytes", "_headers", "_in_body", "_in_head", "_loop", "_max_body", "_named", "_parser", "_queue",
                  "_refused", "_since", "_transport", "_turn", "_unread", "_unsent", "_url", "_writing_paused",
                  "closing", "http_1_0", "keep_alive")  # fmt: skip
 
@@ -227,10 +235,11 @@ class ServerConnection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._queue: deque[tuple[Exchange, bool, bool]] = deque()
         self._current: Exchange | None = None
-        self._in_head = self._in_body = self._expects = self._writing_paused = False
+        self._in_head = self._in_body = self._writing_paused = False
         self._head_bytes = self._body_bytes = self._field_bytes = self._unread = 0
         self._url = b""
         self._headers: Headers = []
+        self._named: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
         self._since = self._began = 0.0
         self.keep_alive = True
@@ -301,7 +310,7 @@ class ServerConnection(asyncio.Protocol):
     # httptools
 
     def on_message_begin(self) -> None:
-        self._in_head, self._in_body, self._expects = True, False, False
+        self._in_head, self._in_body = True, False
         self._url, self._headers, self._body = b"", [], []
         self._body_bytes = self._field_bytes = 0
         self._since = self._loop.time()
@@ -310,20 +319,20 @@ class ServerConnection(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
-        self._headers.append((name, value))
         self._field_bytes += len(name) + len(value)
         if self._field_bytes > MAX_HEAD_BYTES:
             raise HeadTooLarge(_HEAD_TOO_LARGE)
-        if name == b"expect" and value.lower() == b"100-continue":
-            self._expects = True
-        elif name == b"content-length" and value.isdigit() and int(value) > self._max_body:
-            raise body_too_large(self._max_body)
+        if self._in_head:  # what comes behind the body (a trailer) was not there when the request was judged
+            self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._in_head, self._in_body, self._head_bytes = False, True, 0
         self._began = self._since = self._loop.time()
-        if self._expects and self._current is None:
+        self._named = named = {name: value for name, value in reversed(self._headers) if value}
+        length = named.get(b"content-length")
+        if length is not None and length.isdigit() and int(length) > self._max_body:
+            raise body_too_large(self._max_body)
+        if b"expect" in named and named[b"expect"].lower() == b"100-continue" and self._current is None:
             self.write(_CONTINUE)
 
     def on_body(self, body: bytes) -> None:
@@ -336,7 +345,7 @@ class ServerConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         self._in_body = False
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        exchange = Exchange(self, self._parser.get_method(), self._url, self._headers, body)
+        exchange = Exchange(self, self._parser.get_method(), self._url, self._headers, self._named, body)
         self._body = []
         keep_alive = self._parser.should_keep_alive()
         http_1_0 = self._parser.get_http_version() == "1.0"
@@ -452,7 +461,7 @@ class ServerConnection(asyncio.Protocol):
             self._transport.pause_reading()  # the answers before it are still owed
             self._queue.clear()
             return
-        self._current = refused = Exchange(self, b"", b"", [], b"")
+        self._current = refused = Exchange(self, b"", b"", [], {}, b"")
         refused.envelope = asking(self._url).error_envelope  # what was not read whole is routed nowhere
         refused.fail(error)
 

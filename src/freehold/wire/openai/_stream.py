@@ -69,22 +69,12 @@ class _Choice:
         self.finish_reason: str | None = None
         self.logprobs: dict[str, Any] | None = None
 
-    def add(self, chunk: _ChunkChoice | _PlainChoice) -> None:
+    def add(self, chunk: _ChunkChoice) -> None:
         if chunk.finish_reason is not None:
             self.finish_reason = chunk.finish_reason
-        if isinstance(chunk, _PlainChoice):
-            self._add_plain(chunk.delta)
-            return
         if chunk.logprobs:
             self.logprobs = joined_logprobs(self.logprobs, chunk.logprobs)
         self._add(chunk.delta or {})
-
-    def _add_plain(self, delta: _PlainDelta | None) -> None:
-        if delta is not None:
-            if delta.content is not None:
-                self.content.append(delta.content)
-            if delta.role is not None:
-                self.message["role"] = delta.role
 
     def _add(self, delta: dict[str, Any]) -> None:
         for key, value in delta.items():
@@ -148,15 +138,15 @@ def stated_tier(head: dict[str, Any] | None) -> str | None:
     return tier if isinstance(tier, str) else None
 
 
-def _together(events: bytes) -> list[_Chunk] | list[_PlainChunk]:
-    """Events of one line each, read as one array; none for no bytes.
+def _together(events: bytes) -> tuple[list[_PlainChunk], list[_Chunk]]:
+    """Events of one line each, read as one array: all of them as plain ones or all as others; none for no bytes.
 
     Raises:
         LookupError: they are no such events, or one says that the provider failed.
         MsgspecError, UnicodeDecodeError, RecursionError: they cannot be read.
     """
     if not events:
-        return []
+        return [], []
     joined = events.replace(_NEXT, b",")
     count = events.count(_NEXT) + 1
     if b"\n" in joined:
@@ -167,10 +157,10 @@ def _together(events: bytes) -> list[_Chunk] | list[_PlainChunk]:
     except msgspec.ValidationError:
         chunks = _chunks_decoder.decode(array)
         if len(chunks) == count and not any(chunk.error is not None for chunk in chunks):
-            return chunks
+            return [], chunks
     else:
         if len(plain) == count:
-            return plain
+            return plain, []
     raise LookupError
 
 
@@ -226,14 +216,16 @@ class StreamAssembler(EventReader):
             body = body[: -len(_LAST)]
         first, _, rest = body.partition(_NEXT) if self._head is None else (b"", b"", body)
         try:
-            chunks = [*_together(first), *_together(rest)]
-            if self._head is None and chunks[0].choices is not None:
+            parts = [_together(first), _together(rest)]
+            if self._head is None and any(chunk.choices is not None for found in parts[0] for chunk in found):
                 self._head = _any_decoder.decode(first)
         except (*UNREADABLE, LookupError):
             return False
         try:
-            for chunk in chunks:
-                self._chunk(chunk)
+            for plain, others in parts:
+                self._plain(plain)
+                for chunk in others:
+                    self._chunk(chunk)
         except (ValueError, TypeError, AttributeError):
             self._fault = "an event of the stream has an unexpected form"
         self._done = done
@@ -254,14 +246,31 @@ class StreamAssembler(EventReader):
             self._head = _any_decoder.decode(event.data)
         self._chunk(chunk)
 
-    def _chunk(self, chunk: _Chunk | _PlainChunk) -> None:
+    def _chunk(self, chunk: _Chunk) -> None:
         if chunk.usage is not None:
             self._usage = chunk.usage
         for part in chunk.choices or ():
-            choice = self._choices.get(part.index)
-            if choice is None:
-                choice = self._choices[part.index] = _Choice()
-            choice.add(part)
+            (self._choices.get(part.index) or self._begun(part.index)).add(part)
+
+    def _plain(self, chunks: list[_PlainChunk]) -> None:
+        """Take chunks that bring text alone in one loop: a call for each would cost more than what it does."""
+        for chunk in chunks:
+            if chunk.usage is not None:
+                self._usage = chunk.usage
+            for part in chunk.choices or ():
+                choice = self._choices.get(part.index) or self._begun(part.index)
+                delta = part.delta
+                if delta is not None:
+                    if delta.content is not None:
+                        choice.content.append(delta.content)
+                    if delta.role is not None:
+                        choice.message["role"] = delta.role
+                if part.finish_reason is not None:
+                    choice.finish_reason = part.finish_reason
+
+    def _begun(self, index: int) -> _Choice:
+        choice = self._choices[index] = _Choice()
+        return choice
 
     def _body(self) -> bytes:
         body: dict[str, Any] = {k: v for k, v in (self._head or {}).items() if k not in _PER_CHUNK}
