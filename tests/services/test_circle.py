@@ -136,7 +136,7 @@ def test_restriction_removes_every_rented_option(walked: Home) -> None:
 
 
 def test_an_erring_teacher_is_promised_against_itself_and_not_against_gold(tmp_path: Path) -> None:
-    log = homes.colours_log(tmp_path / "calls.jsonl", 900, teacher_error=0.25, essays=0)
+    log = homes.colours_log(tmp_path / "calls.jsonl", 600, teacher_error=0.25, essays=0)
     with homes.home(tmp_path / "home") as home:
         ingest.import_log(home, log)
         discovering.find_tasks(home)
