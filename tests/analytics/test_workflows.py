@@ -75,7 +75,8 @@ def test_a_failed_call_fails_its_run():
     assert flow.links[0].failed == 1
 
 
-RUNS = [Run(tuple(chain(400)[2 * n : 2 * n + 2])) for n in range(400)]
+CHAIN = chain(400)
+RUNS = [Run(tuple(CHAIN[2 * n : 2 * n + 2])) for n in range(400)]
 SURE = Interval(1.0, 1.0)
 
 
