@@ -51,10 +51,12 @@ $(STAMP)/base: requirements/base.txt pyproject.toml | $(BIN)/python
 	@echo "Installing the locked requirements (once) ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/base.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@$(BIN)/python -m compileall -q src  # as pip does with all but a checkout
 	@mkdir -p $(STAMP) && touch $@
 
 $(STAMP)/dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@echo "Installing the locked requirements for development (once) ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@$(BIN)/python -m compileall -q src  # as pip does with all but a checkout
 	@mkdir -p $(STAMP) && touch $@ $(STAMP)/base

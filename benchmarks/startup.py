@@ -25,7 +25,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks._processes import first_answer, free_port, home_renting_from, pss_mb, started, up
+from benchmarks._processes import compiled, first_answer, free_port, home_renting_from, pss_mb, started, up
 
 MUST = {"start_s": 1.0, "import_s": 0.3, "idle_mb": 80.0}
 ANSWER = json.dumps(
@@ -55,6 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
+    compiled()
     with tempfile.TemporaryDirectory() as name, provider() as upstream:
         measured = [gateway(Path(name) / f"one-{n}", upstream, n_workers=1) for n in range(args.rounds)]
         several = gateway(Path(name) / "four", upstream, n_workers=4)
