@@ -68,6 +68,7 @@ def test_an_upload_that_fails_leaves_every_call_where_it_was(
         ledger.seal(remove_after_s=0)
     assert ledger.count() == N
     objects.trouble.clear()
+    ledger = Ledger(tmp_path)
     ledger.seal(remove_after_s=0, orphans_after_s=0)
     assert ledger.count() == N
     os.utime(tmp_path / "ledger/cache/listed", (0, 0))

@@ -19,7 +19,7 @@ from freehold.ledger.writer import LedgerHealth, LedgerWriter
 from freehold.settings import LedgerSettings
 
 
-def until(writer: LedgerWriter, wanted: Callable[[LedgerHealth], bool], timeout_s: float = 10.0) -> LedgerHealth:
+def until(writer: LedgerWriter, wanted: Callable[[LedgerHealth], bool], timeout_s: float = 30.0) -> LedgerHealth:
     deadline = time.monotonic() + timeout_s
     while not wanted(health := writer.health()):
         assert time.monotonic() < deadline, health

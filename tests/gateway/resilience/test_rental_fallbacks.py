@@ -59,7 +59,7 @@ def test_the_next_target_answers(gateways, first, second, steps, request_body):
     second.play(
         send(stream("from the second")) if request_body is STREAMED else send(http(200, chat("from the second")))
     )
-    with gateways(first_byte_timeout_s=SOON, retries=0) as gateway:
+    with gateways(one={"first_byte_timeout_s": SOON}, retries=0) as gateway:
         seen = ask(gateway, request_body)
     assert (seen.status, seen.cut, told(seen)) == (200, False, "second")
     assert (seen.call.outcome, seen.call.provider) == ("ok", "second")

@@ -126,7 +126,7 @@ def test_a_client_that_leaves_lets_both_go(gateways, first, second):
             left_at = time.monotonic()
         for received in (hedged, first.requests[-1]):
             assert received.left.wait(4.0)
-            assert received.left_at - left_at < 1.0
+            assert received.left_at - left_at < 4.0
         call = gateway.ledger.wait(21)[-1]
         assert [leg.outcome for leg in call.legs] == ["cancelled", "cancelled"]
         assert all(leg.usage.estimated and leg.usage.input_tokens for leg in call.legs)
