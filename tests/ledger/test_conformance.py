@@ -141,6 +141,18 @@ def test_gold_attached_later_is_read_everywhere(ledger: Ledger) -> None:
         ledger.attach_gold("call-99999999", "x")
 
 
+def test_gold_of_many_calls_is_attached_to_all_of_them_or_to_none(ledger: Ledger) -> None:
+    before = [call.gold for call in ledger.calls()]
+    golds = {"call-00000001": "first", "call-00000007": "second"}
+    with pytest.raises(NotFound):
+        ledger.attach_golds({**golds, "call-99999999": "x"})
+    ledger.attach_golds({})
+    assert [call.gold for call in ledger.calls()] == before
+    ledger.attach_golds(golds)
+    assert {call_id: ledger.get(call_id).gold for call_id in golds} == golds
+    assert [said.value for said in ledger.feedback(["call-00000007"])["call-00000007"]] == ["second"]
+
+
 def test_query_sees_metadata_of_every_call(ledger: Ledger) -> None:
     result = ledger.query("SELECT count(*) AS n, sum(latency_ms) AS ms FROM calls WHERE model = ?", ["m"])
     assert result.columns == ("n", "ms")

@@ -233,8 +233,7 @@ def _play_past(folder: Path, options: DemoOptions) -> None:
     with _gateway(folder) as address:
         replaying.replay(folder / "past.jsonl", address, each=each)
     with _home(folder) as home:
-        for call_id, gold in attached.items():
-            home.ledger.attach_gold(call_id, gold)
+        home.ledger.attach_golds(attached)
         if options.restricted:
             ingest.import_log(home, folder / "past-health.jsonl")
 

@@ -9,7 +9,7 @@ import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -67,13 +67,25 @@ def attach(home: Path, call_id: str, given: Sequence[Feedback], *, wait_s: float
     until = time.monotonic() + (wait_s if _recent(call_id) else 0.0)
     while (call := _find(home, layout, call_id)) is None or _anothers(call, given):
         if call is not None or time.monotonic() >= until:
-            raise NotFound(
-                "the ledger holds no call of that id",
-                hint="freehold calls lists what there is; a call is recorded once its audit, if it has one, is over",
-            )
+            raise _unknown()
         time.sleep(_LOOK_AGAIN_S)
-    counting = [one for one in given if _counts(one, call)]
-    return _write(layout, [msgspec.structs.replace(one, call_id=call_id) for one in given], counting)
+    said = [msgspec.structs.replace(one, call_id=call_id) for one in given]
+    return _write(layout, said, [one for one in said if _counts(one, call)])
+
+
+def attach_golds(home: Path, golds: Mapping[str, str]) -> None:
+    """Keep the right answers of many calls, by call id, as `attach` keeps one; all of them or none.
+
+    Raises:
+        NotFound: the ledger holds no call of one of the ids.
+        LedgerUnavailable: it cannot be read or written.
+    """
+    layout = Layout.of(home)
+    if any(_find(home, layout, call_id) is None for call_id in golds):
+        raise _unknown()
+    given = [Feedback(call_id, "gold", gold) for call_id, gold in golds.items()]
+    if given:
+        _write(layout, given, given)
 
 
 def restore(home: Path, given: Iterable[Feedback]) -> int:
@@ -194,6 +206,13 @@ def _answered(call: Call, *, attached: bool) -> _Answered:
     return _Answered(dialect(call.dialect).answer_text(call.response), gold, call.key)
 
 
+def _unknown() -> NotFound:
+    return NotFound(
+        "the ledger holds no call of that id",
+        hint="freehold calls lists what there is; a call is recorded once its audit, if it has one, is over",
+    )
+
+
 def _attached(layout: Layout, call_id: str) -> bool:
     """Whether the gold that a call is read with was attached later, rather than imported with it."""
     if not layout.gold.exists():
@@ -217,7 +236,7 @@ def _write(layout: Layout, given: Sequence[Feedback], counting: Sequence[Feedbac
                 db.execute(_SAY, (one.call_id, one.kind, one.name, one.given_by, one.via, value, at_us))
             said = db.total_changes - before
             for one in counting:
-                db.execute(_HOLD, (given[0].call_id, one.value, one.at_us or now_us(), one.kind))
+                db.execute(_HOLD, (one.call_id, one.value, one.at_us or now_us(), one.kind))
             db.execute("COMMIT")
     except (sqlite3.Error, OSError) as error:
         raise LedgerUnavailable(
