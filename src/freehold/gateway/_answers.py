@@ -40,19 +40,24 @@ def most_prompt_tokens(request: ChatRequest) -> int:
 
     Texts of emoji alone, and long audio or documents, take more.
     """
-    size = parts = 0
+    size, parts = _MESSAGE_BYTES * len(request.messages), 0
     for one in (request.tools, request.response_format, request.functions):
         if one:
             size += len(_encoder.encode(one))
     for message in request.messages:
         content = message.content
-        text = content if isinstance(content, str) else message.text
-        size += (len(text) if text.isascii() else len(text.encode("utf-8", "replace"))) + _MESSAGE_BYTES
-        if isinstance(content, list):
+        if isinstance(content, str):
+            size += _utf8_bytes(content)
+        elif content is not None:
+            size += _utf8_bytes(message.text)
             parts += sum(1 for part in content if not isinstance(part, str) and part.text is None)
         if message.tool_calls:
             size += len(_encoder.encode(message.tool_calls))
     return size // 3 + parts * _PART_TOKENS
+
+
+def _utf8_bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
 def judged(leg: Leg, answer: str | None, wrong: bool | None) -> Leg:  # noqa: FBT001 -- a result, not a switch

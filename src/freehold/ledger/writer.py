@@ -131,7 +131,8 @@ class LedgerWriter:
                 self._unclaimed -= 1
             else:
                 self._mark.count()
-            waiting = len(self._queue) + len(self._batch)
+            queued = len(self._queue)
+            waiting = queued + len(self._batch)
             held = self._queue.held + self._batch_bytes + len(self._batch) * OBJECT_BYTES
             if (
                 self._deadline is not None
@@ -141,7 +142,7 @@ class LedgerWriter:
                 self._mark.dropped += 1
                 self._overflowing = True
                 return False
-            if not self._queue:
+            if not queued:
                 self._idle.clear()
             self._queue.put(call, size)
         if not self._wake.is_set():

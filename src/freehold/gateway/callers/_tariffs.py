@@ -99,12 +99,14 @@ class Tariffs:
 
     def of(self, provider: str, model: str, prompt_tokens: int, now_ns: int, tier: str = "") -> Tariff | None:
         """The tariff of a model for a prompt of that size in a service tier; None where its price is unknown."""
-        if not 0 <= now_ns - self._since_ns < _AGE_NS or len(self._known) > _MOST_MODELS:
+        if not 0 <= now_ns - self._since_ns < _AGE_NS:
             self._renew(now_ns)
         key = (provider, model, tier)
         try:
             known = self._known[key]
         except KeyError:
+            if len(self._known) >= _MOST_MODELS:
+                self._renew(now_ns)
             known = self._known[key] = self._look_up(provider, model, tier, now_ns)
         if known is None:
             return None
