@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+_LEFT_BEHIND_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,20 @@ class Starter:
 
 @contextmanager
 def starter() -> Iterator[Starter]:
-    """A process that has loaded the gateway and forks."""
+    """A process that has loaded the gateway and forks; a gateway that a failed test has left behind ends with it."""
     root = Path(__file__).parents[2]
     command = [sys.executable, "-W", "error", "-m", "tests.support.gateway_process"]
-    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        yield Starter(process)
-        assert process.stdin is not None
-        process.stdin.close()
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=root, stdin=pipe, stdout=pipe, text=True, start_new_session=True) as process:
+        try:
+            yield Starter(process)
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+            try:
+                process.wait(_LEFT_BEHIND_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def serve_until_killed(birth: Birth) -> None:

@@ -117,9 +117,7 @@ def test_out_of_descriptors_what_is_connected_goes_on(up, home, gateways):
         for _ in range(3):
             connected.sendall(request_bytes(CHAT.whole))
             assert read_response(connected)[0] == 200
-        before = _cpu_s(pid)
-        time.sleep(0.3)
-        assert _cpu_s(pid) - before < 0.25, "it waits for descriptors without spinning"
+        assert min(_spent_s(pid, 0.3) for _ in range(3)) < 0.25, "it waits for descriptors without spinning"
     deadline = time.monotonic() + 30
     while True:
         try:
@@ -130,6 +128,12 @@ def test_out_of_descriptors_what_is_connected_goes_on(up, home, gateways):
     os.kill(pid, signal.SIGTERM)
     assert gateways.wait() == 0
     assert Ledger(home).count() == 5
+
+
+def _spent_s(pid, within_s):
+    before = _cpu_s(pid)
+    time.sleep(within_s)
+    return _cpu_s(pid) - before
 
 
 def _cpu_s(pid):
