@@ -16,6 +16,7 @@ from freehold.errors import DeadlineExceeded, FreeholdError, UpstreamFailed, Ups
 from freehold.vocabulary import Usage
 
 from ._server import MAX_HEAD_BYTES, Headers
+from ._turn import Turn
 from .resilience.deadlines import Deadlines
 
 _TICK_S, _REST_S = 0.05, 1.0
@@ -202,11 +203,16 @@ class UpstreamConnection(asyncio.Protocol):
         self._reusable = self._surplus = False
 
     def begin(self, attempt: Attempt) -> None:
-        """Send a request; its answer goes to the attempt's sink."""
+        """Send a request at the end of this turn of the loop; its answer goes to the attempt's sink."""
         self.attempt = attempt
         self._status = self._head_bytes = 0
         self._complete = False
-        self.transport.write(attempt.payload)
+        self._origin.turn.add(self)
+
+    def flush(self) -> None:
+        """Send it, if it has not been given up meanwhile."""
+        if self.attempt is not None:
+            self.transport.write(self.attempt.payload)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
@@ -313,6 +319,7 @@ class Origin:
         self.name = name
         self.patience = patience
         self.loop = asyncio.get_running_loop()
+        self.turn = Turn(self.loop)
         self.attempts: set[Attempt] = set()
         self._host, self._port = host, port
         self._ssl = ssl.create_default_context() if tls else None
