@@ -9,9 +9,9 @@ from freehold.vocabulary import Leg
 from freehold.wire.dialects import Dialect
 
 from ._answers import differs, judged
+from ._exchange import Headers
 from ._owned_turn import OwnedTurn
 from ._rental import Rental, Wanted
-from ._server import Headers
 from ._targets import Target
 from ._try import Rented
 

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ._server import Headers
+from ._exchange import Headers
 
 _CALLER = frozenset({b"authorization", b"x-api-key", b"api-key"})
 _OVERHEAD = 512

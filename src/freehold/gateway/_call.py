@@ -26,13 +26,13 @@ from ._answers import differs, judged, most_prompt_tokens, prompt_tokens
 from ._audit import Audit
 from ._coding import decoded
 from ._egress import Outgoing
+from ._exchange import Exchange, Headers
 from ._owned_turn import OwnedTurn
 from ._plan import Plan, chosen, is_away, plan_of
 from ._rental import Rental, Wanted
 from ._replay import recorded_ms, started_at_us
 from ._reply import Reply
 from ._router import Resolution
-from ._server import Exchange, Headers
 from ._targets import Target, declared_task
 from ._try import Rented
 from .callers import Admission, Caller, Claim, query_without_keys, without_keys

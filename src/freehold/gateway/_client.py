@@ -15,7 +15,8 @@ import httptools
 from freehold.errors import DeadlineExceeded, FreeholdError, UpstreamFailed, UpstreamTimeout
 from freehold.vocabulary import Usage
 
-from ._server import MAX_HEAD_BYTES, Headers
+from ._exchange import Headers
+from ._server import MAX_HEAD_BYTES
 from ._turn import Turn
 from .resilience.deadlines import Deadlines
 

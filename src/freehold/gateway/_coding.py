@@ -10,7 +10,8 @@ from typing import Final
 
 from freehold.errors import BadRequest
 
-from ._server import Headers, body_too_large
+from ._exchange import Headers
+from ._server import body_too_large
 
 _NAME: Final = b"content-encoding"
 _READ: Final = frozenset({b"gzip", b"x-gzip", b"deflate"})

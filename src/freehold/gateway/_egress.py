@@ -16,7 +16,7 @@ from freehold.errors import RestrictedRefused
 from freehold.vocabulary import DataClass
 
 from ._client import Handle, Sink
-from ._server import Headers
+from ._exchange import Headers
 from .resilience.deadlines import Deadlines
 
 KEY_HEADERS = frozenset({b"authorization", b"api-key", b"x-api-key"})

@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 from freehold.wire.dialects import Dialect
 from freehold.wire.known import CHAT, DIALECTS, MESSAGES, PATHS
 
-from ._server import Exchange
+from ._exchange import Exchange
 
 _GET, _POST, _DELETE = b"GET", b"POST", b"DELETE"
 _ANTHROPIC = b"anthropic-version"

@@ -20,7 +20,7 @@ from ._client import Handle
 from ._coding import decoded
 from ._egress import Outgoing, Provider, send
 from ._endpoints import Endpoint
-from ._server import Exchange, Headers
+from ._exchange import Exchange, Headers
 from ._targets import declared_task
 from .callers import Caller, query_without_keys, without_keys
 from .providers import returned_headers

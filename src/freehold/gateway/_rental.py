@@ -18,7 +18,7 @@ from freehold.wire.dialects import Asked, Dialect
 from ._answers import prompt_tokens
 from ._client import ConnectFailed
 from ._egress import Outgoing
-from ._server import Headers
+from ._exchange import Headers
 from ._targets import Target
 from ._try import Came, Rented, Try
 from .resilience._waiting import Ticket

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from ._server import Exchange, Headers
+from ._exchange import Exchange, Headers
 
 STARTED_AT = b"x-freehold-started-at"
 RECORDED_MS = b"recorded-latency-ms"

@@ -9,7 +9,7 @@ from freehold.errors import FreeholdError, MissingPrerequisite
 from freehold.vocabulary import Owner
 from freehold.wire.dialects import Asked, Dialect
 
-from ._server import Exchange, Headers
+from ._exchange import Exchange, Headers
 from ._try import Rented
 from .providers import returned_headers
 

@@ -20,7 +20,7 @@ import msgspec
 
 from freehold.market.sunsets import FILE_NAME, Sunset, read
 
-from ._server import Headers
+from ._exchange import Headers
 
 _MOST = 1000
 _NAME_CHARS = 200

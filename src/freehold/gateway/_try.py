@@ -20,7 +20,7 @@ from freehold.wire.translation import streamed_status
 
 from ._client import ConnectFailed, Handle
 from ._egress import Outgoing, carries_clients_key, send
-from ._server import Headers
+from ._exchange import Headers
 from ._targets import Target
 from .resilience.deadlines import Deadlines
 from .resilience.health import Permit

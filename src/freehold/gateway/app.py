@@ -27,12 +27,13 @@ from ._cache import AnswerCache
 from ._call import ModelCall
 from ._coding import decoded
 from ._endpoints import Endpoint, endpoint_of, spoken_by
+from ._exchange import Exchange
 from ._feedback import Feedback, decode_feedback, unreadable
 from ._owned import OwnedModels, StudentHost
 from ._relay import Relay
 from ._rental import Terms
 from ._router import MakeMatcher, Resolution, Router
-from ._server import Exchange, Server
+from ._server import Server
 from ._sunsets import Sunsets
 from ._targets import Targets
 from .callers import Callers

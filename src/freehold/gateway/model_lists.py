@@ -10,7 +10,7 @@ from freehold.settings import Settings
 from freehold.vocabulary import Usage
 
 from ._egress import Outgoing, send
-from ._server import Headers
+from ._exchange import Headers
 from .providers import providers_of
 
 _MOST_BYTES = 32 * 1024 * 1024

@@ -24,8 +24,9 @@ from freehold.wire.known import CHAT
 
 from ._client import Sink
 from ._endpoints import endpoint_of
+from ._exchange import Exchange, Headers
 from ._replay import RECORDED_MS
-from ._server import Exchange, Headers, Server
+from ._server import Server
 from .faults import Fault, Schedule
 
 TASK_FIELD = "freehold_task"

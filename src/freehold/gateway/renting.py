@@ -23,9 +23,9 @@ from freehold.wire.translation import DEFAULT_MAX_TOKENS
 from ._answers import most_prompt_tokens
 from ._client import ConnectFailed
 from ._egress import Outgoing, Provider
+from ._exchange import Headers
 from ._rental import Rental, Terms, Wanted
 from ._replay import recorded_ms
-from ._server import Headers
 from ._targets import Target, Targets
 from ._try import Rented
 from .callers._tariffs import Tariffs

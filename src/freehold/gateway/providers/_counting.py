@@ -15,7 +15,7 @@ import msgspec
 
 from freehold.errors import FreeholdError
 from freehold.gateway._client import Sink
-from freehold.gateway._server import Headers
+from freehold.gateway._exchange import Headers
 from freehold.vocabulary import Usage
 from freehold.wire.openai import UsageBody
 from freehold.wire.sse import SseParser

@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from freehold.errors import BadRequest, ConfigurationError, MissingPrerequisite
 from freehold.gateway._client import Handle, Origin, Sink
 from freehold.gateway._egress import KEY_HEADERS, Outgoing
-from freehold.gateway._server import Headers
+from freehold.gateway._exchange import Headers
 from freehold.gateway.resilience.deadlines import Deadlines, deadlines
 from freehold.settings import GatewaySettings, ProviderSettings
 from freehold.wire.translation import Translation, translation

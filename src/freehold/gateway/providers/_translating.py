@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from freehold.errors import FreeholdError, UpstreamFailed
 from freehold.gateway._client import Sink
-from freehold.gateway._server import Headers
+from freehold.gateway._exchange import Headers
 from freehold.vocabulary import Usage
 from freehold.wire.translation import StreamTranslator, Translated, Translation
 

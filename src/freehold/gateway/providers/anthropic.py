@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from freehold.gateway._server import Headers
+from freehold.gateway._exchange import Headers
 
 from ._http import HttpProvider
 

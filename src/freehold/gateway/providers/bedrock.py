@@ -9,7 +9,7 @@ import msgspec
 
 from freehold.errors import BadRequest
 from freehold.gateway._egress import Outgoing
-from freehold.gateway._server import Headers
+from freehold.gateway._exchange import Headers
 from freehold.settings import DEFAULT_REGION
 
 from ._http import HttpProvider
