@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -123,6 +124,15 @@ def test_a_database_that_cannot_be_read_is_no_reason_to_trust(home: Path) -> Non
     assert not current.is_current(loaded(home))
     held.close()
     (home / "control.db").write_bytes(b"no database")
+    assert not current.is_current(loaded(home))
+
+
+def test_a_variable_that_is_no_utf_8_is_in_nobodys_way(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FREEHOLD_TASKS__OTHER__MODEL", os.fsdecode(b"\xff"))
+    with Registry(home) as registry:
+        registry.publish()
+    variables = {name: value for name, value in os.environ.items() if name.startswith("FREEHOLD_")}
+    assert current.is_current(loaded(home, **variables))
     assert not current.is_current(loaded(home))
 
 

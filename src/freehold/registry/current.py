@@ -8,6 +8,7 @@ starts need not wait for it. Whatever cannot be told counts as not published.
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 from collections.abc import Collection, Iterable
 from functools import cache
@@ -65,7 +66,8 @@ def note(home: Path, settings: Settings, ordinary: Collection[str]) -> str:
     Raises:
         OSError: a file cannot be read.
     """
-    declared = msgspec.json.encode((published_from(settings), sorted(ordinary)))
+    # Escaped, since variables of the environment may hold what is no UTF-8.
+    declared = json.dumps(msgspec.to_builtins((published_from(settings), sorted(ordinary)))).encode()
     return _digest([_code(), declared, routes.path(home).read_bytes(), _read(keys.path(home))])
 
 
