@@ -92,6 +92,18 @@ def test_where_one_dies_before_it_works_none_does() -> None:
     assert "a process of the gateway died before it worked" in talked
 
 
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGHUP])
+def test_what_a_terminal_tells_all_of_them_before_they_work_is_no_failure(told: signal.Signals) -> None:
+    with fleet("slow_to_begin") as process:
+        assert process.stdout is not None
+        pids = [begun(process.stdout.readline())[1] for _ in range(2)]
+        process.send_signal(told)
+        for pid in pids:
+            os.kill(pid, told)
+        said, talked = process.communicate(timeout=10)
+    assert (said, talked) == ("clean\n", "")
+
+
 def test_when_the_parent_is_killed_the_others_end_as_if_they_were_told_to() -> None:
     with fleet("well") as process:
         assert process.stdout is not None

@@ -38,6 +38,9 @@ def work(number: int, report: Report) -> None:
         raise ConfigurationError("no such thing", hint="mend it")
     if how == "crash_at_start" and number == 1:
         os.kill(os.getpid(), signal.SIGKILL)
+    if how == "slow_to_begin":
+        say("begins", number, os.getpid())
+        signal.pause()
     told = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:

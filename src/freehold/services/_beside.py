@@ -9,6 +9,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
+from . import _interrupts
+
 PUBLISHED = b"published\n"
 """What the housekeeper says once the routes are published for the first time."""
 
@@ -20,7 +22,7 @@ def ended(wait_s: float) -> bool:
 
 
 class Beside:
-    """A module of ours in a process of its own.
+    """A module of ours in a process of its own. It gets Ctrl-C once it takes it.
 
     Args:
         module: which.
@@ -33,12 +35,13 @@ class Beside:
         self, module: str, *arguments: str, heard: bool = False, environ: Mapping[str, str] | None = None
     ) -> None:
         command = [sys.executable, "-P", "-m", module, *arguments]
-        self.process = subprocess.Popen(  # noqa: S603 - our own module
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE if heard else None,
-            env={**(environ or {}), **os.environ},
-        )
+        with _interrupts.held_back():
+            self.process = subprocess.Popen(  # noqa: S603 - our own module
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE if heard else None,
+                env={**(environ or {}), **os.environ},
+            )
 
     @property
     def status(self) -> int | None:

@@ -19,6 +19,7 @@ from freehold import settings as settings_module
 from freehold.errors import FreeholdError, MissingPrerequisite
 from freehold.registry.current import is_current
 
+from . import _interrupts
 from ._beside import PUBLISHED, Beside, ended
 
 EVERY_S = 60.0
@@ -198,6 +199,7 @@ def _child(home: Path, work: str) -> bool:
 
 if __name__ == "__main__":
     try:
+        _interrupts.take()
         main(Path(sys.argv[1]))
     except KeyboardInterrupt:
         sys.exit(0)

@@ -27,7 +27,7 @@ from freehold.errors import ConfigurationError, FreeholdError
 from freehold.registry.current import is_current
 from freehold.settings import Loaded
 
-from . import _frugal
+from . import _frugal, _interrupts
 from ._housekeeper import Housekeeper
 from .standing import StandingFile
 from .supervising import Fleet, Pace, Ready, Report
@@ -48,6 +48,7 @@ def main(arguments: list[str]) -> int:
     """Run the gateway that the settings describe until it is told to stop; returns the exit status."""
     debug = "--debug" in arguments
     try:
+        _interrupts.take()
         loaded = settings_module.load()
         if loaded.settings.gateway.workers > 1:
             return 0 if watch_over(loaded) else 1
@@ -55,6 +56,7 @@ def main(arguments: list[str]) -> int:
     except FreeholdError as error:
         return _failed(error)
     except KeyboardInterrupt:
+        _say("freehold: interrupted; the same command can be given again")
         return 130
     except OSError as error:
         if debug:

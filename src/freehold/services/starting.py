@@ -6,6 +6,7 @@ import os
 import sys
 from typing import NoReturn
 
+from . import _interrupts
 from ._frugal import ENVIRONMENT
 
 
@@ -20,7 +21,8 @@ def become(
     given = {"HOST": None if host is None else _quoted(host), "PORT": port, "WORKERS": workers}
     values = {f"FREEHOLD_GATEWAY__{name}": str(value) for name, value in given.items() if value is not None}
     command = [sys.executable, "-P", "-m", "freehold.services.running", *(["--debug"] if debug else [])]
-    os.execve(sys.executable, command, {**ENVIRONMENT, **os.environ, **values})  # noqa: S606 - ourselves, without a shell
+    with _interrupts.held_back():
+        os.execve(sys.executable, command, {**ENVIRONMENT, **os.environ, **values})  # noqa: S606 - ourselves, without a shell
 
 
 def _quoted(text: str) -> str:

@@ -202,7 +202,7 @@ class Fleet:
         lived_s = time.monotonic() - process.started_at
         pid, process.pid, process.ready = process.pid, 0, False
         if self._stopping or not self._announced:
-            self._clean = self._clean and code in (0, -signal.SIGTERM)  # the latter before it had begun its work
+            self._clean = self._clean and (code == 0 or -code in _ENDS)  # the latter before it had begun its work
             self._changed()
             return
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
