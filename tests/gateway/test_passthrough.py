@@ -80,6 +80,14 @@ def test_an_answer_compressed_unasked_is_passed_on_and_recorded_readable(gateway
     assert gateway.ledger.wait(before + 1)[-1].response == chat("packed")
 
 
+def test_of_two_content_types_the_first_says_what_an_answer_is(gateway, up):
+    up.play(send(stream("hi").replace(b"\r\n\r\n", b"\r\ncontent-type: application/json\r\n\r\n", 1)))
+    before = len(gateway.ledger.calls)
+    status, _, body = ask(gateway.port, b'{"model":"m","messages":[],"stream":true}')
+    assert (status, body.count(b"data: ")) == (200, stream("hi").count(b"data: "))
+    assert gateway.ledger.wait(before + 1)[-1].outcome == "ok"
+
+
 def test_a_chunked_request_and_keep_alive_and_pipelining(gateway, up):
     with connect(gateway.port) as sock:
         half = len(BODY) // 2

@@ -202,7 +202,7 @@ class Try:
         """Status and headers of the answer."""
         self._status, self._headers = status, headers
         if 200 <= status < 300:
-            kind = dict(headers).get(b"content-type", b"")
+            kind = dict(reversed(headers)).get(b"content-type", b"")  # of two, the first
             if kind.lower().startswith(b"text/event-stream"):
                 self._assembler = self._dialect.assembler()
 
