@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,6 +104,18 @@ def test_what_a_crash_left_unpublished_is_seen(home: Path) -> None:
 def test_other_code_publishes_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(current, "_code", lambda: b"another version")
     republished(home)
+
+
+def test_what_an_upgrade_put_there_meanwhile_is_not_what_published() -> None:
+    code = """
+from pathlib import Path
+from freehold.registry import current
+read = Path.read_bytes
+Path.read_bytes = lambda file: read(file) + b"upgraded"
+print(current._code().decode())
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == current._code().decode()
 
 
 def test_every_change_leaves_all_published(home: Path) -> None:

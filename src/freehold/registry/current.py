@@ -99,7 +99,10 @@ def _read(file: Path) -> bytes:
 
 @cache
 def _code() -> bytes:
-    """A digest of the code that publishes: another one may publish something else from the same rows."""
+    """A digest of the code that publishes: another one may publish something else from the same rows.
+
+    Taken as this is loaded: later, an upgrade may have put other files there than those that run.
+    """
     root = Path(freehold.__file__).parent
     files = sorted(file for name in _CODE for file in (root / name).glob("*.py"))
     return _digest(file.read_bytes() for file in files).encode()
@@ -110,3 +113,6 @@ def _digest(parts: Iterable[bytes]) -> str:
     for part in parts:
         found.update(len(part).to_bytes(8, "big") + part)
     return found.hexdigest()
+
+
+_code()
