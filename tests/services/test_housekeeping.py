@@ -24,7 +24,7 @@ def test_it_publishes_what_the_settings_declare_and_ends_with_its_input(tmp_path
     home.mkdir()
     (home / "freehold.toml").write_text('[tasks.secret]\ndata_class = "restricted"\n')
     env = os.environ | {"FREEHOLD_HOME": str(home)}
-    command = [sys.executable, "-m", "freehold.services.housekeeping", str(home)]
+    command = [sys.executable, "-m", "freehold.services.housekeeping", str(home), "0"]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, env=env, capture_output=True, text=True, timeout=60, check=False
     )
@@ -48,7 +48,9 @@ class Beside:
     """A housekeeper that looks at the settings often."""
 
     def __init__(self, home: Path) -> None:
-        code = "import sys, pathlib, freehold.services.housekeeping as h; h.main(pathlib.Path(sys.argv[1]), 60, 0.05)"
+        code = (
+            "import sys, pathlib, freehold.services.housekeeping as h; h.main(pathlib.Path(sys.argv[1]), 0, 60, 0.05)"
+        )
         env = os.environ | {"FREEHOLD_HOME": str(home)}
         command = [sys.executable, "-c", code, str(home)]
         self._process = subprocess.Popen(

@@ -29,6 +29,7 @@ class Housekeeper:
 
     def __init__(self, home: Path, *, published: bool = False) -> None:
         self._home = home
+        self._since_us = time.time_ns() // 1000  # it may be started after the first calls
         self._beside: Beside | None = None
         self._started_at = 0.0
         if not published:
@@ -72,4 +73,4 @@ class Housekeeper:
             self._beside.let_go()
 
     def _start(self) -> Beside:
-        return Beside(_MODULE, str(self._home), heard=True, environ=_FRUGAL)
+        return Beside(_MODULE, str(self._home), str(self._since_us), heard=True, environ=_FRUGAL)

@@ -1,9 +1,10 @@
 """A small process beside the gateway: publishes the routes, and seals the ledger's closed hot files now and then.
 
 It publishes at start, unless all lies published as it should, and whenever the settings change. The gateway itself
-publishes nothing. Started as `python -m freehold.services.housekeeping HOME`; writes one line once all is published or
-could not be, and ends when its standard input does, that is, with its parent. The work is done by short-lived children,
-so that what waits between two rounds holds neither a query engine nor a database toolkit in memory.
+publishes nothing. Started as `python -m freehold.services.housekeeping HOME SINCE_US`, the second being when the
+gateway was; writes one line once all is published or could not be, and ends when its standard input does, that is, with
+its parent. The work is done by short-lived children, so that what waits between two rounds holds neither a query engine
+nor a database toolkit in memory.
 Where the settings name a collector of spans, it keeps the process running that sends them (`tracing`).
 """
 
@@ -34,14 +35,16 @@ _NICE = 10
 Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
-def main(home: Path, every_s: float = EVERY_S, look_s: float = LOOK_S) -> None:
-    """Publish, then seal every now and then and publish when the settings change, until standard input ends."""
-    began_us = time.time_ns() // 1000
+def main(home: Path, since_us: int, every_s: float = EVERY_S, look_s: float = LOOK_S) -> None:
+    """Publish, then seal every now and then and publish when the settings change, until standard input ends.
+
+    `since_us`: calls that began before this moment are none of this gateway's, and a new collector is not told of them.
+    """
     seen = _stamp(home)
     published = _is_published(home) or _child(home, "publish")
     with contextlib.suppress(BrokenPipeError):  # nobody hears it: the gateway has gone already
         os.write(sys.stdout.fileno(), PUBLISHED if published else b"failed\n")
-    spans = _Spans(home, began_us)
+    spans = _Spans(home, since_us)
     again_at = time.monotonic() + every_s
     expire_at = time.monotonic() + min(every_s, EXPIRE_EVERY_S)
     sum_up_at = time.monotonic() + SUM_UP_EVERY_S
@@ -74,8 +77,8 @@ class _Spans:
     One that lacks something is left alone until they change; one that died is started again.
     """
 
-    def __init__(self, home: Path, began_us: int) -> None:
-        self._home, self._began_us = home, began_us
+    def __init__(self, home: Path, since_us: int) -> None:
+        self._home, self._since_us = home, since_us
         self._beside: Beside | None = None
         self._again_at = 0.0
         self.settle()
@@ -88,7 +91,7 @@ class _Spans:
         except FreeholdError:
             return  # whoever publishes says it
         if wanted:
-            self._beside = Beside(_TRACING, str(self._home), str(self._began_us))
+            self._beside = Beside(_TRACING, str(self._home), str(self._since_us))
             self._again_at = time.monotonic() + _AGAIN_S
 
     def look(self) -> None:
@@ -200,6 +203,6 @@ def _child(home: Path, work: str) -> bool:
 if __name__ == "__main__":
     try:
         _interrupts.take()
-        main(Path(sys.argv[1]))
+        main(Path(sys.argv[1]), int(sys.argv[2]))
     except KeyboardInterrupt:
         sys.exit(0)
