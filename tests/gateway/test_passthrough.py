@@ -108,6 +108,19 @@ def test_a_chunked_request_and_keep_alive_and_pipelining(gateway, up):
         assert names == ["one", "two", "three"]
 
 
+def test_what_comes_behind_a_chunked_body_is_nobodys_header(gateway, up):
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+    trailer = b"0\r\nauthorization: Bearer fh-unknown\r\nx-odd: v\r\nx-freehold-session: s\r\n\r\n"
+    before = len(gateway.ledger.calls)
+    with connect(gateway.port) as sock:
+        sock.sendall(head + chunk(BODY) + trailer)
+        assert read_response(sock)[0] == 200
+        assert not {"x-odd", "authorization"} & up.requests[-1].headers.keys()
+        sock.sendall(request_bytes(BODY))
+        assert read_response(sock)[0] == 200
+    assert [call.tags for call in gateway.ledger.wait(before + 2)[before:]] == [{}, {}]
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
 def test_a_compressed_request_is_read_and_goes_on_as_what_it_holds(up, tmp_path, pack, path):
