@@ -272,7 +272,7 @@ class Gateway:
 
     def missing(self) -> list[str]:
         """What has to be set before calls can be answered, for a person."""
-        faults = (self.router.fault, self.callers.fault, self.callers.book_fault)
+        faults = (self.router.fault, self.callers.fault, self.callers.book_fault, self.callers.price_fault)
         found = [fault.message for fault in faults if fault is not None]
         try:
             missing = self.targets.default("").missing()

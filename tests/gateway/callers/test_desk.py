@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -455,6 +456,37 @@ def test_at_a_start_a_call_that_needs_a_list_price_waits_for_it_and_others_do_no
     assert not callers._tariffs.ready
     callers.admit(caller, claim(provider="openai", model="gpt-4.1")).release()
     assert callers._tariffs.ready
+
+
+def test_list_prices_that_cannot_be_loaded_are_said_and_tried_again_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from freehold.gateway.callers import _desk
+
+    key = support.make(tmp_path, budget=budget(1))
+    callers = support.opened(tmp_path)
+    caller, load, tries = support.caller(callers, key), callers._tariffs.load, []
+
+    def damaged() -> None:
+        tries.append(1)
+        raise ImportError("of another package")
+
+    callers._tariffs.load = damaged  # type: ignore[method-assign]
+    for _ in range(3):
+        with pytest.raises(MissingPrerequisite, match=r"cannot be loaded \(ImportError\)"):
+            callers.admit(caller, claim(provider="openai", model="gpt-4.1"))
+        callers.refresh()
+    assert len(tries) == 1
+    assert callers.price_fault is not None
+    callers.admit(caller, claim()).release()  # its price is stated in the settings
+    callers._tariffs.load = load  # type: ignore[method-assign]
+    later_ns = time.monotonic_ns() + _desk._AGAIN_NS
+    monkeypatch.setattr(_desk.time, "monotonic_ns", lambda: later_ns)
+    callers.refresh()
+    assert callers._loader is not None
+    callers._loader.join(10)
+    callers.admit(caller, claim(provider="openai", model="gpt-4.1")).release()
+    assert callers.price_fault is None
 
 
 def test_soon_after_a_start_the_list_prices_are_loaded_without_being_asked_for(

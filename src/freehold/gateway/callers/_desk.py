@@ -26,6 +26,8 @@ from ._tariffs import Tariffs
 _SWEEP_NS: Final = 1_000_000_000
 _SOON_NS: Final = 500_000_000
 """When the list prices are loaded after a start, if no call needs them earlier."""
+_AGAIN_NS: Final = 10_000_000_000
+"""When they are tried again where they could not be loaded."""
 _UNREAD: Final = (0, 0, 0)
 _HOW: Final = "send one as Authorization: Bearer fh-..., x-api-key or api-key; freehold keys create NAME makes it"
 
@@ -64,6 +66,8 @@ class Callers:
         """What is wrong with the keys' file, for people; None while all is well."""
         self.book_fault: FreeholdError | None = None
         """What is wrong with the book of budgets; None while all is well."""
+        self.price_fault: FreeholdError | None = None
+        """Why the list prices could not be loaded; None while all is well."""
 
     def prepare(self) -> None:
         """Read the keys, before the first call. Not on the event loop.
@@ -176,7 +180,10 @@ class Callers:
         if not self._tariffs.ready and not all(self._tariffs.states(*target, now_ns) for target in claim.targets):
             if not self._prepared:
                 raise unavailable("the prices are being loaded", hint="try again in a second")
-            self._tariffs.load()
+            if self.price_fault is None:
+                self._load_prices()
+            if self.price_fault is not None:
+                raise self.price_fault.with_traceback(None)
         most = 0
         for provider, model in claim.targets:
             tariff = self._tariffs.of(provider, model, claim.prompt_tokens, now_ns)
@@ -289,9 +296,22 @@ class Callers:
             self._load_from_ns = now_ns + _SOON_NS
             self._tariffs.states("", "", self._clock())  # what every price needs is loaded here, off the event loop
         elif now_ns >= self._load_from_ns and (self._loader is None or not self._loader.is_alive()):
-            self._loader = threading.Thread(target=self._tariffs.load, name="freehold-prices", daemon=True)
+            self._loader = threading.Thread(target=self._load_prices, name="freehold-prices", daemon=True)
             with contextlib.suppress(RuntimeError):  # no thread to be had: at the next look again
                 self._loader.start()
+
+    def _load_prices(self) -> None:
+        """Load the list prices, or note why that is not possible, for the calls that need one."""
+        try:
+            self._tariffs.load()
+        except Exception as error:  # noqa: BLE001 - they are another package's, whatever is wrong with it
+            self._load_from_ns = time.monotonic_ns() + _AGAIN_NS
+            self.price_fault = unavailable(
+                f"the list prices cannot be loaded ({type(error).__name__})",
+                hint="install genai-prices anew, or state the price under [prices]",
+            )
+        else:
+            self.price_fault = None
 
     def _look_after_book(self) -> None:
         now_ns = time.monotonic_ns()
