@@ -91,3 +91,14 @@ def test_nobody_waits_for_long(up: Upstream, tmp_path: Path, monkeypatch: pytest
     with running(renting_from(up.url), tmp_path, Doors(host=Slow())) as gateway, connect(gateway.port) as sock:
         sock.sendall(request_bytes(body()))
         assert read_response(sock)[1]["x-freehold-served-by"] == "rented"
+
+
+def test_nobody_waits_for_longer_than_a_call_may_take(
+    up: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "_LOAD_S", 1e6)
+    publish(tmp_path, "restricted")
+    made = renting_from(up.url, total_timeout_s=0.2)
+    with running(made, tmp_path, Doors(host=Slow())) as gateway, connect(gateway.port) as sock:
+        sock.sendall(request_bytes(body()))
+        assert read_response(sock)[0] == 503

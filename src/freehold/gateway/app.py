@@ -147,7 +147,7 @@ class Gateway:
         for certificate_id in self._audits.rejected():
             self.router.demote(certificate_id)
         self._refresh()
-        self.owned.await_loading(_LOAD_S)
+        self.owned.await_loading(min(_LOAD_S, self.settings.total_timeout_s))
         port = self.settings.port if port is None else port
         await self._server.start(self.settings.host, port, reuse_port=self.settings.workers > 1)
 
