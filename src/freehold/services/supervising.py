@@ -27,6 +27,8 @@ from freehold.errors import FreeholdError
 _ENDS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 _SIGNALS = (*_ENDS, signal.SIGCHLD)
 _LOOK_S = 5.0
+_TOLD_TOO_S = 0.1
+"""A terminal tells all at once: a process that was told may be gone this long before we are."""
 
 
 class Pace(NamedTuple):
@@ -147,6 +149,7 @@ class Fleet:
                 self._start_due()
                 self._wait(_LOOK_S)
                 if not self._announced and any(not process.pid for process in self.processes):
+                    self._hear_signals(_TOLD_TOO_S)
                     break
                 if not self._announced and all(process.ready for process in self.processes):
                     self._announced = True
@@ -166,8 +169,7 @@ class Fleet:
         reports = {process.report: process for process in self.processes if process.report >= 0}
         readable = select.select([self._woken, *reports], [], [], max(0.0, min([*due, most_s])))[0]
         if self._woken in readable:
-            told = os.read(self._woken, 4096)
-            self._stopping = self._stopping or not _ENDS.isdisjoint(told)
+            self._hear_signals(0.0)
         for handle, process in reports.items():
             if handle in readable:
                 self._hear(process)
@@ -177,6 +179,14 @@ class Fleet:
                 if pid:
                     self._ended(process, os.waitstatus_to_exitcode(status))
         self._look()
+
+    def _hear_signals(self, most_s: float) -> None:
+        """Take note of what we were told by a signal, or are within `most_s`."""
+        until = time.monotonic() + most_s
+        while select.select([self._woken], [], [], max(0.0, until - time.monotonic()))[0]:
+            if not _ENDS.isdisjoint(os.read(self._woken, 4096)):
+                self._stopping = True
+                return
 
     def _hear(self, process: Watched) -> bool:
         """Read what a process reports: that it works, or why it does not; False once it says nothing more."""
