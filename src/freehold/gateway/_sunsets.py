@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import os
 import re
-import tempfile
 import threading
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from freehold import files
 from freehold.market.sunsets import FILE_NAME, Sunset, read
 
 from ._exchange import Headers
@@ -98,11 +98,7 @@ def _merge(file: Path, some: list[Sunset]) -> None:
             if before is None or msgspec.structs.replace(before, seen_at=one.seen_at) != one:
                 known[one.provider, one.model] = one
         content = msgspec.json.format(msgspec.json.encode(list(known.values())[-_MOST:]))
-        descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(file)
+        files.replace(file, content, mode=0o644)
     finally:
         os.close(lock)
 

@@ -22,11 +22,11 @@ import fcntl
 import mmap
 import os
 import struct
-import tempfile
 import time
 from pathlib import Path
 from typing import Final
 
+from freehold import files
 from freehold.errors import MissingPrerequisite
 
 from ._periods import ended_before
@@ -77,7 +77,7 @@ class Book:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not self._file.exists():
-                _put(self._file, _EMPTY)
+                files.make_once(self._file, _EMPTY)
             self._descriptor = os.open(self._file, os.O_RDWR | os.O_CLOEXEC)
         except OSError as error:
             raise unavailable(f"{self._file} cannot be used: {error.strerror}") from None
@@ -125,7 +125,7 @@ class Book:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _put(self._file, bytes(self._map))
+            files.make_once(self._file, bytes(self._map))
         except OSError as error:
             raise unavailable(f"{self._file} is gone and cannot be put back: {error.strerror}") from None
 
@@ -284,22 +284,6 @@ class Book:
             else:
                 self._stuck = False
                 return
-
-
-def _put(file: Path, content: bytes) -> None:
-    """Make a book where there is none: whole or not at all."""
-    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=".book-")
-    try:
-        _extend(descriptor, len(content))
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        file.hardlink_to(temporary)
-    except FileExistsError:
-        pass  # somebody else was faster
-    finally:
-        Path(temporary).unlink()
 
 
 def _extend(descriptor: int, size: int) -> None:
