@@ -16,6 +16,11 @@ Headers = list[tuple[bytes, bytes]]
 """Header names in lower case, in the order they came."""
 
 
+def by_name(headers: Headers) -> dict[bytes, bytes]:
+    """The value of each header, the first one that is not empty where there are several."""
+    return {name: value for name, value in reversed(headers) if value}
+
+
 class Connection(Protocol):
     """What a request came on. `keep_alive`: another may follow. `http_1_0`: the client knows no chunks."""
 
@@ -41,7 +46,7 @@ class Exchange:
     The handler calls either `respond` once, or `start`, `write` any number of times, and `end` or `abort`. `on_gone` is
     called once when the client leaves before the answer was finished; `on_pause` and `on_resume` when it reads slower
     than it is written to. Everything written after the client left is dropped. `named` are the values of the headers by
-    their (lower-case) name, the first one that is not empty where there are several.
+    name (`by_name`).
     """
 
     __slots__ = ("_connection", "body", "envelope", "finished", "gone", "headers", "method", "named", "on_gone",

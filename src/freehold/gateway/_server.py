@@ -17,7 +17,7 @@ import httptools
 from freehold.errors import BadRequest, FreeholdError
 from freehold.wire.known import asking
 
-from ._exchange import Exchange, Headers
+from ._exchange import Exchange, Headers, by_name
 from ._turn import Turn
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -190,7 +190,7 @@ class ServerConnection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         self._in_head, self._in_body, self._head_bytes = False, True, 0
         self._began = self._since = self._loop.time()
-        self._named = named = {name: value for name, value in reversed(self._headers) if value}
+        self._named = named = by_name(self._headers)
         length = named.get(b"content-length")
         if length is not None and length.isdigit() and int(length) > self._max_body:
             raise body_too_large(self._max_body)

@@ -20,13 +20,14 @@ from freehold.wire.translation import streamed_status
 
 from ._client import ConnectFailed, Handle
 from ._egress import Outgoing, carries_clients_key, send
-from ._exchange import Headers
+from ._exchange import Headers, by_name
 from ._targets import Target
 from .resilience.deadlines import Deadlines
 from .resilience.health import Permit
 from .resilience.judgement import BROKEN, HURRIED, OK, REFUSED, SLOW, UNREACHABLE, Judgement, judge
 
 _MAX_UNPACKED = 64 * 1024 * 1024
+_UNPACKED = frozenset({b"gzip", b"deflate"})
 _ODD = Judgement("failed", elsewhere=True)
 _CHARS_PER_TOKEN = 4
 _EDGE = 64  # longer than any dialect's mark of a complete stream
@@ -102,9 +103,9 @@ class Try:
     `streaming`: some of the answer has gone to a reader, so that it cannot be taken back.
     """
 
-    __slots__ = ("_assembler", "_body", "_body_bytes", "_clock", "_dialect", "_full", "_handle", "_headers", "_keeper",
-                 "_max_body_bytes", "_others", "_outgoing", "_passed", "_stated", "_status", "permit", "purpose",
-                 "started", "streaming", "target", "ttft_ms")  # fmt: skip
+    __slots__ = ("_assembler", "_body", "_body_bytes", "_clock", "_coding", "_dialect", "_full", "_handle", "_headers",
+                 "_keeper", "_max_body_bytes", "_others", "_outgoing", "_passed", "_stated", "_status", "permit",
+                 "purpose", "started", "streaming", "target", "ttft_ms")  # fmt: skip
 
     def __init__(
         self,
@@ -133,6 +134,7 @@ class Try:
         self._handle: Handle | None = None
         self._status = 0
         self._headers: Headers = []
+        self._coding = b""
         self.streaming = False
         self._assembler: Assembler | None = None
         self._passed = b""
@@ -202,7 +204,9 @@ class Try:
         """Status and headers of the answer."""
         self._status, self._headers = status, headers
         if 200 <= status < 300:
-            kind = dict(reversed(headers)).get(b"content-type", b"")  # of two, the first
+            named = by_name(headers)
+            self._coding = named.get(b"content-encoding", b"").lower()
+            kind = named.get(b"content-type", b"")
             if kind.lower().startswith(b"text/event-stream"):
                 self._assembler = self._dialect.assembler()
 
@@ -268,7 +272,7 @@ class Try:
             body = self._discreet(body)
             self._keeper.ended(self, Came(self._answer("error", body, None), meaning, body))
             return
-        readable = _unpacked(body, self._headers)
+        readable = _unpacked(body) if self._coding in _UNPACKED else body
         answer = self._dialect.read(readable)
         if answer is not None:
             self._keeper.ended(
@@ -386,11 +390,8 @@ def _model_of(body: bytes) -> str:
         return ""
 
 
-def _unpacked(body: bytes, headers: Headers) -> bytes:
+def _unpacked(body: bytes) -> bytes:
     """The body as text, for the record, where a provider compressed it although it was asked not to."""
-    coding = dict(headers).get(b"content-encoding")
-    if coding is None or coding.lower() not in {b"gzip", b"deflate"}:
-        return body
     unpacker = zlib.decompressobj(47)
     try:
         text = unpacker.decompress(body, _MAX_UNPACKED)
