@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.support.registry import add_certificate, add_student, opened, task
 
+import freehold
 from freehold.registry import _spool, current, demotion, keys, pausing, routes
 from freehold.registry.store import Registry
 from freehold.settings import Loaded, load
@@ -148,6 +150,16 @@ def test_a_variable_that_is_no_utf_8_is_in_nobodys_way(home: Path, monkeypatch: 
     variables = {name: value for name, value in os.environ.items() if name.startswith("FREEHOLD_")}
     assert current.is_current(loaded(home, **variables))
     assert not current.is_current(loaded(home))
+
+
+def test_the_code_that_publishes_is_all_that_the_registry_is_made_with() -> None:
+    files = (Path(freehold.__file__).parent / "registry").glob("*.py")
+    used = {name for file in files for name in re.findall(r"from freehold\.(\w+)[. ]", file.read_text())}
+    assert used - {"errors", "files"} <= set(current._CODE)
+
+
+def test_a_home_that_is_not_there_is_to_be_made(tmp_path: Path) -> None:
+    assert not current.is_current(loaded(tmp_path / "new"))
 
 
 def test_a_home_in_which_nothing_was_decided_has_nothing_to_publish(tmp_path: Path) -> None:

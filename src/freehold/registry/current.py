@@ -31,7 +31,7 @@ PUBLISHED: Final = "published_revision"
 NOTE: Final = "published_from"
 """Names in the table `meta`."""
 _WAIT_S: Final = 0.05
-_CODE: Final = ("registry", "settings", "vocabulary")
+_CODE: Final = ("registry", "settings", "tasks", "vocabulary")
 """The packages that what is published follows from."""
 
 
@@ -46,7 +46,7 @@ def is_current(loaded: Loaded) -> bool:
         if _spool.pending(home):
             return False
         if not (home / CONTROL).exists():
-            return _nothing_there(loaded)
+            return home.is_dir() and _nothing_there(loaded)  # where there is none, publishing says if none can be made
         noted = _noted(home / CONTROL)
         if not noted.get(NOTE) or noted.get(REVISION, "0") != noted.get(PUBLISHED, "0"):
             return False

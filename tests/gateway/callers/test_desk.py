@@ -458,6 +458,31 @@ def test_at_a_start_a_call_that_needs_a_list_price_waits_for_it_and_others_do_no
     assert callers._tariffs.ready
 
 
+def test_a_call_that_needs_a_list_price_waits_for_the_thread_that_loads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from freehold.gateway.callers import _desk
+
+    monkeypatch.setattr(_desk, "_SOON_NS", 0)
+    key = support.make(tmp_path, budget=budget(1))
+    callers = support.opened(tmp_path)
+    loads: list[str] = []
+    begun, gate, load = threading.Event(), threading.Event(), callers._tariffs.load
+
+    def slow() -> None:
+        loads.append(threading.current_thread().name)
+        begun.set()
+        gate.wait(60)
+        load()
+
+    callers._tariffs.load = slow  # type: ignore[method-assign]
+    callers.refresh()
+    assert begun.wait(60)
+    threading.Timer(0.05, gate.set).start()
+    callers.admit(support.caller(callers, key), claim(provider="openai", model="gpt-4.1")).release()
+    assert loads == ["freehold-prices"]
+
+
 def test_list_prices_that_cannot_be_loaded_are_said_and_tried_again_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -178,12 +178,7 @@ class Callers:
         if caller.key.budget is None:
             return 0
         if not self._tariffs.ready and not all(self._tariffs.states(*target, now_ns) for target in claim.targets):
-            if not self._prepared:
-                raise unavailable("the prices are being loaded", hint="try again in a second")
-            if self.price_fault is None:
-                self._load_prices()
-            if self.price_fault is not None:
-                raise self.price_fault.with_traceback(None)
+            self._need_prices()
         most = 0
         for provider, model in claim.targets:
             tariff = self._tariffs.of(provider, model, claim.prompt_tokens, now_ns)
@@ -299,6 +294,26 @@ class Callers:
             self._loader = threading.Thread(target=self._load_prices, name="freehold-prices", daemon=True)
             with contextlib.suppress(RuntimeError):  # no thread to be had: at the next look again
                 self._loader.start()
+
+    def _need_prices(self) -> None:
+        """Have the list prices for a call that needs one.
+
+        Soon after a start the call loads them, or waits for the thread that does, and every other call with it: some
+        tenths of a second, in which the gateway would else not have listened yet. Where the first budget was given
+        later, the call is refused until they are there.
+
+        Raises:
+            MissingPrerequisite: they are being loaded, or cannot be.
+        """
+        if not self._prepared:
+            raise unavailable("the prices are being loaded", hint="try again in a second")
+        if self.price_fault is None:
+            if self._loader is not None and self._loader.is_alive():
+                self._loader.join()
+            else:
+                self._load_prices()
+        if self.price_fault is not None:
+            raise self.price_fault.with_traceback(None)
 
     def _load_prices(self) -> None:
         """Load the list prices, or note why that is not possible, for the calls that need one."""

@@ -1,8 +1,9 @@
 """What tokens cost, in whole numbers: picodollars a token, so that a call is priced without a decimal on its path.
 
 Method: `freehold.market.tokens.PriceBook`, asked once per provider, model and ten minutes. A list price with more than
-six decimals per million tokens is rounded up. The catalogue of list prices takes 80 to 200 ms and 15 MB, so that it is
-loaded only where a key has a budget, and off the event loop; a price that the settings state needs none.
+six decimals per million tokens is rounded up. The catalogue of list prices takes 80 to 200 ms of CPU and 15 MB, so that
+it is loaded only where a key has a budget, and in a thread, unless a call needs it sooner; a price that the settings
+state needs none.
 """
 
 from __future__ import annotations
