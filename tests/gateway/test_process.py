@@ -112,6 +112,22 @@ def test_a_fault_of_our_own_ends_one_call_with_an_error(tmp_path, monkeypatch, s
         assert post(gateway.port, "/v1/chat/completions", body())[0] == 200
 
 
+def test_a_fault_while_a_call_is_recorded_costs_neither_its_answer_nor_its_record(tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError("with content of the call")
+
+    monkeypatch.setattr("freehold.gateway._call.recorded_ms", broken)
+    with Upstream() as up, running(renting_from(up.url), tmp_path) as gateway:
+        for count in (1, 2):
+            up.play(send(http(200, chat())))
+            assert post(gateway.port, "/v1/chat/completions", body())[0] == 200
+            call = gateway.ledger.wait(count)[-1]
+            assert (call.provider, [leg.outcome for leg in call.legs]) == ("up", ["ok"])
+            assert gateway.gateway.metrics.internal_errors == count
+        assert gateway.gateway.metrics.in_flight == 0
+        assert not gateway.gateway.calls
+
+
 def test_draining_finishes_what_runs_and_takes_nothing_new(tmp_path):
     release = threading.Event()
     head, _, rest = stream("a", "b").partition(chunk(event("b")))

@@ -40,6 +40,24 @@ def test_all_are_sent_for_once_at_the_end_of_the_turn() -> None:
     assert asyncio.run(run()) == ["a", "b", "c", "d"]
 
 
+def test_what_nobody_waits_for_is_done_when_all_is_sent() -> None:
+    async def run() -> list[str]:
+        sent = list[str]()
+        turn = Turn(asyncio.get_running_loop())
+        turn.afterwards(lambda: sent.append("record of a"))
+        turn.add(Sender(sent, "a"))
+        turn.afterwards(lambda: turn.afterwards(lambda: sent.append("later still")))
+        turn.add(Sender(sent, "b"))
+        await asyncio.sleep(0)
+        assert sent == ["a", "b", "record of a"]
+        await asyncio.sleep(0)
+        turn.afterwards(lambda: sent.append("alone"))
+        await asyncio.sleep(0)
+        return sent
+
+    assert asyncio.run(run()) == ["a", "b", "record of a", "later still", "alone"]
+
+
 @pytest.mark.parametrize("closes", ["", "connection: close\r\n"])
 def test_who_ends_its_side_with_the_request_is_answered(up, tmp_path, closes) -> None:
     with running(renting_from(up.url), tmp_path) as gateway, connect(gateway.port) as sock:

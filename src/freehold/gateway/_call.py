@@ -58,11 +58,14 @@ _REFUSALS = {
 
 
 class ModelCall:
-    """One call in one dialect. Create it with its exchange and `begin`; everything else is called back."""
+    """One call in one dialect. Create it with its exchange and `begin`; everything else is called back.
 
-    __slots__ = ("_admission", "_asked", "_asking", "_audit", "_began", "_dialect", "_exchange", "_gateway", "_nobody",
-                 "_open", "_owned_leg", "_recorded_ms", "_remember", "_rental", "_reply", "_resolution", "_targets",
-                 "_turn", "call", "draw", "over")  # fmt: skip
+    `answered`: nothing more goes to the client. `over`: it is recorded as well, which nobody waits for.
+    """
+
+    __slots__ = ("_admission", "_asked", "_asking", "_audit", "_audited", "_began", "_dialect", "_exchange", "_gateway",
+                 "_nobody", "_open", "_owned_leg", "_remember", "_rental", "_rented", "_reply", "_resolution",
+                 "_targets", "_team", "_turn", "answered", "call", "draw", "over")  # fmt: skip
 
     def __init__(self, gateway: Gateway, exchange: Exchange, dialect: Dialect) -> None:
         self._gateway = gateway
@@ -73,7 +76,7 @@ class ModelCall:
         now_us = time.time_ns() // 1000
         trusted = gateway.settings.trust_replay_times
         self.call = Call(
-            id=f"call_{now_us:014x}{self.draw:016x}",
+            id="call_" + (now_us << 64 | self.draw).to_bytes(15, "big").hex(),
             started_at_us=started_at_us(exchange, now_us) if trusted else now_us,
             latency_ms=0.0,
             provider="",
@@ -92,12 +95,14 @@ class ModelCall:
         self._resolution: Resolution = _NOBODY
         self._rental: Rental | None = None
         self._audit: Audit | None = None
+        self._audited = False
+        self._team = ""
         self._asking: asyncio.Task[None] | None = None
         self._turn: OwnedTurn | None = None
         self._owned_leg: Leg | None = None
-        self._recorded_ms: float | None = None
+        self._rented: Rented | None = None
         self._open = 1
-        self.over = False
+        self.answered = self.over = False
 
     @property
     def task_name(self) -> str:
@@ -119,10 +124,6 @@ class ModelCall:
         exchange.on_gone = self.gone
         call.model = self._asked.chat.model
         call.streamed = bool(self._asked.chat.stream)
-        call.tags = gateway.attribution.tags(exchange.named, self._asked.chat)
-        trace = exchange.header(b"traceparent")
-        if trace and _TRACE.fullmatch(trace):
-            call.tags[TRACE_TAG] = trace.decode()
         try:
             by_form = self._dialect is not EMBEDDINGS
             declared = declared_task(exchange.named, call.model)
@@ -131,8 +132,6 @@ class ModelCall:
         except FreeholdError as error:
             self._refuse(error, reasons.NOBODY_TO_ASK)
             return
-        if self._resolution.data_class != "ordinary":
-            call.tags[DATA_CLASS_TAG] = "restricted"
         call.task = self._resolution.declared_id or self._resolution.named
         call.template = self._resolution.template_id
         self._find_targets()
@@ -168,8 +167,7 @@ class ModelCall:
         exchange, call, chat = self._exchange, self.call, self._asked.chat
         exchange.headers = without_keys(exchange.headers)
         call.key = caller.key.name
-        if caller.key.team:
-            call.tags.setdefault(TEAM_TAG, caller.key.team)
+        self._team = caller.key.team
         claim = Claim(
             self._dialect.name,
             chat.model,
@@ -228,36 +226,43 @@ class ModelCall:
 
     def rented(self, result: Rented, tail: bytes) -> None:
         """The rental is over: give the client the rest, then record."""
-        call = self.call
         if _failed(result) and self._rescue():
             return
+        self._rented = result
+        self._gateway.mark()
+        if result.streamed:
+            self._reply.finish_stream(result, tail)
+        elif result.error is not None:
+            self._reply.refuse(result.error)
+        else:
+            self._reply.whole(result, tail)
+        if self._remember is not None and result.outcome == "ok":
+            (key, seconds), model = self._remember, result.model or self.call.model
+            self._gateway.cache.put(key, result.body, provider=result.provider, model=model, seconds=seconds)
+        self._answered()
+
+    def _note(self, result: Rented) -> None:
+        """What is kept of an answer that was rented."""
+        call = self.call
         call.provider, call.outcome, call.usage = result.provider, result.outcome, result.usage
         call.status = result.status
         call.model = result.model or call.model
         if self._rental is not None and self._rental.legs:  # under the name that the answer gives itself
             self._gateway.sunsets.note(call.provider, self._rental.legs[-1].model, result.headers)
-        self._recorded_ms = recorded_ms(result.headers, trusted=self._gateway.settings.trust_replay_times)
+        told_ms = recorded_ms(result.headers, trusted=self._gateway.settings.trust_replay_times)
+        if told_ms is not None:
+            call.latency_ms = told_ms
         if result.ttft_ms is not None and self._rental is not None:
             call.ttft_ms = result.ttft_ms + self._rental.legs[-1].offset_ms
         call.owner = "rented" if result.error is None or result.streamed else "none"
         call.response = result.body
-        if self._remember is not None and result.outcome == "ok":
-            key, seconds = self._remember
-            self._gateway.cache.put(key, result.body, provider=call.provider, model=call.model, seconds=seconds)
         if result.error is not None:
             call.error = result.error.message
             call.reason = _REFUSALS.get(result.error.error_code, call.reason)
+            if not result.streamed:
+                call.response = self._dialect.error_envelope(result.error)
         elif result.outcome == "error":
             call.error = f"status {result.status}"
-        self._gateway.mark()
-        if result.streamed:
-            self._reply.finish_stream(result, tail)
-        elif result.error is not None:
-            call.response = self._dialect.error_envelope(result.error)
-            self._reply.refuse(result.error)
-        else:
-            self._reply.whole(result, tail)
-        self._answered()
 
     def crashed(self, fault: Exception) -> None:
         """A fault of our own: the client gets an error, the call is recorded as one."""
@@ -265,9 +270,9 @@ class ModelCall:
         error = FreeholdError(f"the gateway failed ({type(fault).__name__})")
         call = self.call
         call.outcome, call.status, call.error, call.reason = "error", error.status, error.message, reasons.INTERNAL
+        self._rented = None
         self._reply.crash(error)
-        if not self.over:
-            self._answered()
+        self._answered()
 
     def gone(self) -> None:
         """The client left: stop the work, keep what it cost."""
@@ -343,7 +348,7 @@ class ModelCall:
         if not serve:
             self._settle()
             return
-        if self.over:
+        if self.answered:
             return
         self.call.reason = turn.reason
         if serves:
@@ -365,16 +370,16 @@ class ModelCall:
         call.owner, call.provider, call.usage, call.status = "owned", "owned", usage, 200
         self._gateway.mark()
         self._reply.own(call.response, self._asked, answer.confidence)
-        if call.reason == reasons.SURE and chosen(self.draw, turn.route.audit_share, 32):
-            self._start_audit(turn)
+        self._audited = call.reason == reasons.SURE and chosen(self.draw, turn.route.audit_share, 32)
         self._answered()
 
-    def _start_audit(self, turn: OwnedTurn) -> None:
+    def _start_audit(self) -> None:
         """Ask the rented model as well, after the client has been answered."""
         if self._resolution.data_class != "ordinary" or not self._targets:
             return
+        assert self._turn is not None
         self._open += 1
-        self._audit = Audit(self._gateway, turn, self._dialect, self._settle)
+        self._audit = Audit(self._gateway, self._turn, self._dialect, self._settle)
         self._audit.start(self._wanted("audit"), self._targets, self._began)
 
     @property
@@ -398,13 +403,27 @@ class ModelCall:
     # the end
 
     def _answered(self) -> None:
-        """Nothing more goes to the client."""
-        elapsed_ms = (self._gateway.watch() - self._began) * 1000.0
-        self.call.latency_ms = elapsed_ms if self._recorded_ms is None else self._recorded_ms
+        """Nothing more goes to the client. What it cost is settled before it has the answer; the rest can wait."""
+        if self.answered:
+            return
+        self.answered = True
+        self.call.latency_ms = (self._gateway.watch() - self._began) * 1000.0
         self._gateway.metrics.answered()
         if self._admission is not None:
             self._admission.settle_call(self.call, self._rental.legs if self._rental is not None else ())
-        self._settle()
+        self._exchange.afterwards(self._sent)
+
+    def _sent(self) -> None:
+        """The client has its answer: what nobody waits for. A fault of ours ends this call, and no other."""
+        if self.over:
+            return
+        try:
+            if self._audited:
+                self._start_audit()
+            self._settle()
+        except Exception:  # noqa: BLE001 -- those that were answered in the same turn wait behind it
+            self._gateway.metrics.internal_errors += 1
+            self.close()
 
     def _settle(self) -> None:
         """One of the things a call waits for (the answer, a shadow, an audit) is over; after the last, record it."""
@@ -416,6 +435,9 @@ class ModelCall:
         """Record the call as it stands, once."""
         if self.over:
             return
+        rented, self._rented = self._rented, None
+        if rented is not None:
+            self._note(rented)
         self.over = True
         legs: list[Leg] = []
         if self._owned_leg is not None:
@@ -425,8 +447,20 @@ class ModelCall:
         if self._audit is not None:
             legs += self._audit.legs
         self.call.legs = tuple(legs)
+        self.call.tags = self._tags()
         self._rental = self._audit = None  # they know this call: freed at once, and not when the collector comes by
         self._gateway.record(self)
+
+    def _tags(self) -> dict[str, str]:
+        tags = self._gateway.attribution.tags(self._exchange.named, self._asked.chat)
+        if self._team:
+            tags.setdefault(TEAM_TAG, self._team)
+        trace = self._exchange.header(b"traceparent")
+        if trace and _TRACE.fullmatch(trace):
+            tags[TRACE_TAG] = trace.decode()
+        if self._resolution.data_class != "ordinary":
+            tags[DATA_CLASS_TAG] = "restricted"
+        return tags
 
     def _with_agreement(self, leg: Leg) -> Leg:
         turn = self._turn

@@ -333,7 +333,7 @@ class Origin:
         attempt = Attempt(self, payload, sink, patience or self.patience)
         self.attempts.add(attempt)
         if self._ticker is None or self._resting:
-            self._tick_in(_TICK_S)
+            self.turn.afterwards(self._watch)
         while self._idle:
             connection = self._idle.pop()
             if connection.open and not connection.transport.is_closing():
@@ -385,6 +385,11 @@ class Origin:
             self._tick_in(_TICK_S)
         elif self._idle:
             self._tick_in(_REST_S)
+
+    def _watch(self) -> None:
+        """Look after what is under way and what is idle, which can wait until the requests of this turn are sent."""
+        if (self.attempts or self._idle) and (self._ticker is None or self._resting):
+            self._tick_in(_TICK_S)
 
     def _tick_in(self, seconds: float) -> None:
         if self._ticker is not None:

@@ -35,6 +35,10 @@ class Connection(Protocol):
         """The answer is finished."""
         ...
 
+    def afterwards(self, what: Callable[[], None]) -> None:
+        """Do something once all that was written in this turn of the loop has been sent."""
+        ...
+
 
 def _nothing() -> None:
     return None
@@ -149,6 +153,10 @@ class Exchange:
         self.write(data)
         self._connection.keep_alive = False
         self._finish()
+
+    def afterwards(self, what: Callable[[], None]) -> None:
+        """Do something that no client waits for, once what was written has been sent. It may not raise."""
+        self._connection.afterwards(what)
 
     def lost(self) -> None:
         """The client left. Called by the connection."""

@@ -247,6 +247,10 @@ class ServerConnection(asyncio.Protocol):
             # Not now: a handler that answers at once would otherwise nest one frame per pipelined request.
             self._loop.call_soon(self._next)
 
+    def afterwards(self, what: Callable[[], None]) -> None:
+        """Do something once all that was written in this turn of the loop has been sent."""
+        self._turn.afterwards(what)
+
     def close(self) -> None:
         """Flush what was written and close. No further request is read."""
         self.closing = True
