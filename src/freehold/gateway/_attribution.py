@@ -6,11 +6,12 @@ names that are known are kept: a body may hold anything else, and stays in the l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, cast
 from urllib.parse import unquote
 
-from freehold.vocabulary import END_USER_TAG, FEATURE_TAG, SESSION_TAG, TEAM_TAG
+from freehold.vocabulary import END_USER_TAG, FEATURE_TAG, SESSION_TAG, TEAM_TAG, TRACE_TAG
 from freehold.vocabulary.pseudonyms import pseudonym
 from freehold.wire.openai import ChatRequest
 
@@ -25,6 +26,8 @@ _BY_HEADER = {
     b"x-freehold-team": TEAM_TAG,
     b"x-freehold-feature": FEATURE_TAG,
 }
+_TRACE = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+"""W3C's trace context. What does not look like one is not kept: it could be anything."""
 _BY_METADATA = {
     "user_id": END_USER_TAG,  # Anthropic's own field
     "end_user": END_USER_TAG,
@@ -47,9 +50,20 @@ class Attribution:
         self._end_users = end_users
         self._pepper = pepper
 
-    def tags(self, named: Mapping[bytes, bytes], chat: ChatRequest) -> dict[str, str]:
-        """The tags of one call, from its headers by name and its body; a new dictionary, mostly empty."""
-        found = _from_body(chat)
+    def tags(self, named: Mapping[bytes, bytes], chat: ChatRequest, team: str = "") -> dict[str, str]:
+        """The tags of one call, from its headers by name and its body; a new dictionary, mostly empty.
+
+        `team` is that of the caller's key, for a call that names none itself.
+        """
+        tags = self._kept(_from_body(chat), named)
+        if team:
+            tags.setdefault(TEAM_TAG, team)
+        trace = named.get(b"traceparent")
+        if trace and _TRACE.fullmatch(trace):
+            tags[TRACE_TAG] = trace.decode()
+        return tags
+
+    def _kept(self, found: dict[str, str], named: Mapping[bytes, bytes]) -> dict[str, str]:
         for name in _BY_HEADER.keys() & named.keys():
             found[_BY_HEADER[name]] = unquote(named[name].decode("latin-1"), errors="replace")
         if not found:

@@ -6,7 +6,6 @@ A call that is rented runs on callbacks alone, without a task of its own; a task
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from freehold.errors import (
     RestrictedRefused,
     RestrictedUnavailable,
 )
-from freehold.vocabulary import DATA_CLASS_TAG, TEAM_TAG, TRACE_TAG, Call, Leg, Purpose, Usage, reasons
+from freehold.vocabulary import DATA_CLASS_TAG, Call, Leg, Purpose, Usage, reasons
 from freehold.wire.dialects import Asked, Dialect
 from freehold.wire.known import EMBEDDINGS
 from freehold.wire.openai import estimate_tokens
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
     from .app import Gateway
 
 _NOBODY = Resolution("", "", "", (), None, None)
-_TRACE = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-"""W3C's trace context. What does not look like one is not kept: it could be anything."""
 _REFUSALS = {
     "untranslatable": reasons.UNTRANSLATABLE,
     "bad_request": reasons.BAD_REQUEST,
@@ -213,7 +210,7 @@ class ModelCall:
             return False
         call.reason, call.owner, call.provider, call.model = reasons.CACHE_HIT, "rented", kept.provider, kept.model
         call.response, call.usage = kept.body, Usage()  # nobody was asked: no tokens, no cost
-        gateway.mark()
+        self._settle_up()
         self._reply.again(kept.body, self._asked)
         self._answered()
         return True
@@ -229,7 +226,7 @@ class ModelCall:
         if _failed(result) and self._rescue():
             return
         self._rented = result
-        self._gateway.mark()
+        self._settle_up()
         if result.streamed:
             self._reply.finish_stream(result, tail)
         elif result.error is not None:
@@ -331,7 +328,7 @@ class ModelCall:
         call.outcome = "refused" if error.status < 500 else "error"
         call.owner, call.status, call.error, call.reason = "none", error.status, error.message, reason
         call.response = self._dialect.error_envelope(error)
-        self._gateway.mark()
+        self._settle_up()
         self._reply.refuse(error)
         self._answered()
 
@@ -368,7 +365,7 @@ class ModelCall:
             self._asked, call_id=call.id, created_s=created_s, answer=answer.text, usage=usage
         )
         call.owner, call.provider, call.usage, call.status = "owned", "owned", usage, 200
-        self._gateway.mark()
+        self._settle_up()
         self._reply.own(call.response, self._asked, answer.confidence)
         self._audited = call.reason == reasons.SURE and chosen(self.draw, turn.route.audit_share, 32)
         self._answered()
@@ -402,15 +399,24 @@ class ModelCall:
 
     # the end
 
+    def _settle_up(self) -> None:
+        """Before the last byte leaves: the answer counts as given, and what it cost its caller is settled."""
+        self._gateway.mark()
+        self._pay()
+
+    def _pay(self) -> None:
+        admission, self._admission = self._admission, None
+        if admission is not None:
+            admission.settle_call(self.call, self._rental.legs if self._rental is not None else ())
+
     def _answered(self) -> None:
-        """Nothing more goes to the client. What it cost is settled before it has the answer; the rest can wait."""
+        """Nothing more goes to the client. Whatever else there is to do can wait until it has been sent."""
         if self.answered:
             return
         self.answered = True
+        self._pay()
         self.call.latency_ms = (self._gateway.watch() - self._began) * 1000.0
         self._gateway.metrics.answered()
-        if self._admission is not None:
-            self._admission.settle_call(self.call, self._rental.legs if self._rental is not None else ())
         self._exchange.afterwards(self._sent)
 
     def _sent(self) -> None:
@@ -447,20 +453,11 @@ class ModelCall:
         if self._audit is not None:
             legs += self._audit.legs
         self.call.legs = tuple(legs)
-        self.call.tags = self._tags()
+        self.call.tags = self._gateway.attribution.tags(self._exchange.named, self._asked.chat, self._team)
+        if self._resolution.data_class != "ordinary":
+            self.call.tags[DATA_CLASS_TAG] = "restricted"
         self._rental = self._audit = None  # they know this call: freed at once, and not when the collector comes by
         self._gateway.record(self)
-
-    def _tags(self) -> dict[str, str]:
-        tags = self._gateway.attribution.tags(self._exchange.named, self._asked.chat)
-        if self._team:
-            tags.setdefault(TEAM_TAG, self._team)
-        trace = self._exchange.header(b"traceparent")
-        if trace and _TRACE.fullmatch(trace):
-            tags[TRACE_TAG] = trace.decode()
-        if self._resolution.data_class != "ordinary":
-            tags[DATA_CLASS_TAG] = "restricted"
-        return tags
 
     def _with_agreement(self, leg: Leg) -> Leg:
         turn = self._turn
