@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from freehold.demo import product, show, walk
 from freehold.services import deciding
+from freehold.services.reporting._parts import usd_range
 from freehold.settings import FILE_NAME
 
 
@@ -54,6 +56,16 @@ def test_the_tasks_have_different_fates(usual: dict[str, walk.DemoTask]) -> None
     assert restricted.owned_share > 0.5
     assert restricted.refused > 0
     assert any(t.certificate is None for t in usual.values()), "one task has too little evidence to learn from"
+
+
+def test_the_table_says_the_savings_of_the_report(usual: dict[str, walk.DemoTask], folder: Path) -> None:
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    saved = [task.monthly_usd for task in usual.values() if task.monthly_usd.saving_low is not None]
+    assert saved
+    for one in saved:
+        assert one.saving_low is not None
+        assert one.saving_high is not None
+        assert usd_range(Decimal(one.saving_low), Decimal(one.saving_high)) in page
 
 
 def test_at_a_hundredth_of_the_volume_nothing_is_worth_owning(usual: dict[str, walk.DemoTask], folder: Path) -> None:

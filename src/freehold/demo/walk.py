@@ -26,7 +26,7 @@ from freehold.market.tokens import PriceBook
 from freehold.services import deciding, discovering, ingest, promoting, replaying, reporting
 from freehold.services.home import Home
 from freehold.services.owning import Owned, Wanted, largest_first, own_all
-from freehold.vocabulary import Certificate, Task, TaskKind, Verdict, VerdictWord
+from freehold.vocabulary import Certificate, Task, TaskKind, VerdictWord
 
 from . import product
 
@@ -56,7 +56,10 @@ class DemoOptions(msgspec.Struct, frozen=True):
 
 
 class MonthlyUsd(msgspec.Struct, frozen=True):
-    """A month's bill: everything rented, and with what the verdict says; both the middle of their range."""
+    """A month's bill: everything rented, and with what the verdict says; both the middle of their range.
+
+    The saving is P10 and P90 of the difference in the same futures, as in the report.
+    """
 
     rent: float | None
     hybrid: float | None
@@ -119,7 +122,7 @@ def run(options: DemoOptions, *, progress: Say) -> DemoResult:
             page = reporting.html(reporting.content(home, found))
             options.report.parent.mkdir(parents=True, exist_ok=True)
             options.report.write_text(page, encoding="utf-8")
-            rows = [_task(home, one.verdict, served, restricted) for one in found]
+            rows = [_task(home, one, served, restricted) for one in found]
         return DemoResult(
             elapsed_s=round(time.monotonic() - began, 1),
             tasks=tuple(rows),
@@ -299,15 +302,14 @@ def _play_now(folder: Path) -> dict[str, _Served]:
     return served
 
 
-def _task(home: Home, verdict: Verdict, served: dict[str, _Served], restricted: str) -> DemoTask:
+def _task(home: Home, found: reporting.Material, served: dict[str, _Served], restricted: str) -> DemoTask:
+    verdict, saved = found.verdict, found.saved_usd
     row = served.get(verdict.task_name, _Served())
     rent, hybrid = deciding.rent_usd(verdict), deciding.hybrid_usd(verdict)
     owns = verdict.word == "own_student" and rent is not None and hybrid is not None
     usd = MonthlyUsd(float(rent.mid) if rent else None, float(rent.mid) if rent else None)
-    if owns and rent is not None and hybrid is not None:
-        usd = MonthlyUsd(
-            float(rent.mid), float(hybrid.mid), float(rent.mid - hybrid.high), float(rent.mid - hybrid.low)
-        )
+    if owns and rent is not None and hybrid is not None and saved is not None:
+        usd = MonthlyUsd(float(rent.mid), float(hybrid.mid), float(saved.low), float(saved.high))
     return DemoTask(
         name=verdict.task_name,
         kind=verdict.kind,

@@ -160,9 +160,9 @@ def _answer(one: Material, sources: Sources) -> Row:
     saved, pays, then = BLANK, BLANK, BLANK
     if chosen is not None:
         then = spread(chosen.monthly_usd, to)
-    if one.switches and outlook is not None:
+    if one.saved_usd is not None and outlook is not None:
         alone = together([outlook])
-        saved = spread(alone.saved_usd, to)
+        saved = spread(one.saved_usd, to)
         pays = BLANK if alone.chance is None else Cell(chance(alone.chance, alone.scenarios), to)
     owned = BLANK if one.share is None else Cell(percent(one.share), sources.to(sources.proof))
     calls = f"{counted(verdict.calls_per_month)} calls a month"
