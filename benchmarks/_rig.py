@@ -23,6 +23,8 @@ LOAD_CORE, GATEWAY_CORE = "0", "1"
 MOCK = 9100
 """Port of the harness's upstream: OpenAI's format, no delay, 23 events where a stream is asked for."""
 CONNECTIONS = 32
+SETTLED_S = 3.0
+"""After a start: what a gateway loads while it listens is there by then, so that it counts as idle memory."""
 _CHAT_LUA = HARNESS / "post.lua"
 _BODY_LUA = Path(__file__).with_name("_post.lua")
 _TICKS = os.sysconf("SC_CLK_TCK")

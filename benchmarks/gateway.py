@@ -39,8 +39,6 @@ MUST = {
 }  # fmt: skip
 AIM = {"whole": 78.0, "stream": 80.0, "added_p50_ms": 0.25, "added_p99_ms": 1.0, "memory_mb": 50.0}
 MILLION = 1_000_000
-SETTLED_S = 3.0
-"""After a start: list prices and owned models are loaded by then, so that they count as idle memory."""
 _MESSAGES = json.dumps(
     {
         "model": _gateway_home.CLAUDE_MODEL,
@@ -113,7 +111,7 @@ def run(folder: Path, seconds: int, rounds: int, *, million: bool) -> tuple[dict
         floor = stack.enter_context(_rig.on_core(_rig.GATEWAY_CORE, floor_command, floor_env, folder / "floor.log"))
         _rig.until_answered(Spot(FLOOR), floor)
         spot, gateway, start_s = started(stack, folder / "home", GATEWAY, matched=False)
-        time.sleep(SETTLED_S)
+        time.sleep(_rig.SETTLED_S)
         idle_mb = _rig.memory_mb([gateway])
         at = {
             "floor whole": (Spot(FLOOR), floor), "floor stream": (Spot(FLOOR), floor),

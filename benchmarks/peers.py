@@ -227,6 +227,7 @@ def measure(
     spot: Spot, process: subprocess.Popen[bytes], folder: Path, seconds: int, reasons: dict[str, str], name: str
 ) -> dict[str, Any]:
     """CPU, latency and memory of one gateway; a kind of call that it refuses is left out, with the reason."""
+    time.sleep(_rig.SETTLED_S)
     pids = [process.pid, *_rig.below(process.pid)]
     found: dict[str, Any] = {"memory_idle_mb": _rig.memory_mb(pids)}
     for kind, stream in (("whole", False), ("stream", True)):
