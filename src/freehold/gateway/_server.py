@@ -168,6 +168,8 @@ class ServerConnection(asyncio.Protocol):
         self._since = self._loop.time()
         if self._current is not None:
             self._current.on_resume()
+        elif self._queue:
+            self._loop.call_soon(self._next)
 
     # httptools
 
@@ -194,7 +196,8 @@ class ServerConnection(asyncio.Protocol):
         length = named.get(b"content-length")
         if length is not None and length.isdigit() and int(length) > self._max_body:
             raise body_too_large(self._max_body)
-        if b"expect" in named and named[b"expect"].lower() == b"100-continue" and self._current is None:
+        expects = b"expect" in named and named[b"expect"].lower() == b"100-continue"
+        if expects and self._current is None and not self._queue:
             self.write(_CONTINUE)
 
     def on_body(self, body: bytes) -> None:
@@ -211,7 +214,9 @@ class ServerConnection(asyncio.Protocol):
         self._body = []
         keep_alive = self._parser.should_keep_alive()
         http_1_0 = self._parser.get_http_version() == "1.0"
-        if self._current is not None:
+        if self._current is not None or self._queue or self._writing_paused:
+            # It waits behind those that came before it, also where the next of them is only about to begin; and until
+            # the client reads what it was sent, or one that only ever asks would have us hold answers without end.
             self._queue.append((exchange, keep_alive, http_1_0))
             if len(self._queue) >= _PIPELINE:
                 self._transport.pause_reading()
@@ -306,7 +311,7 @@ class ServerConnection(asyncio.Protocol):
         self._handler(exchange)
 
     def _next(self) -> None:
-        if self.closing or self._current is not None or not self._queue:
+        if self.closing or self._writing_paused or self._current is not None or not self._queue:
             return
         exchange, keep_alive, http_1_0 = self._queue.popleft()
         if len(self._queue) < _PIPELINE // 2:
@@ -326,6 +331,10 @@ class ServerConnection(asyncio.Protocol):
         if self._current is not None:
             self._transport.pause_reading()  # the answers before it are still owed
             self._queue.clear()
+            return
+        if self._queue:
+            self._queue.clear()  # the next of them was about to begin, and the refusal would be taken for its answer
+            self._linger()
             return
         self._current = refused = Exchange(self, b"", b"", [], {}, b"")
         refused.envelope = asking(self._url).error_envelope  # what was not read whole is routed nowhere
