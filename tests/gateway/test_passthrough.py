@@ -121,6 +121,15 @@ def test_what_comes_behind_a_chunked_body_is_nobodys_header(gateway, up):
     assert [call.tags for call in gateway.ledger.wait(before + 2)[before:]] == [{}, {}]
 
 
+def test_what_a_provider_sends_behind_a_chunked_body_is_no_header_of_the_answer(gateway, up):
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+    up.play(send(head + chunk(chat("x")) + b"0\r\ncontent-type: text/html\r\nset-cookie: a=b\r\n\r\n"))
+    status, headers, body = ask(gateway.port)
+    assert (status, body) == (200, chat("x"))
+    assert headers["content-type"] == "application/json"
+    assert "set-cookie" not in headers
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
 def test_a_compressed_request_is_read_and_goes_on_as_what_it_holds(up, tmp_path, pack, path):

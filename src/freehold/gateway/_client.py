@@ -265,7 +265,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._parts.clear()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._complete:
+        if not self._status:  # what comes behind the body (a trailer) is no header: the sink has those already
             self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
