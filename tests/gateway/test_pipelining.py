@@ -129,3 +129,27 @@ def test_no_body_is_called_for_while_another_request_waits() -> None:
         assert b"100 Continue" not in client.got
 
     played(scene)
+
+
+def test_a_client_that_knows_no_interim_answers_gets_none() -> None:
+    async def scene() -> None:
+        client = Client(answered_at_once=True)
+        head = get("/one", "expect: 100-continue\r\ncontent-length: 2\r\n").replace(b"HTTP/1.1", b"HTTP/1.0")
+        client.send(head)
+        client.send(b"{}")
+        await turns()
+        assert client.got.startswith(b"HTTP/1.1 200 ")
+
+    played(scene)
+
+
+def test_many_offers_of_another_protocol_in_one_read_do_not_nest() -> None:
+    async def scene() -> None:
+        client = Client(answered_at_once=True)
+        client.send(get("/more", "upgrade: h2c\r\nconnection: upgrade\r\n") * 2000 + get("/last"))
+        await turns()
+        assert client.paths == [b"/more"] * 2000 + [b"/last"]
+        client.send(get("/later", "upgrade: h2c\r\nconnection: upgrade\r\n") + get("/end"))
+        assert client.paths[2001:] == [b"/later", b"/end"]
+
+    played(scene)

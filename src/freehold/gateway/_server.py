@@ -83,7 +83,7 @@ class ServerConnection(asyncio.Protocol):
 
     __slots__ = ("_began", "_body", "_body_bytes", "_connections", "_current", "_field_bytes", "_handler",
                  "_head_bytes", "_headers", "_in_body", "_in_head", "_loop", "_max_body", "_named", "_parser", "_queue",
-                 "_refused", "_since", "_transport", "_turn", "_unread", "_unsent", "_url", "_writing_paused",
+                 "_refused", "_rest", "_since", "_transport", "_turn", "_unread", "_unsent", "_url", "_writing_paused",
                  "closing", "http_1_0", "keep_alive")  # fmt: skip
 
     def __init__(self, handler: Handler, connections: set[ServerConnection], turn: Turn, max_body_bytes: int) -> None:
@@ -108,6 +108,7 @@ class ServerConnection(asyncio.Protocol):
         self.http_1_0 = False
         self.closing = False
         self._refused = False
+        self._rest: bytes | None = None
 
     @property
     def busy(self) -> bool:
@@ -197,7 +198,7 @@ class ServerConnection(asyncio.Protocol):
         if length is not None and length.isdigit() and int(length) > self._max_body:
             raise body_too_large(self._max_body)
         expects = b"expect" in named and named[b"expect"].lower() == b"100-continue"
-        if expects and self._current is None and not self._queue:
+        if expects and self._current is None and not self._queue and self._parser.get_http_version() != "1.0":
             self.write(_CONTINUE)
 
     def on_body(self, body: bytes) -> None:
@@ -321,8 +322,13 @@ class ServerConnection(asyncio.Protocol):
     def _after_upgrade(self, rest: bytes) -> None:
         # A client that offers HTTP/2 or a web socket is answered over HTTP/1.1, as RFC 9110 §7.8 allows.
         self._parser = httptools.HttpRequestParser(self)
-        if rest:
+        if self._rest is not None:
+            self._rest = rest  # to be read below, or each of many such requests in one read would nest in the last
+            return
+        while rest:
+            self._rest = b""
             self.data_received(rest)
+            rest, self._rest = self._rest, None
 
     def _refuse(self, error: FreeholdError) -> None:
         self._in_head = self._in_body = False
