@@ -146,6 +146,20 @@ def test_draining_finishes_what_runs_and_takes_nothing_new(tmp_path):
         assert gateway.ledger.wait()[-1].outcome == "ok"
 
 
+def test_draining_waits_for_a_slow_reader_of_what_was_answered_before(tmp_path):
+    answer = chat("x" * 5_000_000)
+    with Upstream() as up, running(renting_from(up.url, drain_s=30.0), tmp_path) as gateway:
+        up.play(send(http(200, answer)))
+        with connect(gateway.port) as sock:
+            sock.sendall(request_bytes(body()))
+            gateway.ledger.wait()
+            stopping = gateway.begin_stop()
+            with pytest.raises(TimeoutError):  # the process would end with most of the answer unsent
+                stopping.result(0.5)
+            assert read_response(sock)[2] == answer
+            stopping.result(20)
+
+
 def test_what_outlasts_the_drain_is_recorded_as_it_stands(tmp_path):
     with Upstream() as up, running(renting_from(up.url, drain_s=0.1), tmp_path) as gateway:
         up.play(SILENCE)

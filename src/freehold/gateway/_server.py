@@ -112,8 +112,8 @@ class ServerConnection(asyncio.Protocol):
 
     @property
     def busy(self) -> bool:
-        """Whether an answer is being made."""
-        return self._current is not None
+        """Whether an answer is being made, or is still on its way to the client."""
+        return self._current is not None or bool(self._unsent) or self._transport.get_write_buffer_size() > 0
 
     # asyncio.Protocol
 
