@@ -176,3 +176,20 @@ def test_a_word_about_errors_is_none(up, falling_back):
     up.play(send(streamed(*events)))
     _, _, body, _, call = ask(falling_back, STREAMED)
     assert (body, call.outcome, len(call.legs)) == (b"".join(events), "ok", 1)
+
+
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n"
+
+
+@pytest.mark.parametrize(("sent", "status", "says"), [
+    (SWITCH, 502, b"what is not HTTP/1.1"),
+    (http(200, chat("whole")) + SWITCH, 200, b"whole"),
+])  # fmt: skip
+def test_a_provider_that_turns_to_another_protocol_is_not_followed(up, tmp_path, caplog, sent, status, says):
+    with running(renting_from(up.url), tmp_path) as gateway:
+        up.play(send(sent))
+        answered, _, body, *_ = ask(gateway)
+        assert answered == status
+        assert says in body
+        assert ask(gateway)[0] == 200
+    assert caplog.text == "", "nor is that a fault of ours"

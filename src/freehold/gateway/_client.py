@@ -227,7 +227,7 @@ class UpstreamConnection(asyncio.Protocol):
         attempt.started_answer = True
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):  # nobody asked for another protocol
             if self._complete:
                 self._reusable = False
                 self._deliver(attempt)
