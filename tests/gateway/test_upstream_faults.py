@@ -1,6 +1,8 @@
 """Fallbacks: what fails before the first byte is answered by another provider. Other faults: `tests/faults`."""
 
 import json
+import socket
+import threading
 
 import pytest
 from tests.support import faults
@@ -193,3 +195,23 @@ def test_a_provider_that_turns_to_another_protocol_is_not_followed(up, tmp_path,
         assert says in body
         assert ask(gateway)[0] == 200
     assert caplog.text == "", "nor is that a fault of ours"
+
+
+def test_a_request_that_was_refused_before_it_was_sent_whole_holds_up_no_other(tmp_path):
+    connections: list[socket.socket] = []
+
+    def serve(listening: socket.socket) -> None:
+        for answer in (http(413, b'{"error":{"message":"too long"}}'), http(200, chat("x"))):
+            connections.append(listening.accept()[0])  # it reads no more than the beginning, and closes nothing
+            connections[-1].recv(1000)
+            connections[-1].sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, args=(listening,), daemon=True).start()
+        made = renting_from(f"http://127.0.0.1:{listening.getsockname()[1]}", first_byte_timeout_s=2.0)
+        with running(made, tmp_path) as gateway:
+            long = json.dumps({"model": "m", "messages": [{"role": "user", "content": "x" * 8_000_000}]})
+            assert ask(gateway, long.encode())[0] == 413
+            assert ask(gateway)[0] == 200
+    for one in connections:
+        one.close()

@@ -296,7 +296,9 @@ class UpstreamConnection(asyncio.Protocol):
                 attempt.sink.on_data(data, done=False)
             return
         self.attempt = None
-        if self._reusable and not self._surplus:
+        if self._status >= 400 and self.transport.get_write_buffer_size():
+            self.transport.abort()  # refused before all of it was sent: the next request would wait behind the rest
+        elif self._reusable and not self._surplus:
             self._origin.release(self)
         else:
             self.transport.close()
