@@ -185,7 +185,7 @@ class UpstreamConnection(asyncio.Protocol):
     """One connection to a provider, used by one attempt at a time."""
 
     __slots__ = ("_complete", "_delimited", "_head_bytes", "_headers", "_n_parts", "_origin", "_parser", "_parts",
-                 "_reusable", "_status", "_surplus", "attempt", "idle_since", "on_body", "open",
+                 "_reusable", "_sent", "_status", "_surplus", "attempt", "idle_since", "on_body", "open",
                  "transport")  # fmt: skip
 
     def __init__(self, origin: Origin) -> None:
@@ -201,18 +201,19 @@ class UpstreamConnection(asyncio.Protocol):
         self._status = self._head_bytes = self._n_parts = 0
         self._complete = False
         self._delimited = False
-        self._reusable = self._surplus = False
+        self._reusable = self._sent = self._surplus = False
 
     def begin(self, attempt: Attempt) -> None:
         """Send a request at the end of this turn of the loop; its answer goes to the attempt's sink."""
         self.attempt = attempt
         self._status = self._head_bytes = 0
-        self._complete = False
+        self._complete = self._sent = False
         self._origin.turn.add(self)
 
     def flush(self) -> None:
         """Send it, if it has not been given up meanwhile."""
         if self.attempt is not None:
+            self._sent = True
             self.transport.write(self.attempt.payload)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -221,8 +222,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         attempt = self.attempt
-        if attempt is None:
-            self.transport.abort()  # bytes that nobody asked for: this connection cannot be trusted
+        if attempt is None or not self._sent:
+            self._distrust()
             return
         attempt.started_answer = True
         try:
@@ -241,6 +242,16 @@ class UpstreamConnection(asyncio.Protocol):
                 attempt.fail(UpstreamFailed(f"{self._origin.name} sent headers without end"))
             return
         self._deliver(attempt)
+
+    def _distrust(self) -> None:
+        """Bytes that nobody asked for, such as a 408 for a connection that was idle: none of the next answers is sure.
+
+        A request that was to leave in this very turn of the loop goes over another connection.
+        """
+        attempt, self.attempt = self.attempt, None
+        self.transport.abort()
+        if attempt is not None:
+            attempt.broke("an answer came before the request was sent")
 
     def eof_received(self) -> bool:
         return False
