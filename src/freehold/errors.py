@@ -242,6 +242,12 @@ class UpstreamFailed(FreeholdError):
     status = 502
 
 
+class AnswerUntranslatable(UpstreamFailed):
+    """A provider's whole answer, which is paid for, cannot be said in the client's format."""
+
+    code = "answer_untranslatable"
+
+
 class UpstreamTimeout(UpstreamFailed):
     """A provider did not answer inside the deadline."""
 

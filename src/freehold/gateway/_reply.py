@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from urllib.parse import quote
 
-from freehold.errors import FreeholdError, MissingPrerequisite
+from freehold.errors import AnswerUntranslatable, FreeholdError, MissingPrerequisite
 from freehold.vocabulary import Owner
 from freehold.wire.dialects import Asked, Dialect
 
@@ -20,7 +20,9 @@ _SERVED_BY: dict[Owner, bytes] = {
     "rented": b"x-freehold-served-by: rented\r\n",
     "none": b"",
 }
-_NO_RETRY = b"x-should-retry: false\r\n"  # OpenAI's SDKs would try again although nothing can change
+_NO_RETRY = b"x-should-retry: false\r\n"
+_FINAL = (MissingPrerequisite, AnswerUntranslatable)
+"""Errors after which the SDKs would ask again by themselves: nothing can change, or it would be paid for again."""
 
 
 class Reply:
@@ -78,7 +80,7 @@ class Reply:
 
     def refuse(self, error: FreeholdError) -> None:
         """An error of ours, in the dialect's envelope."""
-        extra = _NO_RETRY if isinstance(error, MissingPrerequisite) else b""
+        extra = _NO_RETRY if isinstance(error, _FINAL) else b""
         self._exchange.fail(error, extra + self._ours("none"))
 
     def crash(self, error: FreeholdError) -> None:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from freehold.errors import DeadlineExceeded, FreeholdError, UpstreamFailed, UpstreamTimeout
+from freehold.errors import AnswerUntranslatable, DeadlineExceeded, FreeholdError, UpstreamFailed, UpstreamTimeout
 from freehold.vocabulary import Leg, Outcome, Purpose, Usage
 from freehold.wire.dialects import Assembler, Dialect
 from freehold.wire.streams import BLANKS, before_end
@@ -24,7 +24,7 @@ from ._exchange import Headers, by_name
 from ._targets import Target
 from .resilience.deadlines import Deadlines
 from .resilience.health import Permit
-from .resilience.judgement import BROKEN, HURRIED, OK, REFUSED, SLOW, UNREACHABLE, Judgement, judge
+from .resilience.judgement import BROKEN, HURRIED, OK, PAID, REFUSED, SLOW, UNREACHABLE, Judgement, judge
 
 _MAX_UNPACKED = 64 * 1024 * 1024
 _UNPACKED = frozenset({b"gzip", b"deflate"})
@@ -354,8 +354,8 @@ class Try:
             return
         outcome: Outcome = "error" if error.status >= 500 else "refused"
         result = Rented(
-            outcome, self.name, error.status, [], b"", None, self.ttft_ms, streamed=False, model=self.target.model,
-            error=error,
+            outcome, self.name, error.status, [], b"", self._stated, self.ttft_ms, streamed=False,
+            model=self.target.model, error=error,
         )  # fmt: skip
         self._keeper.ended(self, Came(result, meaning))
 
@@ -371,6 +371,8 @@ class Try:
 
     def _meaning(self, error: FreeholdError) -> Judgement:
         """What a failure below HTTP says of the provider. Our own haste says nothing."""
+        if isinstance(error, AnswerUntranslatable):
+            return PAID
         patience = self._outgoing.patience or self._full
         if isinstance(error, ConnectFailed):
             return UNREACHABLE if patience.connect_s >= self._full.connect_s else HURRIED

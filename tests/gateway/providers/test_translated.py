@@ -1,12 +1,13 @@
 """The official clients of one format, served by models of another: whole, streamed, with tools, with errors."""
 
 import json
+from contextlib import contextmanager
 
 import anthropic
 import openai
 import pytest
 from tests.support import anthropic_upstream as claude
-from tests.support.gateway import running, settings
+from tests.support.gateway import connect, read_response, request_bytes, running, settings
 from tests.support.upstream import CLOSE, DONE, Upstream, chat, chunk, event, http, send, stream, streamed, usage_event
 
 from freehold.wire.bedrock import encode_frame
@@ -23,8 +24,9 @@ def up():
         yield one
 
 
-@pytest.fixture(scope="module")
-def gateway(up, tmp_path_factory):
+@contextmanager
+def renting(up, home, **gateway):
+    """A gateway with a provider of each kind, all of them the scripted upstream."""
     base = up.url.removesuffix("/v1")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in AWS.items():
@@ -36,10 +38,16 @@ def gateway(up, tmp_path_factory):
                 "gpt": {"kind": "openai", "base_url": up.url, "api_key_env": "KEY"},
                 "aws": {"kind": "bedrock", "base_url": base, "region": "eu-central-1"},
             },
-            gateway={"drain_s": 1.0, "retries": 0, "eject_after": 0},
+            gateway={"drain_s": 1.0, "eject_after": 0} | gateway,
         )
-        with running(made, tmp_path_factory.mktemp("home"), environ={"KEY": "sk-own"}) as one:
+        with running(made, home, environ={"KEY": "sk-own"}) as one:
             yield one
+
+
+@pytest.fixture(scope="module")
+def gateway(up, tmp_path_factory):
+    with renting(up, tmp_path_factory.mktemp("home"), retries=0) as one:
+        yield one
 
 
 @pytest.fixture
@@ -209,6 +217,43 @@ def test_what_cannot_be_said_is_refused_and_never_sent(gpt_client, gateway, up):
     assert caught.value.code == "untranslatable"
     assert len(up.requests) == before
     assert last(gateway, calls).reason == "untranslatable"
+
+
+UNKNOWN = json.dumps(
+    {
+        "output": {"message": {"role": "assistant", "content": [{"text": "a"}]}},
+        "stopReason": "bored",
+        "usage": {"inputTokens": 11, "outputTokens": 7, "totalTokens": 18},
+        "metrics": {"latencyMs": 1},
+    }
+).encode()
+
+
+@pytest.mark.parametrize(
+    ("model", "path", "answer"),
+    [
+        ("claude/x", "/v1/chat/completions", claude.message("a", {"type": "server_tool_use", "id": "s", "name": "n"})),
+        ("claude/x", "/v1/chat/completions", claude.message("a", stop="bored")),
+        ("aws/x", "/v1/chat/completions", UNKNOWN),
+        ("gpt/x", "/v1/messages", chat("a").replace(b'"stop"', b'"bored"')),
+    ],
+)
+def test_an_answer_that_cannot_be_said_is_paid_for_once(up, tmp_path, model, path, answer):
+    """Asked again it would be paid for again, by the gateway as by a client that follows `x-should-retry`."""
+    with renting(up, tmp_path, retries=2) as gateway, connect(gateway.port) as sock:
+        before = len(up.requests)
+        up.play(send(http(200, answer)))
+        asked = json.dumps({"model": model, "max_tokens": 9, "messages": ASKED}).encode()
+        sock.sendall(request_bytes(asked, path=path))
+        status, headers, body = read_response(sock)
+        assert (status, headers["x-should-retry"]) == (502, "false")
+        assert "answer_untranslatable" in body.decode() or path == "/v1/messages"
+        assert len(up.requests) == before + 1
+        (call,) = gateway.ledger.wait()
+        (leg,) = call.legs
+        assert (call.outcome, leg.outcome, leg.status) == ("error", "error", 200)
+        assert call.usage == leg.usage
+        assert (leg.usage.prompt_tokens, leg.usage.output_tokens, leg.usage.estimated) == (11, 7, False)
 
 
 def test_a_stream_that_is_cut_is_no_success_in_either_format(gpt_client, claude_client, gateway, up):

@@ -285,11 +285,21 @@ def test_a_refusal_is_text_and_a_stop_reason():
     assert (done.content[0].text, done.stop_reason) == ("no", "refusal")
 
 
+@pytest.mark.parametrize("reason", ["length", "model_length"])
+def test_a_call_that_a_limit_cut_is_there_without_its_input_as_claude_has_it(reason):
+    cut = completion({"content": "I look.", "tool_calls": [call("a", '{"half": ')]}, reason)
+    done = check_answer(Message, PAIR.response(cut))
+    assert [block.type for block in done.content] == ["text", "tool_use"]
+    assert (done.content[1].id, done.content[1].input) == ("a", {})
+    assert done.stop_reason in {"max_tokens", "model_context_window_exceeded"}
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"<html>", b"{}", raw({"choices": []}), raw({"error": {"message": "m"}}), completion({"content": 5}),
      completion({"content": "a"}, "bored"), completion({"tool_calls": [call("a", "[1]")]}),
-     completion({"tool_calls": [call("a", '{"half": ')]}, "length")],
+     completion({"tool_calls": [call("a", '{"half": ')]}, "tool_calls"),
+     completion({"tool_calls": [call("a", "[1]")]}, "length")],
 )  # fmt: skip
 def test_an_answer_that_cannot_be_read_is_a_failure_of_the_provider(body):
     with pytest.raises(UpstreamFailed):

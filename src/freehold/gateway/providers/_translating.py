@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from freehold.errors import FreeholdError, UpstreamFailed
+from freehold.errors import AnswerUntranslatable, FreeholdError, UpstreamFailed
 from freehold.gateway._client import Sink
 from freehold.gateway._exchange import Headers
 from freehold.vocabulary import Usage
@@ -52,6 +52,7 @@ class Translating(Between):
             out = self._translated(data, done=done)
         except FreeholdError as error:
             self.cancel()
+            self._state_usage()
             error.__context__ = None  # the frames that both were raised in know us, and whoever is told keeps it
             self._sink.on_failed(error.with_traceback(None))
             return
@@ -85,7 +86,14 @@ class Translating(Between):
             return self._into.error(self._status, body)
         if not body:
             raise UpstreamFailed("the provider sent an empty answer")
-        translated, usage = self._into.answer(body, self._request.remembered)
+        try:
+            translated, usage = self._into.answer(body, self._request.remembered)
+        except UpstreamFailed as error:
+            usage = self._into.usage(body)
+            if usage is None:
+                raise
+            self._sink.on_usage(usage)
+            raise AnswerUntranslatable(error.message) from None
         if usage is not None:
             self._sink.on_usage(usage)
         return translated

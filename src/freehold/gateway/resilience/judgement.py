@@ -38,6 +38,8 @@ SLOW = Judgement("slow", elsewhere=True)
 HURRIED = Judgement("hurried", elsewhere=True)
 CANCELLED = Judgement("cancelled")
 REFUSED = Judgement("refused")
+PAID = Judgement("refused", elsewhere=True)
+"""A whole answer that is of no use to this client: asked again, it would be paid for again."""
 
 _OVERLOADED = frozenset({503, 529})
 _PASSING = frozenset({408, 425, 500, 502, 504, 520, 521, 522, 523, 524, 525, 526, 530})

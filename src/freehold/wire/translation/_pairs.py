@@ -62,6 +62,7 @@ class Upstream(NamedTuple):
     name: str
     write_request: Callable[[Request], dict[str, Any]]
     read_answer: Callable[[bytes], Answer]
+    read_usage: Callable[[bytes], Usage | None]
     reader: Callable[[], Reader]
 
 
@@ -90,9 +91,21 @@ _CLIENTS = (
     ),
 )
 _UPSTREAMS = (
-    Upstream("openai.chat", chat.write_request, chat.read_answer, chat.StreamReader),
-    Upstream("anthropic.messages", messages.write_request, messages.read_answer, messages.StreamReader),
-    Upstream("bedrock.converse", converse.write_request, converse.read_answer, converse.StreamReader),
+    Upstream("openai.chat", chat.write_request, chat.read_answer, chat.read_usage, chat.StreamReader),
+    Upstream(
+        "anthropic.messages",
+        messages.write_request,
+        messages.read_answer,
+        messages.read_usage,
+        messages.StreamReader,
+    ),
+    Upstream(
+        "bedrock.converse",
+        converse.write_request,
+        converse.read_answer,
+        converse.read_usage,
+        converse.StreamReader,
+    ),
 )
 
 
@@ -132,6 +145,13 @@ class _Pair:
         """The same, and the counts that the provider stated."""
         read = self._upstream.read_answer(body)
         return self._client.write_answer(read, remembered or _nobody()), read.usage
+
+    def usage(self, body: bytes) -> Usage | None:
+        """The counts of a whole answer alone."""
+        try:
+            return self._upstream.read_usage(body)
+        except _UNREADABLE:
+            return None
 
     def error(self, status: int, body: bytes) -> bytes:
         """Translate an error's body."""

@@ -107,6 +107,10 @@ class Translation(Protocol):
         """
         ...
 
+    def usage(self, body: bytes) -> Usage | None:
+        """The counts of a whole answer alone, whatever else it holds; None where it states none. Never raises."""
+        ...
+
     def error(self, status: int, body: bytes) -> bytes:
         """Translate an error's body, its message kept; the status stays as it is. Never raises."""
         ...

@@ -123,14 +123,18 @@ class ModelFields(msgspec.Struct):
     stop_sequence: str | None = None
 
 
-class _Answer(Terms, rename="camel", kw_only=True):
+class _Counts(Terms, rename="camel", kw_only=True):
+    usage: TokenUsage | None = None
+
+
+class _Answer(_Counts, rename="camel", kw_only=True):
     output: _Output
     stop_reason: str
-    usage: TokenUsage | None = None
     additional_model_response_fields: ModelFields | None = None
 
 
 _decoder = msgspec.json.Decoder(_Answer)
+_counts_decoder = msgspec.json.Decoder(_Counts)
 
 
 def read_answer(body: bytes) -> Answer:
@@ -151,6 +155,16 @@ def read_answer(body: bytes) -> Answer:
         usage=read.usage.counts(read) if read.usage is not None else None,
         sequence=sequence_of(read.additional_model_response_fields),
     )
+
+
+def read_usage(body: bytes) -> Usage | None:
+    """The counts alone, whatever else the answer holds.
+
+    Raises:
+        MsgspecError, UnicodeDecodeError, RecursionError: it cannot be read.
+    """
+    read = _counts_decoder.decode(body)
+    return read.usage.counts(read) if read.usage is not None else None
 
 
 def stop_of(reason: str) -> Stop:

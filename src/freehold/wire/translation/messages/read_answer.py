@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from freehold.errors import UpstreamFailed
+from freehold.vocabulary import Usage
 from freehold.wire.anthropic._response import UsageBody
 from freehold.wire.translation._hub import Answer, Call, Refusal, Stop, Text, Thinking
 
@@ -65,7 +66,12 @@ class _Message(msgspec.Struct):
     usage: UsageBody | None = None
 
 
+class _Counts(msgspec.Struct):
+    usage: UsageBody | None = None
+
+
 _decoder = msgspec.json.Decoder(_Message)
+_counts_decoder = msgspec.json.Decoder(_Counts)
 
 
 def read_answer(body: bytes) -> Answer:
@@ -87,6 +93,16 @@ def read_answer(body: bytes) -> Answer:
         sequence=message.stop_sequence,
         explanation=explanation_of(message.stop_details),
     )
+
+
+def read_usage(body: bytes) -> Usage | None:
+    """The counts alone, whatever else the answer holds.
+
+    Raises:
+        MsgspecError, UnicodeDecodeError, RecursionError: it cannot be read.
+    """
+    usage = _counts_decoder.decode(body).usage
+    return usage.counts() if usage is not None else None
 
 
 def stop_of(reason: str | None) -> Stop:

@@ -16,14 +16,16 @@ from .read_answer import STOPS
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
 _REASONS: dict[Stop, str] = {stop: reason for reason, stop in STOPS.items() if reason is not None}
+_CUT: frozenset[Stop] = frozenset({"length", "context"})
 
 
 def write_answer(answer: Answer, remembered: Remembered) -> bytes:
     """The body of a message.
 
     Raises:
-        UpstreamFailed: the arguments of a call are no JSON object, which a message cannot hold.
+        UpstreamFailed: the arguments of a call are no JSON object, which a message cannot hold, and no limit cut them.
     """
+    cut = answer.stop in _CUT
     refused = any(isinstance(part, Refusal) for part in answer.parts)
     return _encoder.encode(
         {
@@ -31,7 +33,7 @@ def write_answer(answer: Answer, remembered: Remembered) -> bytes:
             "type": "message",
             "role": "assistant",
             "model": answer.model or remembered.model,
-            "content": [block for part in answer.parts if (block := _block(part, remembered)) is not None],
+            "content": [block for part in answer.parts if (block := _block(part, remembered, cut=cut)) is not None],
             "stop_reason": stop_reason("refusal" if refused else answer.stop),
             "stop_sequence": answer.sequence,
             "usage": message_usage(answer.usage or Usage()),
@@ -75,11 +77,11 @@ def empty_block(part: Part, remembered: Remembered) -> dict[str, Any] | None:
             return {"type": "text", "text": ""}
 
 
-def _block(part: Part, remembered: Remembered) -> dict[str, Any] | None:
+def _block(part: Part, remembered: Remembered, *, cut: bool) -> dict[str, Any] | None:
     block = empty_block(part, remembered)
     match part:
         case Call():
-            return {**(block or {}), "input": _input(part.arguments)}
+            return {**(block or {}), "input": _input(part.arguments, cut=cut)}
         case Thinking() if block is not None and not part.redacted:
             return {**block, "thinking": part.text, "signature": part.signature}
         case Text() | Refusal():
@@ -88,11 +90,13 @@ def _block(part: Part, remembered: Remembered) -> dict[str, Any] | None:
             return block
 
 
-def _input(arguments: str) -> dict[str, Any]:
+def _input(arguments: str, *, cut: bool) -> dict[str, Any]:
     try:
         value = _decoder.decode(arguments or "{}")
     except (msgspec.DecodeError, RecursionError):
         value = None
+    if cut and value is None:
+        return {}  # the call was not finished, as the stop reason says: what was said before it is paid for
     if not isinstance(value, dict):
         raise UpstreamFailed("the arguments of a tool call are no JSON object")
     return value
