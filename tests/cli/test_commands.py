@@ -362,7 +362,8 @@ def test_an_outage_is_rehearsed_from_the_command_line(shell: Shell) -> None:
     assert drill["tasks"][0]["stood_in"] == {"spare": drill["tasks"][0]["exposed"]}
     assert "openai down for 300 minutes" in shell.run(*words).stdout
     assert "is no fault" in shell.run("drill", "outage", "openai", "--fault", "418", code=2).stderr
-    assert "no length of time" in shell.run("drill", "outage", "openai", "--for", "soon", code=2).stderr
+    for odd in ("soon", "nan", "99999999999999999999d"):
+        assert "no length of time" in shell.run("drill", "outage", "openai", "--for", odd, code=2).stderr
     assert "belong together" in shell.run("drill", "outage", "openai", "--to", "http://x", code=2).stderr
     assert "no provider 'opena'" in shell.run("drill", "outage", "opena", code=1).stderr
 
@@ -371,3 +372,7 @@ def test_an_empty_ledger_has_no_table_of_tasks_but_what_to_do(shell: Shell) -> N
     said = shell.run("tasks")
     assert said.stdout == "There is no call to look at.\n"
     assert "freehold import LOG" in said.stderr
+
+
+def test_a_drill_in_a_home_without_providers_says_how_there_are_some(shell: Shell) -> None:
+    assert "[providers.NAME]" in " ".join(shell.run("drill", "outage", "openai", code=1).stderr.split())

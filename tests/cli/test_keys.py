@@ -62,3 +62,11 @@ def test_mistakes_are_explained(shell: Shell, words: list[str], code: int, said:
     assert said in done.stderr
     assert "secret" not in done.stderr
     assert done.stdout == ""
+
+
+def test_what_is_no_name_is_refused_with_a_line_that_is_one(shell: Shell) -> None:
+    for name in ("", " spaced", "x" * 500):
+        said = shell.run("keys", "create", name, code=2).stderr
+        assert "printable characters" in said
+        assert "freehold keys create my-service" in said
+    assert shell.json("keys", "list")["keys"] == []

@@ -157,7 +157,7 @@ def test_what_belongs_to_no_task_is_a_row_of_its_own(tmp_path: Path) -> None:
 
 
 def test_another_log_can_be_played_and_busy_traffic_is_thinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drilling, "MOST_PER_S", 40.0)
+    monkeypatch.setattr(drilling, "MOST_PER_S", 20.0)
     log = tmp_path / "other.jsonl"
     with log.open("wb") as file:
         export_calls([call(number, number / 60) for number in range(600)], file)
@@ -198,3 +198,9 @@ def test_a_gateway_somewhere_else_is_rehearsed_with_a_provider_that_is_played(tm
         with pytest.raises(MissingPrerequisite, match="no request reached") as error:
             drilling.elsewhere(home, TEN_MINUTES, f"http://127.0.0.1:{there.port}", listen)
         assert f'base_url = "http://{listen}/v1"' in error.value.hint
+
+
+def test_no_speed_plays_an_outage_in_less_time_than_its_calls_take() -> None:
+    assert Order("up", 60.0, float("inf")).paced().speed == 60.0
+    assert Order("up", 3600.0, 600.0).paced().speed == 600.0
+    assert Order("up", 0.5, 600.0).paced().speed == 1.0

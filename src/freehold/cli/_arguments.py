@@ -42,11 +42,15 @@ def factor(text: str) -> float:
     return value
 
 
+_LONGEST_S = 366 * 86_400.0
+"""Longer is a slip of the fingers, and more than clocks can wait for."""
+
+
 def duration(option: str, text: str) -> float:
     """`90s`, `60m`, `1.5h` or `2d` in seconds.
 
     Raises:
-        UsageError: it is no positive length of time.
+        UsageError: it is no positive length of time, or more than a year.
     """
     units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
     number, unit = text.strip()[:-1], text.strip()[-1:].lower()
@@ -54,7 +58,7 @@ def duration(option: str, text: str) -> float:
         value = float(number) * units[unit]
     except (ValueError, KeyError):
         value = 0.0
-    if not (math.isfinite(value) and value > 0):
+    if not 0 < value <= _LONGEST_S:  # nor is NaN
         raise UsageError(f"{option} is {text!r}, which is no length of time", hint=f"as in {option} 60m")
     return value
 

@@ -83,7 +83,10 @@ def check_name(name: str) -> None:
         UsageError: it is empty or long, holds what cannot be printed, or looks like a key itself.
     """
     if not name.strip() or name != name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
-        raise UsageError(f"a key's name has 1 to {_LONGEST_NAME} printable characters, and no space at its ends")
+        raise UsageError(
+            f"a key's name has 1 to {_LONGEST_NAME} printable characters, and no space at its ends",
+            hint="freehold keys create my-service",
+        )
     if name.startswith(keys.PREFIX):
         # It may be a key that slipped into the wrong place: it is not repeated.
         raise UsageError(f"a key's name does not begin with {keys.PREFIX}", hint="freehold keys list")

@@ -37,6 +37,8 @@ LEAD = 0.15
 """The rehearsal begins so much of the outage's length before it, so that its effect is seen against what was before."""
 AFTER = 0.25
 """And goes on so much after it, so that it is seen when the provider is asked again."""
+LEAST_PLAYED_S = 1.0
+"""An outage lasts at least this long as it is played, whatever the speed asked for."""
 MOST_PER_S = 150.0
 """Calls a second of real time; from busier traffic every n-th call is taken."""
 
@@ -95,13 +97,23 @@ class Drill(msgspec.Struct, frozen=True):
 
 
 class Order(NamedTuple):
-    """What is to be rehearsed. `log`: other traffic than the ledger's. `faults`: what the provider does while down."""
+    """What is to be rehearsed. `log`: other traffic than the ledger's. `faults`: what the provider does while down.
+
+    `speed` is the most: a short outage is played slower, see `paced`.
+    """
 
     provider: str
     for_s: float
     speed: float = 600.0
     log: Path | None = None
     faults: tuple[Fault, ...] = MIXED
+
+    def paced(self) -> Order:
+        """The same order, no faster than lets the outage last `LEAST_PLAYED_S`.
+
+        A call takes its milliseconds at any speed: of an outage played in fewer, the calls would arrive after it.
+        """
+        return self._replace(speed=max(1.0, min(self.speed, self.for_s / LEAST_PLAYED_S)))
 
 
 class _Window(NamedTuple):
@@ -143,8 +155,10 @@ def outage(home: Home, order: Order, *, progress: Progress = silent) -> Drill:
     """
     if order.provider not in home.settings.providers:
         close = difflib.get_close_matches(order.provider, home.settings.providers, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"there are: {', '.join(home.settings.providers)}"
+        there = ", ".join(home.settings.providers) or "none yet: [providers.NAME] in freehold.toml adds one"
+        hint = f"did you mean {' or '.join(close)}?" if close else f"there are: {there}"
         raise NotFound(f"the settings name no provider {order.provider!r}", hint=hint)
+    order = order.paced()
     progress("choosing the busiest stretch of the traffic")
     window = _window(_traffic(home, order.log), order)
     faults = Outages([window.outage(order.speed)], order.faults)
@@ -179,6 +193,7 @@ def elsewhere(home: Home, order: Order, to: str, listen: str, *, progress: Progr
         OSError: the address cannot be listened on.
     """
     target, (host, port) = _address(to), _listen(listen)
+    order = order.paced()
     window = _window(_traffic(home, order.log), order)
     faults = Outages([window.outage(order.speed)], order.faults)
     with recorded(window.calls) as recording, playing(recording, faults, host, port, order.speed) as url:
