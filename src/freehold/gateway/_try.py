@@ -353,9 +353,10 @@ class Try:
             self._broken(self._assembler, error, meaning, self._passable(b""))
             return
         outcome: Outcome = "error" if error.status >= 500 else "refused"
+        paid = self._stated if isinstance(error, AnswerUntranslatable) else None
         result = Rented(
-            outcome, self.name, error.status, [], b"", self._stated, self.ttft_ms, streamed=False,
-            model=self.target.model, error=error,
+            outcome, self.name, error.status, [], b"", paid, self.ttft_ms, streamed=False, model=self.target.model,
+            error=error,
         )  # fmt: skip
         self._keeper.ended(self, Came(result, meaning))
 
