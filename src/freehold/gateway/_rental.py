@@ -163,7 +163,7 @@ class Rental:
         self._tries.remove(one)
         one.permit.done(judgement.verdict, one.latency_s, judgement.told_s)
         at_work = judgement.verdict in {"slow", "hurried"} and not isinstance(result.error, ConnectFailed)
-        if result.usage is None and (at_work or result.outcome == "incomplete"):
+        if (at_work or result.outcome == "incomplete") and not _counted(result.usage):
             result = msgspec.structs.replace(result, usage=one.estimate(prompt_tokens(self._wanted.asked.chat)))
             came = msgspec.structs.replace(came, result=result)
         final = judgement.verdict == "ok" or one.streaming
@@ -353,3 +353,8 @@ class Rental:
             what()
         except Exception as fault:  # noqa: BLE001 -- see above
             self.crashed(fault)
+
+
+def _counted(usage: Usage | None) -> bool:
+    """Whether a provider has counted at least the prompt."""
+    return usage is not None and (usage.prompt_tokens > 0 or not usage.estimated)

@@ -14,7 +14,7 @@ import msgspec
 
 from freehold.errors import AnswerUntranslatable, DeadlineExceeded, FreeholdError, UpstreamFailed, UpstreamTimeout
 from freehold.vocabulary import Leg, Outcome, Purpose, Usage
-from freehold.wire.dialects import Assembler, Dialect
+from freehold.wire.dialects import Assembled, Assembler, Dialect
 from freehold.wire.streams import BLANKS, before_end
 from freehold.wire.translation import streamed_status
 
@@ -178,9 +178,30 @@ class Try:
         return self._clock() - self.started
 
     def estimate(self, prompt_tokens: int) -> Usage:
-        """What it may have cost, where nobody says: the prompt, and what has come of the answer."""
-        chars = self._assembler.finish().text_chars if self._assembler is not None else 0
-        return Usage(prompt_tokens, output_tokens=-(-chars // _CHARS_PER_TOKEN), estimated=True)
+        """What it may have cost, where it did not end: as its provider has counted so far, else by what has come.
+
+        Exact only where the stream was complete but for the end of its connection.
+        """
+        if self._assembler is None:
+            return Usage(prompt_tokens, output_tokens=0, estimated=True)
+        came = self._assembler.finish()
+        usage = came.usage or self._stated_so_far(came)
+        if usage is None:
+            chars = came.text_chars if came.fault else len(self._dialect.answer_text(came.body) or "")
+            usage = Usage(output_tokens=-(-chars // _CHARS_PER_TOKEN), estimated=True)
+        elif came.fault and not usage.estimated:
+            usage = msgspec.structs.replace(usage, estimated=True)
+        if usage.estimated and not usage.prompt_tokens:
+            usage = msgspec.structs.replace(usage, input_tokens=prompt_tokens)
+        return usage
+
+    def _stated_so_far(self, came: Assembled) -> Usage | None:
+        """Counts of a stream that its reader's format does not show: where it is cut, of all input and some output."""
+        stated = self._stated
+        if stated is None or not came.fault:
+            return stated
+        output = max(stated.output_tokens, -(-came.text_chars // _CHARS_PER_TOKEN))
+        return msgspec.structs.replace(stated, output_tokens=output, estimated=True)
 
     def leg(self, outcome: Outcome, began: float, model: str, *, usage: Usage | None = None, error: str = "") -> Leg:
         """Its record. `began`: when the call came."""
@@ -363,7 +384,7 @@ class Try:
     def _broken(self, assembler: Assembler, error: FreeholdError, meaning: Judgement, tail: bytes) -> None:
         """A stream of which some bytes have come."""
         came = assembler.finish()
-        usage = came.usage or self._stated
+        usage = came.usage or self._stated_so_far(came)
         result = Rented(
             "incomplete", self.name, 200, self._headers, came.body, usage, self.ttft_ms, streamed=True,
             model=self.target.model, error=error, told=came.error_sent,

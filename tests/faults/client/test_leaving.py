@@ -8,8 +8,8 @@ from tests.support.faults import ask, case, renting
 from tests.support.gateway import connect, renting_from, request_bytes, running
 from tests.support.owned_task import body as request_of
 from tests.support.students import ScriptedHost
-from tests.support.upstream import SILENCE, STREAM_HEAD, chunk, event, http, send
-from tests.support.wires import CHAT, WIRES
+from tests.support.upstream import DONE, SILENCE, STREAM_HEAD, chunk, event, http, send
+from tests.support.wires import CHAT, MESSAGES, WIRES
 
 from freehold.gateway.app import Doors
 from freehold.vocabulary import Route
@@ -92,6 +92,39 @@ def test_a_cancelled_call_costs_what_it_is_estimated_to(up, tmp_path):
         (call,) = gateway.ledger.wait(1)
         assert (call.usage.input_tokens, call.usage.output_tokens, call.usage.estimated) == (3, 6, True)
         assert call.legs[-1].usage.estimated
+
+
+@pytest.mark.fault("field", "cancelling loses the usage")
+@pytest.mark.parametrize("come", ["text", "all"])
+@pytest.mark.parametrize("wire", WIRES, ids=str)
+def test_a_cancelled_stream_costs_what_its_provider_has_counted(up, tmp_path, wire, come):
+    """As one that broke off does: all but the end of the connection may have come, or the prompt's count alone."""
+    events = wire.events if come == "all" else wire.events[: wire.n_began]
+    with renting(up, tmp_path) as gateway:
+        up.play(send(STREAM_HEAD + b"".join(chunk(one) for one in events)), SILENCE)
+        with connect(gateway.port) as sock:
+            sock.sendall(request_bytes(wire.streamed, path=wire.path))
+            seen = b""
+            while events[-1][-20:] not in seen:
+                seen += sock.recv(65536)
+        (call,) = gateway.ledger.wait(1)
+        assert call.usage == call.legs[-1].usage
+        counted = call.usage.input_tokens, call.usage.output_tokens, call.usage.estimated
+        stated = 11 if wire is MESSAGES else 3  # Anthropic's count of the prompt comes first
+        assert counted == ((11, 7, False) if come == "all" else (stated, 2, True))
+
+
+@pytest.mark.fault("field", "cancelling loses the usage")
+def test_a_whole_stream_without_counts_costs_its_text(up, tmp_path):
+    with renting(up, tmp_path) as gateway:
+        up.play(send(STREAM_HEAD + chunk(event("eight ch")) + chunk(event(finish="stop")) + chunk(DONE)), SILENCE)
+        with connect(gateway.port) as sock:
+            sock.sendall(request_bytes(CHAT.streamed))
+            seen = b""
+            while DONE not in seen:
+                seen += sock.recv(65536)
+        (call,) = gateway.ledger.wait(1)
+        assert (call.usage.input_tokens, call.usage.output_tokens, call.usage.estimated) == (3, 2, True)
 
 
 @pytest.mark.fault("client", "leaves before its request is whole")

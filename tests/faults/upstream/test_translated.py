@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 from tests.support.faults import SOON, ask, ask_streamed, case, renting
+from tests.support.gateway import connect, request_bytes
 from tests.support.upstream import CLOSE, LAST_CHUNK, RESET, SILENCE, STREAM_HEAD, chunk, http, send, streamed, wait
 from tests.support.wires import CHAT, MESSAGES, WIRES
 
@@ -53,6 +54,26 @@ def test_a_broken_stream_is_told_in_the_clients_dialect(up, tmp_path, client, sp
         assert not any(client.last in block for block in blocks[:-1])
         assert seen.call.outcome == "incomplete"
         assert seen.attempts == ["incomplete"]
+
+
+@pytest.mark.parametrize(("client", "spoken"), PAIRS)
+@pytest.mark.parametrize("end", [CLOSE, SILENCE], ids=["cut", "left"])
+def test_a_stream_that_breaks_off_costs_its_prompt_and_what_came(up, tmp_path, client, spoken, end):
+    """Whoever ends it; and what its provider has counted by then is no count of the whole."""
+    with renting(up, tmp_path, speaks=(spoken,)) as gateway:
+        up.play(send(STREAM_HEAD + chunk(spoken.began)), end)
+        with connect(gateway.port) as sock:
+            sock.sendall(request_bytes(client.streamed, path=client.path))
+            seen = b""
+            while "Grüße".encode() not in seen:
+                seen += sock.recv(65536)
+            if end is CLOSE:
+                gateway.ledger.wait(1)
+        (call,) = gateway.ledger.wait(1)
+        assert call.outcome == ("incomplete" if end is CLOSE else "cancelled")
+        assert call.legs[-1].usage == call.usage
+        stated = 11 if spoken is MESSAGES else 3  # Anthropic's count of the prompt comes first
+        assert (call.usage.input_tokens, call.usage.output_tokens, call.usage.estimated) == (stated, 2, True)
 
 
 @pytest.mark.parametrize(("client", "spoken"), PAIRS)

@@ -28,6 +28,11 @@ class Translating(Between):
         self._stream: StreamTranslator | None = None
         self._parts: list[bytes] = []
 
+    def cancel(self) -> None:
+        """Give it up at once, and say what has been counted by then: it is owed."""
+        self._state_usage()
+        super().cancel()
+
     # Sink
 
     def on_head(self, status: int, headers: Headers) -> None:
