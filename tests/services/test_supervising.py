@@ -5,10 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.support.fleet import fleet, gone
+
+
+@pytest.fixture(autouse=True)
+def _hang_ups_are_heard() -> Iterator[None]:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests with nohup ignores it
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def begun(line: str) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -37,19 +37,26 @@ class Starter:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
+        self._pid = 0
 
     def start(self, home: Path, **how: object) -> tuple[int, int]:
-        """Start one on a home; its process id and port."""
+        """Start one on a home; its process id and port. One that a failed test has left behind is killed first."""
+        if self._pid:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+            self.wait()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(asdict(Birth(str(home), **how))) + "\n")  # type: ignore[arg-type]
         self._process.stdin.flush()
-        pid, port = self._process.stdout.readline().split()
-        return int(pid), int(port)
+        pid, port = map(int, self._process.stdout.readline().split())
+        self._pid = pid
+        return pid, port
 
     def wait(self) -> int:
         """How the last one ended: minus the signal, or its exit status."""
         assert self._process.stdout is not None
+        self._pid = 0
         return int(self._process.stdout.readline())
 
 
@@ -102,6 +109,7 @@ def main() -> None:
     import freehold.ledger.writer
     import freehold.settings  # noqa: F401 -- loaded here, so that a fork need not
 
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests with nohup ignores it
     for line in sys.stdin:
         child = os.fork()
         if not child:
