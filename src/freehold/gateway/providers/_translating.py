@@ -57,7 +57,6 @@ class Translating(Between):
             out = self._translated(data, done=done)
         except FreeholdError as error:
             self.cancel()
-            self._state_usage()
             error.__context__ = None  # the frames that both were raised in know us, and whoever is told keeps it
             self._sink.on_failed(error.with_traceback(None))
             return
