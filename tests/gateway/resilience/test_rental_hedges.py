@@ -1,5 +1,6 @@
 """Asking twice: where it is wanted, after the usual time, within the budget. The first good answer wins."""
 
+import threading
 import time
 
 import pytest
@@ -50,11 +51,26 @@ def test_the_slow_answer_may_still_win(gateways, first, second):
         assert dict(gateway.gateway.health._hedges) == {("second", "lost"): 1}
 
 
+def once(condition):
+    """An event of the moment in which something holds."""
+    event, end = threading.Event(), time.monotonic() + 60
+
+    def look():
+        while not condition() and time.monotonic() < end:
+            time.sleep(0.01)
+        event.set()
+
+    threading.Thread(target=look, daemon=True).start()
+    return event
+
+
 @pytest.mark.parametrize("first_fails", [False, True])
 def test_one_that_fails_leaves_the_other_to_answer(gateways, first, second, first_fails):
-    bad, good = [wait(0.3), send(http(500, b"{}"))], [wait(0.6), send(http(200, chat("at last")))]
     with gateways(hedge=True, retries=0) as gateway:
         warmed(gateway, first)
+        both_asked = once(lambda: second.requests)
+        failed = once(lambda: b'outcome="error"' in gateway.gateway.metrics.text())
+        bad, good = [wait(both_asked), send(http(500, b"{}"))], [wait(failed), send(http(200, chat("at last")))]
         first.play(*(bad if first_fails else good))
         second.play(*(good if first_fails else bad))
         seen = ask(gateway, BOTH)
@@ -65,8 +81,10 @@ def test_one_that_fails_leaves_the_other_to_answer(gateways, first, second, firs
 def test_where_both_fail_the_call_does(gateways, first, second):
     with gateways(hedge=True, retries=0) as gateway:
         warmed(gateway, first)
-        first.play(wait(0.2), send(http(500, b"{}")))
-        second.play(wait(0.4), send(http(503, b"{}")))
+        both_asked = once(lambda: second.requests)
+        failed = once(lambda: b'outcome="error"' in gateway.gateway.metrics.text())
+        first.play(wait(both_asked), send(http(500, b"{}")))
+        second.play(wait(failed), send(http(503, b"{}")))
         seen = ask(gateway, BOTH)
         assert (seen.status, seen.attempts) == (503, ["error", "error"])
 
