@@ -360,7 +360,9 @@ def test_an_outage_is_rehearsed_from_the_command_line(shell: Shell) -> None:
     drill = shell.json(*words)
     assert (drill["schema"], drill["provider"], drill["availability"]) == ("freehold.drill/1", "openai", 1.0)
     assert drill["tasks"][0]["stood_in"] == {"spare": drill["tasks"][0]["exposed"]}
-    assert "openai down for 300 minutes" in shell.run(*words).stdout
+    said = " ".join(shell.run(*words).stdout.split())
+    assert "openai down for 300 minutes" in said
+    assert f"played {drill['speed']:,.0f} times as fast" in said
     assert "is no fault" in shell.run("drill", "outage", "openai", "--fault", "418", code=2).stderr
     for odd in ("soon", "nan", "99999999999999999999d"):
         assert "no length of time" in shell.run("drill", "outage", "openai", "--for", odd, code=2).stderr

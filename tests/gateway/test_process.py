@@ -5,14 +5,19 @@ import subprocess
 import sys
 import threading
 
+import msgspec
 import pytest
+from tests.support import keys
 from tests.support.gateway import connect, read_response, renting_from, request_bytes, running, settings
 from tests.support.owned_task import FULL, body
 from tests.support.students import SURE, ScriptedHost
 from tests.support.upstream import SILENCE, Upstream, chat, chunk, event, http, send, stream, wait
 
 from freehold.errors import NotFound
-from freehold.gateway.app import Doors, Feedback
+from freehold.gateway._audit import Audit
+from freehold.gateway._server import ServerConnection
+from freehold.gateway.app import Doors, Feedback, Gateway
+from freehold.gateway.callers import Admission
 from freehold.vocabulary import Feedback as Statement
 
 HEAVY = ("numpy", "scipy", "sklearn", "pycrfsuite", "duckdb", "sqlalchemy", "rich", "typer", "jinja2", "jsonschema")
@@ -110,6 +115,36 @@ def test_a_fault_of_our_own_ends_one_call_with_an_error(tmp_path, monkeypatch, s
         assert gateway.gateway.metrics.in_flight == 0
         monkeypatch.undo()
         assert post(gateway.port, "/v1/chat/completions", body())[0] == 200
+
+
+@pytest.mark.parametrize("audited", [False, True])
+def test_an_answer_is_settled_then_sent_and_only_then_audited_and_recorded(tmp_path, monkeypatch, audited):
+    order = list[str]()
+
+    def noted(what, owner, name):
+        real = getattr(owner, name)
+
+        def called(self, *given, **named):
+            if not isinstance(self, ServerConnection) or self._unsent:  # it is flushed also when it closes
+                order.append(what)
+            return real(self, *given, **named)
+
+        monkeypatch.setattr(owner, name, called)
+
+    noted("settled", Admission, "settle_call")
+    noted("sent", ServerConnection, "flush")
+    noted("audited", Audit, "start")
+    noted("recorded", Gateway, "record")
+    key = keys.make(tmp_path, rpm=600)
+    with Upstream() as up, running(renting_from(up.url), tmp_path, Doors(host=ScriptedHost(SURE))) as gateway:
+        if audited:
+            gateway.publish(msgspec.structs.replace(FULL, audit_share=1.0))
+        up.play(send(http(200, chat("refund"))))
+        with connect(gateway.port) as sock:
+            sock.sendall(request_bytes(body(), headers=f"authorization: Bearer {key}\r\n"))
+            assert read_response(sock)[0] == 200
+            gateway.ledger.wait()
+    assert order == ["settled", "sent", *(["audited"] if audited else []), "recorded"]
 
 
 def test_a_fault_while_a_call_is_recorded_costs_neither_its_answer_nor_its_record(tmp_path, monkeypatch):

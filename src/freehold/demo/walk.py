@@ -303,12 +303,12 @@ def _play_now(folder: Path) -> dict[str, _Served]:
 
 
 def _task(home: Home, found: reporting.Material, served: dict[str, _Served], restricted: str) -> DemoTask:
-    verdict, saved = found.verdict, found.saved_usd
+    verdict, alone = found.verdict, found.alone
     row = served.get(verdict.task_name, _Served())
     rent, hybrid = deciding.rent_usd(verdict), deciding.hybrid_usd(verdict)
-    owns = verdict.word == "own_student" and rent is not None and hybrid is not None
     usd = MonthlyUsd(float(rent.mid) if rent else None, float(rent.mid) if rent else None)
-    if owns and rent is not None and hybrid is not None and saved is not None:
+    if verdict.word == "own_student" and rent is not None and hybrid is not None and alone is not None:
+        saved = alone.saved_usd
         usd = MonthlyUsd(float(rent.mid), float(hybrid.mid), float(saved.low), float(saved.high))
     return DemoTask(
         name=verdict.task_name,

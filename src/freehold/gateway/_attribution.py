@@ -50,14 +50,9 @@ class Attribution:
         self._end_users = end_users
         self._pepper = pepper
 
-    def tags(self, named: Mapping[bytes, bytes], chat: ChatRequest, team: str = "") -> dict[str, str]:
-        """The tags of one call, from its headers by name and its body; a new dictionary, mostly empty.
-
-        `team` is that of the caller's key, for a call that names none itself.
-        """
+    def tags(self, named: Mapping[bytes, bytes], chat: ChatRequest) -> dict[str, str]:
+        """The tags of one call, from its headers by name and its body; a new dictionary, mostly empty."""
         tags = self._kept(_from_body(chat), named)
-        if team:
-            tags.setdefault(TEAM_TAG, team)
         trace = named.get(b"traceparent")
         if trace and _TRACE.fullmatch(trace):
             tags[TRACE_TAG] = trace.decode()

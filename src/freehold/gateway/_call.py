@@ -16,7 +16,7 @@ from freehold.errors import (
     RestrictedRefused,
     RestrictedUnavailable,
 )
-from freehold.vocabulary import DATA_CLASS_TAG, Call, Leg, Purpose, Usage, reasons
+from freehold.vocabulary import DATA_CLASS_TAG, TEAM_TAG, Call, Leg, Purpose, Usage, reasons
 from freehold.wire.dialects import Asked, Dialect
 from freehold.wire.known import EMBEDDINGS
 from freehold.wire.openai import estimate_tokens
@@ -60,9 +60,9 @@ class ModelCall:
     `answered`: nothing more goes to the client. `over`: it is recorded as well, which nobody waits for.
     """
 
-    __slots__ = ("_admission", "_asked", "_asking", "_audit", "_audited", "_began", "_dialect", "_exchange", "_gateway",
+    __slots__ = ("_admission", "_asked", "_asking", "_audit", "_began", "_dialect", "_exchange", "_gateway",
                  "_nobody", "_open", "_owned_leg", "_remember", "_rental", "_rented", "_reply", "_resolution",
-                 "_targets", "_team", "_turn", "answered", "call", "draw", "over")  # fmt: skip
+                 "_targets", "_turn", "answered", "call", "draw", "over")  # fmt: skip
 
     def __init__(self, gateway: Gateway, exchange: Exchange, dialect: Dialect) -> None:
         self._gateway = gateway
@@ -92,8 +92,6 @@ class ModelCall:
         self._resolution: Resolution = _NOBODY
         self._rental: Rental | None = None
         self._audit: Audit | None = None
-        self._audited = False
-        self._team = ""
         self._asking: asyncio.Task[None] | None = None
         self._turn: OwnedTurn | None = None
         self._owned_leg: Leg | None = None
@@ -129,6 +127,8 @@ class ModelCall:
         except FreeholdError as error:
             self._refuse(error, reasons.NOBODY_TO_ASK)
             return
+        if self._resolution.data_class != "ordinary":
+            call.tags[DATA_CLASS_TAG] = "restricted"
         call.task = self._resolution.declared_id or self._resolution.named
         call.template = self._resolution.template_id
         self._find_targets()
@@ -164,7 +164,8 @@ class ModelCall:
         exchange, call, chat = self._exchange, self.call, self._asked.chat
         exchange.headers = without_keys(exchange.headers)
         call.key = caller.key.name
-        self._team = caller.key.team
+        if caller.key.team:
+            call.tags[TEAM_TAG] = caller.key.team  # unless the call names another
         claim = Claim(
             self._dialect.name,
             chat.model,
@@ -367,16 +368,16 @@ class ModelCall:
         call.owner, call.provider, call.usage, call.status = "owned", "owned", usage, 200
         self._settle_up()
         self._reply.own(call.response, self._asked, answer.confidence)
-        self._audited = call.reason == reasons.SURE and chosen(self.draw, turn.route.audit_share, 32)
         self._answered()
 
-    def _start_audit(self) -> None:
-        """Ask the rented model as well, after the client has been answered."""
+    def _start_audit(self, turn: OwnedTurn) -> None:
+        """Ask the rented model as well, where this call is one of those that are audited."""
+        if self.call.reason != reasons.SURE or not chosen(self.draw, turn.route.audit_share, 32):
+            return
         if self._resolution.data_class != "ordinary" or not self._targets:
             return
-        assert self._turn is not None
         self._open += 1
-        self._audit = Audit(self._gateway, self._turn, self._dialect, self._settle)
+        self._audit = Audit(self._gateway, turn, self._dialect, self._settle)
         self._audit.start(self._wanted("audit"), self._targets, self._began)
 
     @property
@@ -424,8 +425,8 @@ class ModelCall:
         if self.over:
             return
         try:
-            if self._audited:
-                self._start_audit()
+            if self.call.owner == "owned" and self._turn is not None:
+                self._start_audit(self._turn)
             self._settle()
         except Exception:  # noqa: BLE001 -- those that were answered in the same turn wait behind it
             self._gateway.metrics.internal_errors += 1
@@ -453,9 +454,7 @@ class ModelCall:
         if self._audit is not None:
             legs += self._audit.legs
         self.call.legs = tuple(legs)
-        self.call.tags = self._gateway.attribution.tags(self._exchange.named, self._asked.chat, self._team)
-        if self._resolution.data_class != "ordinary":
-            self.call.tags[DATA_CLASS_TAG] = "restricted"
+        self.call.tags.update(self._gateway.attribution.tags(self._exchange.named, self._asked.chat))
         self._rental = self._audit = None  # they know this call: freed at once, and not when the collector comes by
         self._gateway.record(self)
 

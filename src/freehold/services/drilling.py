@@ -388,10 +388,11 @@ def in_words(drill: Drill) -> list[str]:
     began = drill.began_at[:16].replace("T", " ")
     taken = f", one in {drill.one_in} taken" if drill.one_in > 1 else ""
     whole, alone = f"{100 * drill.availability:.2f} %", f"{100 * drill.without:.2f} %"
-    lines = [f"{drill.provider} down for {length} from {began} UTC of the recorded traffic ({kinds})."]
-    lines.append(
-        f"{drill.calls:,} calls{taken}: clients got a whole answer to {whole}; with nobody to stand in, {alone}."
-    )
+    stretch = f"{length} from {began} UTC of the recorded traffic ({kinds})"
+    lines = [
+        f"{drill.provider} down for {stretch}, played {drill.speed:,.0f} times as fast.",
+        f"{drill.calls:,} calls{taken}: clients got a whole answer to {whole}; with nobody to stand in, {alone}.",
+    ]
     if drill.back_after_s is not None:
         lines.append(f"{drill.provider} answered again {drill.back_after_s:,.0f} s after its outage.")
     else:

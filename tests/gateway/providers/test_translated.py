@@ -1,15 +1,19 @@
 """The official clients of one format, served by models of another: whole, streamed, with tools, with errors."""
 
 import json
+import time
 from contextlib import contextmanager
+from decimal import Decimal
 
 import anthropic
 import openai
 import pytest
 from tests.support import anthropic_upstream as claude
+from tests.support import keys
 from tests.support.gateway import connect, read_response, request_bytes, running, settings
 from tests.support.upstream import CLOSE, DONE, Upstream, chat, chunk, event, http, send, stream, streamed, usage_event
 
+from freehold.gateway.callers.spending import spending
 from freehold.wire.bedrock import encode_frame
 
 ASKED = [{"role": "user", "content": "hi"}]
@@ -25,7 +29,7 @@ def up():
 
 
 @contextmanager
-def renting(up, home, **gateway):
+def renting(up, home, tables=None, **gateway):
     """A gateway with a provider of each kind, all of them the scripted upstream."""
     base = up.url.removesuffix("/v1")
     with pytest.MonkeyPatch.context() as patch:
@@ -39,6 +43,7 @@ def renting(up, home, **gateway):
                 "aws": {"kind": "bedrock", "base_url": base, "region": "eu-central-1"},
             },
             gateway={"drain_s": 1.0, "eject_after": 0} | gateway,
+            **(tables or {}),
         )
         with running(made, home, environ={"KEY": "sk-own"}) as one:
             yield one
@@ -254,6 +259,37 @@ def test_an_answer_that_cannot_be_said_is_paid_for_once(up, tmp_path, model, pat
         assert (call.outcome, leg.outcome, leg.status) == ("error", "error", 200)
         assert call.usage == leg.usage
         assert (leg.usage.prompt_tokens, leg.usage.output_tokens, leg.usage.estimated) == (11, 7, False)
+
+
+def test_the_fallback_of_an_answer_that_cannot_be_said_is_asked_and_both_are_charged(up, tmp_path):
+    price = {"input_usd_per_mtok": "1000", "output_usd_per_mtok": "1000"}
+    tables = {"models": {"pair": {"targets": ["claude/x", "gpt/y"]}}, "prices": {"claude/x": price, "gpt/y": price}}
+    key = keys.make(tmp_path, budget=keys.budget(1.0))
+    with renting(up, tmp_path, tables, retries=2) as gateway, connect(gateway.port) as sock:
+        before = len(up.requests)
+        up.play(send(http(200, claude.message("a", stop="bored"))))
+        up.play(send(http(200, chat("fine"))))
+        asked = json.dumps({"model": "pair", "max_tokens": 50, "messages": ASKED}).encode()
+        sock.sendall(request_bytes(asked, headers=f"authorization: Bearer {key}\r\n"))
+        status, _, body = read_response(sock)
+        assert (status, b"fine" in body, len(up.requests) - before) == (200, True, 2)
+        (call,) = gateway.ledger.wait()
+        assert [(leg.provider, leg.outcome, leg.usage is None) for leg in call.legs] == [
+            ("claude", "error", False), ("gpt", "ok", False),
+        ]  # fmt: skip
+        (found,) = spending(tmp_path, keys.kept(tmp_path), time.time_ns()).values()
+        assert (found.spent, found.reserved) == (Decimal("0.036"), 0), "18 tokens of a thousandth of a dollar, twice"
+
+
+def test_what_cannot_be_said_and_states_no_tokens_is_asked_again(up, tmp_path):
+    free = json.loads(claude.message("a", stop="bored"))
+    del free["usage"]
+    with renting(up, tmp_path, retries=1) as gateway, connect(gateway.port) as sock:
+        up.play(send(http(200, json.dumps(free).encode())))
+        up.play(send(http(200, claude.message("fine"))))
+        sock.sendall(request_bytes(json.dumps({"model": "claude/x", "messages": ASKED}).encode()))
+        status, _, body = read_response(sock)
+        assert (status, b"fine" in body) == (200, True)
 
 
 def test_a_stream_that_is_cut_is_no_success_in_either_format(gpt_client, claude_client, gateway, up):

@@ -153,16 +153,15 @@ def _answers(tasks: Sequence[Material], sources: dict[str, Sources], totals: Tot
 
 
 def _answer(one: Material, sources: Sources) -> Row:
-    verdict, outlook, chosen = one.verdict, one.outlook, one.chosen
+    verdict, chosen, alone = one.verdict, one.chosen, one.alone
     rent = deciding.rent_usd(verdict)
     code = sources.option(chosen.name) if chosen is not None else sources.whole
     to, rented = sources.to(code), sources.to(sources.option(one.today))
     saved, pays, then = BLANK, BLANK, BLANK
     if chosen is not None:
         then = spread(chosen.monthly_usd, to)
-    if one.saved_usd is not None and outlook is not None:
-        alone = together([outlook])
-        saved = spread(one.saved_usd, to)
+    if alone is not None:
+        saved = spread(alone.saved_usd, to)
         pays = BLANK if alone.chance is None else Cell(chance(alone.chance, alone.scenarios), to)
     owned = BLANK if one.share is None else Cell(percent(one.share), sources.to(sources.proof))
     calls = f"{counted(verdict.calls_per_month)} calls a month"

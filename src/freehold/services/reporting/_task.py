@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from freehold.services import _charts, deciding, wording
 from freehold.services._charts import TornadoBar, counted
-from freehold.verdict.outlook import Outlook, together
+from freehold.verdict.outlook import Outlook, Totals, together
 from freehold.verdict.scenarios import ScenarioRow
-from freehold.vocabulary import OWNED_WORDS, Certificate, Option, Range, Risk, Source, Task, Verdict
+from freehold.vocabulary import OWNED_WORDS, Certificate, Option, Risk, Source, Task, Verdict
 
 from . import _plain, _tables
 from ._parts import Block, Cell, Chart, Lines, Page, Section, Text, Tile, chance, percent, spread, usd, usd_range
@@ -43,9 +43,9 @@ class Material(NamedTuple):
         return self.chosen is not None and self.chosen.name != self.today
 
     @property
-    def saved_usd(self) -> Range | None:
-        """A month of going on as today less one with the answer, future by future; None where nothing changes."""
-        return together([self.outlook]).saved_usd if self.switches and self.outlook is not None else None
+    def alone(self) -> Totals | None:
+        """The money of this answer by itself, future by future; None where it changes nothing or nobody knows."""
+        return together([self.outlook]) if self.switches and self.outlook is not None else None
 
     @property
     def n_scenarios(self) -> int:

@@ -11,6 +11,7 @@ import msgspec
 
 from freehold.errors import BadRequest, UpstreamFailed
 from freehold.vocabulary import Usage
+from freehold.wire.openai import usage_of
 
 from . import _errors, chat, completions, converse, messages, responses
 from ._hub import Answer, Event, Problem, Request
@@ -91,7 +92,7 @@ _CLIENTS = (
     ),
 )
 _UPSTREAMS = (
-    Upstream("openai.chat", chat.write_request, chat.read_answer, chat.read_usage, chat.StreamReader),
+    Upstream("openai.chat", chat.write_request, chat.read_answer, usage_of, chat.StreamReader),
     Upstream(
         "anthropic.messages",
         messages.write_request,
@@ -148,10 +149,7 @@ class _Pair:
 
     def usage(self, body: bytes) -> Usage | None:
         """The counts of a whole answer alone."""
-        try:
-            return self._upstream.read_usage(body)
-        except _UNREADABLE:
-            return None
+        return self._upstream.read_usage(body)
 
     def error(self, status: int, body: bytes) -> bytes:
         """Translate an error's body."""

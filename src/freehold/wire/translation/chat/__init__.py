@@ -2,7 +2,7 @@
 
 from ._parts import Piece, cache_mark, file_of, image_of, lose_detail, read_content
 from ._usage import chat_usage, responses_usage
-from .read_answer import read_answer, read_usage
+from .read_answer import read_answer
 from .read_request import read_request
 from .read_stream import StreamReader
 from .write_answer import write_answer
@@ -21,7 +21,6 @@ __all__ = [
     "read_answer",
     "read_content",
     "read_request",
-    "read_usage",
     "responses_usage",
     "write_answer",
     "write_request",

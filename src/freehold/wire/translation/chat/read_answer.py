@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from freehold.errors import UpstreamFailed
-from freehold.vocabulary import Usage
 from freehold.wire.openai._response import UsageBody
 from freehold.wire.translation._hub import Answer, Call, Refusal, Stop, Text, Thinking
 
@@ -103,13 +102,7 @@ class Completion(msgspec.Struct):
     error: Any = None
 
 
-class _Counts(msgspec.Struct):
-    usage: UsageBody | None = None
-    service_tier: str | None = None
-
-
 _decoder = msgspec.json.Decoder(Completion)
-_counts_decoder = msgspec.json.Decoder(_Counts)
 
 
 def read_answer(body: bytes) -> Answer:
@@ -135,16 +128,6 @@ def read_answer(body: bytes) -> Answer:
         created_s=read.created,
         sequence=sequence,
     )
-
-
-def read_usage(body: bytes) -> Usage | None:
-    """The counts alone, whatever else the answer holds.
-
-    Raises:
-        MsgspecError, UnicodeDecodeError, RecursionError: it cannot be read.
-    """
-    read = _counts_decoder.decode(body)
-    return read.usage.counts(read.service_tier) if read.usage is not None else None
 
 
 def stop_of(reason: str | None) -> Stop:

@@ -8,6 +8,7 @@ import msgspec
 
 from freehold.errors import UpstreamFailed
 from freehold.vocabulary import Usage
+from freehold.wire import bodies
 from freehold.wire.tiers import joined, service_tier
 from freehold.wire.translation._hub import Answer, Call, Stop, Text, Thinking
 
@@ -158,13 +159,9 @@ def read_answer(body: bytes) -> Answer:
 
 
 def read_usage(body: bytes) -> Usage | None:
-    """The counts alone, whatever else the answer holds.
-
-    Raises:
-        MsgspecError, UnicodeDecodeError, RecursionError: it cannot be read.
-    """
-    read = _counts_decoder.decode(body)
-    return read.usage.counts(read) if read.usage is not None else None
+    """The counts alone, whatever else the answer holds; None where there are none."""
+    read = bodies.answer(_counts_decoder, body)
+    return read.usage.counts(read) if read is not None and read.usage is not None else None
 
 
 def stop_of(reason: str) -> Stop:

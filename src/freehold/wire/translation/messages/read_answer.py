@@ -8,6 +8,7 @@ import msgspec
 
 from freehold.errors import UpstreamFailed
 from freehold.vocabulary import Usage
+from freehold.wire import bodies
 from freehold.wire.anthropic._response import UsageBody
 from freehold.wire.translation._hub import Answer, Call, Refusal, Stop, Text, Thinking
 
@@ -56,18 +57,17 @@ class StopDetails(msgspec.Struct):
     explanation: str | None = None
 
 
-class _Message(msgspec.Struct):
+class _Counts(msgspec.Struct, kw_only=True):
+    usage: UsageBody | None = None
+
+
+class _Message(_Counts, kw_only=True):
     content: list[Block]
     stop_reason: str | None
     id: str = ""
     model: str = ""
     stop_sequence: str | None = None
     stop_details: StopDetails | None = None
-    usage: UsageBody | None = None
-
-
-class _Counts(msgspec.Struct):
-    usage: UsageBody | None = None
 
 
 _decoder = msgspec.json.Decoder(_Message)
@@ -96,13 +96,9 @@ def read_answer(body: bytes) -> Answer:
 
 
 def read_usage(body: bytes) -> Usage | None:
-    """The counts alone, whatever else the answer holds.
-
-    Raises:
-        MsgspecError, UnicodeDecodeError, RecursionError: it cannot be read.
-    """
-    usage = _counts_decoder.decode(body).usage
-    return usage.counts() if usage is not None else None
+    """The counts alone, whatever else the answer holds; None where there are none."""
+    read = bodies.answer(_counts_decoder, body)
+    return read.usage.counts() if read is not None and read.usage is not None else None
 
 
 def stop_of(reason: str | None) -> Stop:
