@@ -155,8 +155,9 @@ def outage(home: Home, order: Order, *, progress: Progress = silent) -> Drill:
     """
     if order.provider not in home.settings.providers:
         close = difflib.get_close_matches(order.provider, home.settings.providers, n=3, cutoff=0.5)
-        there = ", ".join(home.settings.providers) or "none yet: [providers.NAME] in freehold.toml adds one"
-        hint = f"did you mean {' or '.join(close)}?" if close else f"there are: {there}"
+        there = ", ".join(home.settings.providers)
+        hint = f"there are: {there}" if there else "[providers.NAME] in freehold.toml adds one"
+        hint = f"did you mean {' or '.join(close)}?" if close else hint
         raise NotFound(f"the settings name no provider {order.provider!r}", hint=hint)
     order = order.paced()
     progress("choosing the busiest stretch of the traffic")
